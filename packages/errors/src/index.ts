@@ -1,0 +1,2 @@
+export { SefleetError, isSefleetError } from './sefleet-error.ts';
+export type { Fault, SefleetErrorOptions } from './sefleet-error.ts';

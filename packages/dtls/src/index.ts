@@ -1,1 +1,28 @@
-export {};
+export { CIPHER_SUITES } from './cipher-suites.ts';
+export type { CipherSuite, CipherSuiteName, KeyExchange } from './cipher-suites.ts';
+export type {
+  KeyAgreement,
+  KeyAgreementProvider,
+  MasterSecretRequest,
+  PskKeyProvider,
+  SigningKeyProvider,
+} from './credentials/key-providers.ts';
+export type { DtlsEndpoint } from './endpoint/dtls-endpoint.ts';
+export { createResumptionCache } from './session/resumption-cache.ts';
+export type { ResumptionCache } from './session/resumption-cache.ts';
+export type { NamedGroup } from './constants.ts';
+export { DEFAULT_FLIGHT_TIMERS, DEFAULT_LIMITS } from './settings.ts';
+export type {
+  DtlsClientSettings,
+  DtlsEndpointOptions,
+  DtlsEvents,
+  DtlsLimits,
+  DtlsServerSettings,
+  DtlsSessionInfo,
+  FlightTimerSettings,
+  HandshakeFailureReason,
+  HandshakeFailureReport,
+  PeerTrust,
+  SessionCloseReason,
+  TrustSubject,
+} from './settings.ts';

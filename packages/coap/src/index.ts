@@ -1,1 +1,40 @@
-export {};
+export { CODE, codeClass, CONTENT_FORMAT, formatCode, MESSAGE_TYPE, METHOD, OPTION } from './constants.ts';
+export type { CoapMethod, MessageType } from './constants.ts';
+export {
+  decodeText,
+  decodeUint,
+  encodeText,
+  encodeUint,
+  findOption,
+  findStrings,
+  findUint,
+  stringOption,
+  uintOption,
+} from './codec/option.ts';
+export type { CoapOption } from './codec/option.ts';
+export type {
+  ClientObservation,
+  CoapEndpoint,
+  CoapEndpointOptions,
+  CoapRoleOptions,
+  NotificationListener,
+  ObservationEndReason,
+  RequestHead,
+} from './endpoint.ts';
+export { COAP_ERRORS } from './errors.ts';
+export type { CoapErrorCode } from './errors.ts';
+export { DEFAULT_LIMITS } from './limits.ts';
+export type { CoapLimits } from './limits.ts';
+export type {
+  CoapRequest,
+  CoapRequestInit,
+  NotificationOutcome,
+  NotifyOptions,
+  ObservationEnd,
+  ObserveRequest,
+  RequestHandler,
+  ServerObservation,
+} from './request.ts';
+export type { CoapReply, CoapResponse } from './response.ts';
+export { deriveTimes, TRANSMISSION_PARAMETERS } from './settings.ts';
+export type { DerivedTimes, ParameterDefinition, TransmissionParameters } from './settings.ts';

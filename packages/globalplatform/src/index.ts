@@ -1,1 +1,141 @@
-export {};
+export { GLOBALPLATFORM_ERRORS } from './errors.ts';
+export type { GlobalPlatformErrorCode } from './errors.ts';
+export { STATUS_WORD, describeStatusWord, isProcessed } from './status-word.ts';
+export { aid, aidBytes } from './aid.ts';
+export type { Aid } from './aid.ts';
+
+export { decodeApdu, encodeApdu } from './apdu/command-apdu.ts';
+export type { CommandApdu } from './apdu/command-apdu.ts';
+export { decodeResponse, encodeResponse } from './apdu/response-apdu.ts';
+export type { ResponseApdu } from './apdu/response-apdu.ts';
+export { classForChannel, decodeClassByte, plainClass, secureClass } from './apdu/class-byte.ts';
+export type { ClassByte } from './apdu/class-byte.ts';
+
+export {
+  decodeOnlyTlv,
+  decodeTlvs,
+  encodeTlv,
+  encodeTlvs,
+  findTlv,
+  readTlv,
+  requireTlv,
+  tagName,
+} from './tlv/ber-tlv.ts';
+export type { Tlv } from './tlv/ber-tlv.ts';
+export { decodeLvs, encodeLv, encodeLvs, readAll, readLv } from './tlv/length-value.ts';
+export { decodeDgis, encodeDgis } from './tlv/dgi.ts';
+export type { Dgi } from './tlv/dgi.ts';
+
+export {
+  AES_BLOCK,
+  AES_KEY_LENGTHS,
+  aesCbcDecrypt,
+  aesCbcEncrypt,
+  aesEcbEncrypt,
+  padIso,
+  unpadIso,
+  ZERO_BLOCK,
+} from './crypto/aes.ts';
+export { aesCmac } from './crypto/aes-cmac.ts';
+export { aesKeyCheckValue, desKeyCheckValue, digestKeyCheckValue } from './crypto/key-check-value.ts';
+export { deriveScp03, DERIVATION_CONSTANT, deriveX963, diversifyKdf3 } from './crypto/key-derivation.ts';
+export type { StaticKeys } from './crypto/key-derivation.ts';
+
+export {
+  C_DECRYPTION,
+  C_MAC,
+  isSecurityLevel,
+  R_ENCRYPTION,
+  R_MAC,
+} from './secure-channel/security-level.ts';
+export type { SecurityLevel } from './secure-channel/security-level.ts';
+export {
+  deriveSessionKeys,
+  SCP03_I,
+  scp03CardChallenge,
+  scp03Cryptogram,
+  scp03FieldLength,
+} from './secure-channel/scp03-keys.ts';
+export type { SessionKeys } from './secure-channel/scp03-keys.ts';
+export { SecureMessaging } from './secure-channel/secure-messaging.ts';
+export { SecureChannelSession } from './secure-channel/secure-channel-session.ts';
+export {
+  decodeInitializeUpdateResponse,
+  encodeInitializeUpdateResponse,
+  openScp03Session,
+} from './secure-channel/scp03-session.ts';
+export type { InitializeUpdateResponse, Scp03Options } from './secure-channel/scp03-session.ts';
+export { expectStatus, plainLink, transmitBytes } from './secure-channel/transmit.ts';
+export type { CardLink, Trace, TraceEntry, Transmit } from './secure-channel/transmit.ts';
+
+export { gpCommand, INS, LE_ANY } from './content/command.ts';
+export {
+  APPLICATION_LIFE_CYCLE,
+  CARD_LIFE_CYCLE,
+  LIFE_CYCLE_LOCKED,
+  lifeCycleName,
+  LOAD_FILE_LOADED,
+  SECURITY_DOMAIN_LIFE_CYCLE,
+} from './content/life-cycle.ts';
+export { decodePrivileges, encodePrivileges, PRIVILEGE, privilegeNames } from './content/privileges.ts';
+export {
+  decodeFileControlInformation,
+  encodeFileControlInformation,
+  manageChannelCommand,
+  selectCommand,
+} from './content/select.ts';
+export type { FileControlInformation } from './content/select.ts';
+export {
+  decodeInstallForInstall,
+  decodeInstallForLoad,
+  decodeInstallForRegistry,
+  decodeSecurityDomainParameters,
+  encodeInstallForInstall,
+  encodeInstallForLoad,
+  encodeInstallForRegistry,
+  encodeSecurityDomainParameters,
+  INSTALL_FOR,
+  installCommand,
+  installForExtraditionCommand,
+  installForLoadCommand,
+  installForPersonalizationCommand,
+  installForRegistryUpdateCommand,
+} from './content/install.ts';
+export type {
+  InstallForInstall,
+  InstallForLoad,
+  InstallForRegistry,
+  SecurityDomainParameters,
+} from './content/install.ts';
+export {
+  checkPutKeyResponse,
+  decodePutKey,
+  KEY_TYPE,
+  putKeysCommand,
+  putPublicKeyCommand,
+  putSymmetricKeyCommand,
+  splitSymmetricValue,
+} from './content/put-key.ts';
+export type { KeyComponent, KeyEncoding, KeyEncryptor, PutKey, PutKeyBlock } from './content/put-key.ts';
+export { STORE_DATA, storeDataCommands } from './content/store-data.ts';
+export type { StoreDataOptions } from './content/store-data.ts';
+export {
+  decodeStatus,
+  encodeStatusEntry,
+  getStatusCommand,
+  readRegistry,
+  STATUS_SCOPE,
+} from './content/get-status.ts';
+export type { RegistryEntry, StatusScope } from './content/get-status.ts';
+export {
+  DATA_OBJECT,
+  decodeKeyInformation,
+  encodeKeyInformation,
+  getDataCommand,
+  readKeyInformation,
+} from './content/get-data.ts';
+export type { KeyInformation } from './content/get-data.ts';
+export { deleteCommand, deleteKeyCommand } from './content/delete.ts';
+export { SET_STATUS_SCOPE, setStatusCommand } from './content/set-status.ts';
+export { decodeLoadFile, encodeLoadFile, loadCommands } from './content/load.ts';
+export type { DapBlock, LoadFile } from './content/load.ts';

@@ -1,1 +1,16 @@
-export {};
+export { LWM2M_ERRORS, lwm2mError } from './errors.ts';
+export type { Lwm2mErrorCode } from './errors.ts';
+export { ID_MAX, Lwm2mPath } from './model/path.ts';
+export { fitsType, isMultiple, isObjectLink, NULL_LINK, typeOfValue, valuesEqual } from './model/value.ts';
+export type { Lwm2mValue, ObjectLink, ResourceType, ResourceValue } from './model/value.ts';
+export { parseOperations } from './model/object-model.ts';
+export type { ObjectModel, ResourceModel, ResourceOperations } from './model/object-model.ts';
+export { compareVersions, createModelRegistry } from './model/model-registry.ts';
+export type { ModelRegistry } from './model/model-registry.ts';
+export { CONTENT_FORMAT, DATA_FORMATS, isContentFormat } from './content/content-format.ts';
+export type { ContentFormat } from './content/content-format.ts';
+export type { Lwm2mEntry } from './content/entry.ts';
+export { decodeContent, encodeContent } from './content/codec.ts';
+export type { DecodeOptions } from './content/codec.ts';
+export { decodeLinks, encodeLinks, linkPath, nodeLink } from './content/links.ts';
+export type { CoreLink } from './content/links.ts';

@@ -1,1 +1,2 @@
-export {};
+export { createRootAuthority, issueCertificate } from './authority.ts';
+export type { CertificateRequest, Credential } from './authority.ts';

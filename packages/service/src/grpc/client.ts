@@ -1,0 +1,142 @@
+import type { DescMessage, DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
+import {
+  Client,
+  credentials,
+  Metadata,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import type { TlsFiles } from '../tls-files.ts';
+import { toMethodDefinition } from './definition.ts';
+import { fromServiceError } from './status.ts';
+
+/** How one call is made. */
+export interface CallOptions {
+  /** Milliseconds until the call is given up. Unary calls have a default; streams run until they end. */
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A conversation: send as you like, read what comes. */
+export interface DuplexCall<I extends DescMessage, O extends DescMessage> {
+  send(message: MessageInitShape<I>): void;
+  readonly responses: AsyncIterableIterator<MessageShape<O>>;
+  /** Says that nothing more will be sent. */
+  end(): void;
+  cancel(): void;
+}
+
+type Caller<M extends DescMethod> = M extends { methodKind: infer K; input: infer I; output: infer O }
+  ? I extends DescMessage
+    ? O extends DescMessage
+      ? K extends 'unary'
+        ? (request: MessageInitShape<I>, options?: CallOptions) => Promise<MessageShape<O>>
+        : K extends 'server_streaming'
+          ? (request: MessageInitShape<I>, options?: CallOptions) => AsyncIterableIterator<MessageShape<O>>
+          : (options?: CallOptions) => DuplexCall<I, O>
+      : never
+    : never
+  : never;
+
+/** One function a method of the service. */
+export type GrpcClient<S extends DescService> = { readonly [M in keyof S['method']]: Caller<S['method'][M]> } & {
+  close(): void;
+};
+
+const DEFAULT_DEADLINE_MS = 10_000;
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * A client of `service` at `target` (`127.0.0.1:50051`) over mutual TLS. It connects when first used and again after
+ * a loss. Failures are {@link SefleetError}s with the code of the remote error or `GRPC_<status>`.
+ */
+export function createGrpcClient<S extends DescService>(service: S, target: string, tls: TlsFiles): GrpcClient<S> {
+  const client = new Client(target, credentials.createSsl(tls.authority, tls.privateKey, tls.certificate), {
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 2000,
+  });
+  const calls: Record<string, unknown> = { close: () => client.close() };
+  for (const method of service.methods) calls[method.localName] = callerOf(client, method, target);
+  // Built method by method from the same description that the type is computed from.
+  return calls as GrpcClient<S>;
+}
+
+function callerOf(client: Client, method: DescMethod, target: string): unknown {
+  const { path, requestSerialize, responseDeserialize } = toMethodDefinition(method);
+  const name = `${method.parent.name}.${method.name} at ${target}`;
+  switch (method.methodKind) {
+    case 'unary':
+      return (request: MessageInitShape<DescMessage>, options: CallOptions = {}) =>
+        new Promise((resolve, reject) => {
+          const deadline = Date.now() + (options.deadlineMs ?? DEFAULT_DEADLINE_MS);
+          const call = client.makeUnaryRequest(
+            path,
+            requestSerialize,
+            responseDeserialize,
+            create(method.input, request),
+            new Metadata({ waitForReady: true }),
+            { deadline },
+            (error, response) => (error === null ? resolve(response) : reject(fromServiceError(error, name))),
+          );
+          options.signal?.addEventListener('abort', () => call.cancel(), { once: true });
+        });
+    case 'server_streaming':
+      return (request: MessageInitShape<DescMessage>, options: CallOptions = {}) =>
+        responsesOf(
+          client.makeServerStreamRequest(
+            path,
+            requestSerialize,
+            responseDeserialize,
+            create(method.input, request),
+            new Metadata({ waitForReady: true }),
+            deadlineOf(options),
+          ),
+          name,
+          options.signal,
+        );
+    default:
+      return (options: CallOptions = {}) => {
+        const call = client.makeBidiStreamRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          new Metadata({ waitForReady: true }),
+          deadlineOf(options),
+        );
+        return {
+          send: (message: MessageInitShape<DescMessage>) => void call.write(create(method.input, message)),
+          responses: responsesOf(call, name, options.signal),
+          end: () => call.end(),
+          cancel: () => call.cancel(),
+        };
+      };
+  }
+}
+
+function deadlineOf(options: CallOptions): { deadline?: number } {
+  return options.deadlineMs === undefined ? {} : { deadline: Date.now() + options.deadlineMs };
+}
+
+async function* responsesOf<T>(
+  call: ClientReadableStream<T> | ClientDuplexStream<unknown, T>,
+  name: string,
+  signal: AbortSignal | undefined,
+): AsyncIterableIterator<T> {
+  signal?.addEventListener('abort', () => call.cancel(), { once: true });
+  try {
+    for await (const message of call) yield message;
+  } catch (error) {
+    if (signal?.aborted === true) return;
+    throw isServiceError(error) ? fromServiceError(error, name) : error;
+  } finally {
+    call.cancel();
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && 'details' in error;
+}

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fleet, management } from '@sefleet/api';
+import { isSefleetError, SefleetError } from '@sefleet/errors';
+import { createEventLog } from '@sefleet/observability';
+import { createGrpcClient, ensureLocalPki, readTlsFiles, serve, startGrpcServer } from '../index.ts';
+import type { GrpcClient, GrpcServer, TlsFiles } from '../index.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sefleet-grpc-'));
+let server: GrpcServer;
+let tls: TlsFiles;
+let client: GrpcClient<typeof fleet.FleetService>;
+
+const unused = (): never => {
+  throw new SefleetError('DEVICE_NOT_FOUND', 'caller', 'no such device', { hint: 'List the devices first.' });
+};
+
+before(async () => {
+  await ensureLocalPki(folder, ['server', 'dashboard']);
+  const service = serve(fleet.FleetService, {
+    getFleetState: (_request, context) => ({ state: { unavailable: [context.caller] } }),
+    watchFleetState: async function* () {
+      for (let i = 0; i < 3; i++) yield { state: { telemetry: { received: BigInt(i) } } };
+    },
+    listDevices: (request) => ({ total: BigInt(request.pageSize), devices: [{ endpoint: request.search }] }),
+    getDevice: unused,
+    startRotation: unused,
+    getRotation: unused,
+    queryTelemetry: unused,
+  });
+  const channel = serve(management.DeviceManagementService, {
+    ...Object.fromEntries(management.DeviceManagementService.methods.map((method) => [method.localName, unused])),
+    openApduChannel: async function* (requests: AsyncIterable<management.OpenApduChannelRequest>) {
+      for await (const request of requests) yield { responses: request.commands };
+    },
+  } as Parameters<typeof serve<typeof management.DeviceManagementService>>[1]);
+  server = await startGrpcServer({
+    address: '127.0.0.1',
+    port: 0,
+    tls: readTlsFiles(folder, 'server'),
+    services: [service, channel],
+    log: createEventLog({ service: 'test', level: 'silent' }),
+  });
+  tls = readTlsFiles(folder, 'dashboard');
+  client = createGrpcClient(fleet.FleetService, `127.0.0.1:${server.port}`, tls);
+});
+
+after(async () => {
+  client.close();
+  await server.close();
+  rmSync(folder, { recursive: true });
+});
+
+test('carries a unary call and tells the handler who calls', async () => {
+  const response = await client.getFleetState({});
+  assert.deepEqual(response.state?.unavailable, ['dashboard']);
+  const page = await client.listDevices({ pageSize: 7, search: 'meter' });
+  assert.equal(page.total, 7n);
+  assert.equal(page.devices[0]?.endpoint, 'meter');
+});
+
+test('carries a server stream to its end', async () => {
+  const seen: bigint[] = [];
+  for await (const { state } of client.watchFleetState({})) seen.push(state?.telemetry?.received ?? -1n);
+  assert.deepEqual(seen, [0n, 1n, 2n]);
+});
+
+test('carries a conversation', async () => {
+  const apdus = createGrpcClient(management.DeviceManagementService, `127.0.0.1:${server.port}`, tls);
+  const call = apdus.openApduChannel();
+  call.send({ endpoint: 'a', commands: [Uint8Array.of(1)] });
+  const first = await call.responses.next();
+  assert.deepEqual(first.value?.responses[0], Uint8Array.of(1));
+  call.end();
+  assert.equal((await call.responses.next()).done, true);
+  apdus.close();
+});
+
+test('gives a handler error its status, code and hint', async () => {
+  await assert.rejects(client.getDevice({ endpoint: 'x' }), (error) => {
+    assert.ok(isSefleetError(error, 'DEVICE_NOT_FOUND'));
+    assert.match(error.message, /List the devices first/);
+    assert.equal(error.context['status'], 'NOT_FOUND');
+    return true;
+  });
+});
+
+test('refuses a caller whose certificate is of another authority', async () => {
+  const strangers = join(folder, 'strangers');
+  await ensureLocalPki(strangers, ['dashboard']);
+  const stranger = { ...readTlsFiles(strangers, 'dashboard'), authority: tls.authority };
+  const refused = createGrpcClient(fleet.FleetService, `127.0.0.1:${server.port}`, stranger);
+  await assert.rejects(refused.getFleetState({}, { deadlineMs: 1500 }), (error) => isSefleetError(error));
+  refused.close();
+});

@@ -5,6 +5,8 @@ export { fitsType, isMultiple, isObjectLink, NULL_LINK, typeOfValue, valuesEqual
 export type { Lwm2mValue, ObjectLink, ResourceType, ResourceValue } from './model/value.ts';
 export { parseOperations } from './model/object-model.ts';
 export type { ObjectModel, ResourceModel, ResourceOperations } from './model/object-model.ts';
+export { loadModelFolder, parseModelXml } from './model/ddf.ts';
+export { omaModels } from './model/oma-models.ts';
 export { compareVersions, createModelRegistry } from './model/model-registry.ts';
 export type { ModelRegistry } from './model/model-registry.ts';
 export { CONTENT_FORMAT, DATA_FORMATS, isContentFormat } from './content/content-format.ts';

@@ -2,7 +2,7 @@
 // @generated from file sefleet/provisioning/v1/provisioning.proto (package sefleet.provisioning.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { DeviceKind } from "../../common/v1/common_pb.js";
 import type { RotationState, SecurityDomain } from "../../fleet/v1/fleet_pb.js";
@@ -121,6 +121,13 @@ export declare type ManufacturedCard = Message<"sefleet.provisioning.v1.Manufact
    * @generated from field: uint32 device_key_id = 8;
    */
   deviceKeyId: number;
+
+  /**
+   * What the factory put on the card, and for whom: the device finds the applets that seal its records here.
+   *
+   * @generated from field: repeated sefleet.provisioning.v1.CardApplication applications = 9;
+   */
+  applications: CardApplication[];
 };
 
 /**
@@ -128,6 +135,50 @@ export declare type ManufacturedCard = Message<"sefleet.provisioning.v1.Manufact
  * Use `create(ManufacturedCardSchema)` to create a new message.
  */
 export declare const ManufacturedCardSchema: GenMessage<ManufacturedCard>;
+
+/**
+ * @generated from message sefleet.provisioning.v1.CardApplication
+ */
+export declare type CardApplication = Message<"sefleet.provisioning.v1.CardApplication"> & {
+  /**
+   * Lower-case hexadecimal.
+   *
+   * @generated from field: string aid = 1;
+   */
+  aid: string;
+
+  /**
+   * @generated from field: sefleet.provisioning.v1.CardApplicationType type = 2;
+   */
+  type: CardApplicationType;
+
+  /**
+   * Role of the stakeholder that it serves, for example "energy-supplier"; "card-issuer" for what serves the device.
+   *
+   * @generated from field: string role = 3;
+   */
+  role: string;
+
+  /**
+   * The party that holds the role, for example "northern-power".
+   *
+   * @generated from field: string stakeholder = 4;
+   */
+  stakeholder: string;
+
+  /**
+   * AID of the Security Domain that it belongs to.
+   *
+   * @generated from field: string security_domain = 5;
+   */
+  securityDomain: string;
+};
+
+/**
+ * Describes the message sefleet.provisioning.v1.CardApplication.
+ * Use `create(CardApplicationSchema)` to create a new message.
+ */
+export declare const CardApplicationSchema: GenMessage<CardApplication>;
 
 /**
  * @generated from message sefleet.provisioning.v1.AddSoftwareDeviceRequest
@@ -608,6 +659,36 @@ export declare type RecordMasterKey = Message<"sefleet.provisioning.v1.RecordMas
  * Use `create(RecordMasterKeySchema)` to create a new message.
  */
 export declare const RecordMasterKeySchema: GenMessage<RecordMasterKey>;
+
+/**
+ * @generated from enum sefleet.provisioning.v1.CardApplicationType
+ */
+export enum CardApplicationType {
+  /**
+   * @generated from enum value: CARD_APPLICATION_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: CARD_APPLICATION_TYPE_SECURITY_DOMAIN = 1;
+   */
+  SECURITY_DOMAIN = 1,
+
+  /**
+   * @generated from enum value: CARD_APPLICATION_TYPE_IOT_SAFE = 2;
+   */
+  IOT_SAFE = 2,
+
+  /**
+   * @generated from enum value: CARD_APPLICATION_TYPE_RECORDS = 3;
+   */
+  RECORDS = 3,
+}
+
+/**
+ * Describes the enum sefleet.provisioning.v1.CardApplicationType.
+ */
+export declare const CardApplicationTypeSchema: GenEnum<CardApplicationType>;
 
 /**
  * The factory: makes, personalises and delivers secure elements.

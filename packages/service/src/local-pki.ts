@@ -14,7 +14,11 @@ export async function ensureLocalPki(folder: string, names: readonly string[]): 
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const now = Date.now();
   const authority = await ensure(folder, 'ca', () =>
-    createRootAuthority('sefleet local authority', new Date(now - DAY_MS), new Date(now + AUTHORITY_DAYS * DAY_MS)),
+    createRootAuthority(
+      'sefleet local authority',
+      new Date(now - DAY_MS),
+      new Date(now + AUTHORITY_DAYS * DAY_MS),
+    ),
   );
   for (const name of names) {
     await ensure(folder, name, () =>
@@ -35,7 +39,10 @@ async function ensure(folder: string, name: string, make: () => Promise<Credenti
   const certificatePath = join(folder, `${name}.pem`);
   const keyPath = join(folder, `${name}.key`);
   if (existsSync(certificatePath) && existsSync(keyPath)) {
-    return { certificatePem: readFileSync(certificatePath, 'utf8'), privateKeyPem: readFileSync(keyPath, 'utf8') };
+    return {
+      certificatePem: readFileSync(certificatePath, 'utf8'),
+      privateKeyPem: readFileSync(keyPath, 'utf8'),
+    };
   }
   const credential = await make();
   writeWhole(keyPath, credential.privateKeyPem);

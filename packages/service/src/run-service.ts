@@ -40,7 +40,9 @@ const FAILED = { name: 'service.failed', level: 'error', message: 'cannot go on'
  * The life of a service process: reads the settings once, starts the service and its gRPC server, prints one
  * `service.ready` line, stops cleanly on SIGINT and SIGTERM, and ends with a documented exit code when it cannot go on.
  */
-export async function runService<D extends SettingDefinitions>(description: ServiceDescription<D>): Promise<void> {
+export async function runService<D extends SettingDefinitions>(
+  description: ServiceDescription<D>,
+): Promise<void> {
   let log: EventLog = createEventLog({ service: description.name });
   try {
     const own = readSettings(SERVICE_SETTINGS, process.env);
@@ -57,7 +59,10 @@ export async function runService<D extends SettingDefinitions>(description: Serv
       services: running.grpc,
       log,
     });
-    const effective = { ...describeSettings(SERVICE_SETTINGS, own), ...describeSettings(description.settings, settings) };
+    const effective = {
+      ...describeSettings(SERVICE_SETTINGS, own),
+      ...describeSettings(description.settings, settings),
+    };
     log.emit(STARTED, { grpcPort: server.port, ...running.ready, settings: effective });
     process.send?.({ type: 'ready', grpcPort: server.port, ...running.ready });
     stopOnSignal(async () => {

@@ -8,12 +8,20 @@ export const SERVICE_SETTINGS = {
     choices: ['silent', 'error', 'warn', 'info', 'debug', 'trace'],
     default: 'info',
   }),
-  dataFolder: textSetting({ env: 'SEFLEET_DATA', doc: 'folder for everything that is kept', default: './.sefleet' }),
+  dataFolder: textSetting({
+    env: 'SEFLEET_DATA',
+    doc: 'folder for everything that is kept',
+    default: './.sefleet',
+  }),
   pkiFolder: textSetting({
     env: 'SEFLEET_PKI',
     doc: 'folder with the local authority and the certificates',
     default: './.sefleet/pki',
   }),
   grpcAddress: textSetting({ env: 'SEFLEET_GRPC_ADDRESS', doc: 'where gRPC listens', default: '127.0.0.1' }),
-  grpcPort: portSetting({ env: 'SEFLEET_GRPC_PORT', doc: 'where gRPC listens; 0 takes a free port', default: 0 }),
+  grpcPort: portSetting({
+    env: 'SEFLEET_GRPC_PORT',
+    doc: 'where gRPC listens; 0 takes a free port',
+    default: 0,
+  }),
 } as const;

@@ -22,9 +22,14 @@ export function readTlsFiles(folder: string, name: string): TlsFiles {
       privateKey: readFileSync(join(folder, `${name}.key`)),
     };
   } catch (cause) {
-    throw new SefleetError('TLS_FILES_MISSING', 'environment', `no usable certificate of ${name} in ${folder}`, {
-      cause,
-      hint: 'Run `sefleet up` once: it makes the local authority and a certificate for every service.',
-    });
+    throw new SefleetError(
+      'TLS_FILES_MISSING',
+      'environment',
+      `no usable certificate of ${name} in ${folder}`,
+      {
+        cause,
+        hint: 'Run `sefleet up` once: it makes the local authority and a certificate for every service.',
+      },
+    );
   }
 }

@@ -1,4 +1,11 @@
-import type { DescMessage, DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { isIP } from 'node:net';
+import type {
+  DescMessage,
+  DescMethod,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
 import {
   Client,
@@ -41,7 +48,9 @@ type Caller<M extends DescMethod> = M extends { methodKind: infer K; input: infe
   : never;
 
 /** One function a method of the service. */
-export type GrpcClient<S extends DescService> = { readonly [M in keyof S['method']]: Caller<S['method'][M]> } & {
+export type GrpcClient<S extends DescService> = {
+  readonly [M in keyof S['method']]: Caller<S['method'][M]>;
+} & {
   close(): void;
 };
 
@@ -52,17 +61,28 @@ const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
  * A client of `service` at `target` (`127.0.0.1:50051`) over mutual TLS. It connects when first used and again after
  * a loss. Failures are {@link SefleetError}s with the code of the remote error or `GRPC_<status>`.
  */
-export function createGrpcClient<S extends DescService>(service: S, target: string, tls: TlsFiles): GrpcClient<S> {
+export function createGrpcClient<S extends DescService>(
+  service: S,
+  target: string,
+  tls: TlsFiles,
+): GrpcClient<S> {
   const client = new Client(target, credentials.createSsl(tls.authority, tls.privateKey, tls.certificate), {
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2000,
+    ...nameToCheck(target),
   });
   const calls: Record<string, unknown> = { close: () => client.close() };
   for (const method of service.methods) calls[method.localName] = callerOf(client, method, target);
   // Built method by method from the same description that the type is computed from.
   return calls as GrpcClient<S>;
+}
+
+/** A TLS server name is never an IP address (RFC 6066 §3): the certificate of such a target is checked for localhost. */
+function nameToCheck(target: string): Record<string, string> {
+  const host = target.slice(0, target.lastIndexOf(':')).replaceAll(/[[\]]/g, '');
+  return isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': 'localhost' };
 }
 
 function callerOf(client: Client, method: DescMethod, target: string): unknown {

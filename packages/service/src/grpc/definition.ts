@@ -1,4 +1,11 @@
-import { create, fromBinary, toBinary, type DescMessage, type DescMethod, type DescService } from '@bufbuild/protobuf';
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+} from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import type { MethodDefinition, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
@@ -20,9 +27,9 @@ export function toMethodDefinition(method: DescMethod): MethodDefinition<Message
     requestStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
     responseStream: method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
     requestSerialize: serializer(method.input),
-    requestDeserialize: (data) => fromBinary(method.input, data),
+    requestDeserialize: deserializer(method.input),
     responseSerialize: serializer(method.output),
-    responseDeserialize: (data) => fromBinary(method.output, data),
+    responseDeserialize: deserializer(method.output),
     originalName: method.localName,
   };
 }
@@ -58,4 +65,9 @@ function serializer(schema: DescMessage): (message: Message) => Buffer {
     const data = toBinary(schema, whole);
     return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   };
+}
+
+function deserializer(schema: DescMessage): (data: Buffer) => Message {
+  // Byte fields are views of what is decoded: of a Buffer they would be Buffers, whose slice() does not copy.
+  return (data) => fromBinary(schema, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }

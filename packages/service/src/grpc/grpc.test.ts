@@ -32,11 +32,13 @@ before(async () => {
     queryTelemetry: unused,
   });
   const channel = serve(management.DeviceManagementService, {
-    ...Object.fromEntries(management.DeviceManagementService.methods.map((method) => [method.localName, unused])),
+    ...Object.fromEntries(
+      management.DeviceManagementService.methods.map((method) => [method.localName, unused]),
+    ),
     openApduChannel: async function* (requests: AsyncIterable<management.OpenApduChannelRequest>) {
       for await (const request of requests) yield { responses: request.commands };
     },
-  } as Parameters<typeof serve<typeof management.DeviceManagementService>>[1]);
+  } as unknown as Parameters<typeof serve<typeof management.DeviceManagementService>>[1]);
   server = await startGrpcServer({
     address: '127.0.0.1',
     port: 0,

@@ -1,4 +1,10 @@
-import type { DescMessage, DescMethod, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type {
+  DescMessage,
+  DescMethod,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf';
 import type { EventLog } from '@sefleet/observability';
 import { SefleetError } from '@sefleet/errors';
 import {
@@ -29,18 +35,26 @@ type Handler<M extends DescMethod> = M extends { methodKind: infer K; input: inf
   ? I extends DescMessage
     ? O extends DescMessage
       ? K extends 'unary'
-        ? (request: MessageShape<I>, context: CallContext) => Promise<MessageInitShape<O>> | MessageInitShape<O>
+        ? (
+            request: MessageShape<I>,
+            context: CallContext,
+          ) => Promise<MessageInitShape<O>> | MessageInitShape<O>
         : K extends 'server_streaming'
           ? (request: MessageShape<I>, context: CallContext) => AsyncIterable<MessageInitShape<O>>
           : K extends 'client_streaming'
             ? (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => Promise<MessageInitShape<O>>
-            : (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => AsyncIterable<MessageInitShape<O>>
+            : (
+                requests: AsyncIterable<MessageShape<I>>,
+                context: CallContext,
+              ) => AsyncIterable<MessageInitShape<O>>
       : never
     : never
   : never;
 
 /** One function a method: unary ones return a message, streaming ones an async iterable. */
-export type ServiceImplementation<S extends DescService> = { [M in keyof S['method']]: Handler<S['method'][M]> };
+export type ServiceImplementation<S extends DescService> = {
+  [M in keyof S['method']]: Handler<S['method'][M]>;
+};
 
 /** A service and the functions that serve it. */
 export interface ServedService {
@@ -49,7 +63,10 @@ export interface ServedService {
 }
 
 /** Ties an implementation to its service, checked by the compiler. */
-export function serve<S extends DescService>(service: S, implementation: ServiceImplementation<S>): ServedService {
+export function serve<S extends DescService>(
+  service: S,
+  implementation: ServiceImplementation<S>,
+): ServedService {
   return { service, implementation };
 }
 
@@ -92,7 +109,9 @@ export async function startGrpcServer(options: {
   }
   const health = new HealthImplementation(statusMap);
   health.addToServer(server);
-  new ReflectionService(toPackageDefinition(options.services.map(({ service }) => service))).addToServer(server);
+  new ReflectionService(toPackageDefinition(options.services.map(({ service }) => service))).addToServer(
+    server,
+  );
   const port = await bind(server, options);
   return { port, close: (graceMs = 2000) => shutDown(server, health, graceMs) };
 }
@@ -110,8 +129,14 @@ function bind(
     server.bindAsync(`${address}:${port}`, credentials, (error, bound) => {
       if (error === null) resolve(bound);
       else {
-        const options = { cause: error, context: { address, port }, hint: 'Choose another port, or end what holds it.' };
-        reject(new SefleetError('GRPC_BIND', 'environment', `gRPC cannot listen on ${address}:${port}`, options));
+        const options = {
+          cause: error,
+          context: { address, port },
+          hint: 'Choose another port, or end what holds it.',
+        };
+        reject(
+          new SefleetError('GRPC_BIND', 'environment', `gRPC cannot listen on ${address}:${port}`, options),
+        );
       }
     });
   });
@@ -137,11 +162,19 @@ type AnyCall =
   | ServerWritableStream<unknown, unknown>
   | ServerDuplexStream<unknown, unknown>;
 
-const CALL_FAILED = { name: 'grpc.callFailed', level: 'error', message: 'a call failed by a fault of ours' } as const;
+const CALL_FAILED = {
+  name: 'grpc.callFailed',
+  level: 'error',
+  message: 'a call failed by a fault of ours',
+} as const;
 
 function toHandler(method: DescMethod, implementation: unknown, log: EventLog): UntypedHandleCall {
   if (typeof implementation !== 'function') {
-    throw new SefleetError('GRPC_METHOD_MISSING', 'internal', `no handler for ${method.parent.typeName}/${method.name}`);
+    throw new SefleetError(
+      'GRPC_METHOD_MISSING',
+      'internal',
+      `no handler for ${method.parent.typeName}/${method.name}`,
+    );
   }
   const failed = (error: unknown): ReturnType<typeof toServiceError> => {
     if (!(error instanceof SefleetError) || error.fault === 'internal') {
@@ -152,7 +185,10 @@ function toHandler(method: DescMethod, implementation: unknown, log: EventLog): 
   const answersOnce = method.methodKind === 'unary' || method.methodKind === 'client_streaming';
   const readsOne = method.methodKind === 'unary' || method.methodKind === 'server_streaming';
   const invoke = (call: AnyCall): unknown =>
-    Reflect.apply(implementation, undefined, [readsOne && 'request' in call ? call.request : call, contextOf(call)]);
+    Reflect.apply(implementation, undefined, [
+      readsOne ? requestOf(call) : requestsOf(call),
+      contextOf(call),
+    ]);
   if (answersOnce) {
     return (call: ServerUnaryCall<unknown, unknown>, respond: sendUnaryData<unknown>) => {
       void Promise.try(invoke, call).then(
@@ -166,10 +202,20 @@ function toHandler(method: DescMethod, implementation: unknown, log: EventLog): 
   };
 }
 
+function requestOf(call: AnyCall): unknown {
+  return 'request' in call ? call.request : undefined;
+}
+
+/** What the caller sends. Reading to the end must not destroy the stream: the answers still go out on it. */
+function requestsOf(call: AnyCall): unknown {
+  return 'iterator' in call ? call.iterator({ destroyOnReturn: false }) : undefined;
+}
+
 /** Writes what the handler yields, no faster than the caller reads. */
 async function pump(call: ServerWritableStream<unknown, unknown>, produce: () => unknown): Promise<void> {
   const produced = produce();
-  if (!isAsyncIterable(produced)) throw new SefleetError('GRPC_NOT_A_STREAM', 'internal', 'handler gave no stream');
+  if (!isAsyncIterable(produced))
+    throw new SefleetError('GRPC_NOT_A_STREAM', 'internal', 'handler gave no stream');
   for await (const message of produced) {
     if (call.cancelled || call.destroyed) return;
     if (!call.write(message)) await drained(call);
@@ -190,7 +236,9 @@ function drained(call: ServerWritableStream<unknown, unknown>): Promise<void> {
 function contextOf(call: AnyCall): CallContext {
   const controller = new AbortController();
   // The four kinds of call share this event, but not a type that says so.
-  (call as { on(event: 'cancelled', listener: () => void): unknown }).on('cancelled', () => controller.abort());
+  (call as { on(event: 'cancelled', listener: () => void): unknown }).on('cancelled', () =>
+    controller.abort(),
+  );
   const subject = call.getAuthContext().sslPeerCertificate?.subject;
   const name = subject?.CN;
   return { caller: typeof name === 'string' ? name : '', signal: controller.signal };

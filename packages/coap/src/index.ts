@@ -12,6 +12,9 @@ export {
   uintOption,
 } from './codec/option.ts';
 export type { CoapOption } from './codec/option.ts';
+export { decodeMessage, encodeMessage } from './codec/message.ts';
+export type { CoapMessage } from './codec/message.ts';
+export { createCoapEndpoint } from './coap-endpoint.ts';
 export type {
   ClientObservation,
   CoapEndpoint,

@@ -1,0 +1,399 @@
+import type { SefleetError } from '@sefleet/errors';
+import type { DatagramChannel, Peer, Runtime } from '@sefleet/runtime';
+import {
+  type CoapMessage,
+  type MessageContent,
+  messageSizeMax,
+  readMessage,
+  writeMessage,
+} from '../codec/message.ts';
+import { hashBytes, hashKey } from '../codec/hash.ts';
+import { CODE, MESSAGE_TYPE, type MessageType } from '../constants.ts';
+import { coapError } from '../errors.ts';
+import type { CoapLimits } from '../limits.ts';
+import { type DerivedTimes, deriveTimes, type TransmissionParameters } from '../settings.ts';
+import { Deduplicator } from './deduplicator.ts';
+import { IncomingRequest } from './incoming-request.ts';
+import { PeerTable } from './peer-table.ts';
+import { type PeerTraffic, Transmission, type TransmissionOwner } from './transmission.ts';
+import type { Fate, IncomingMessage, MessageReceiver, MessageTransport, SentMessage } from './transport.ts';
+
+const { CON, NON, ACK, RST } = MESSAGE_TYPE;
+/** The largest datagram that UDP carries. */
+const MAX_DATAGRAM_BYTES = 65_507;
+/** Header, token and the options of a usual request or reply: what a block leaves free in a datagram. */
+const MESSAGE_OVERHEAD_BYTES = 96;
+const EMPTY = new Uint8Array(0);
+const NOTHING: MessageContent = { code: CODE.EMPTY, token: EMPTY, options: [], payload: EMPTY };
+/** A non-confirmable message is gone when it is sent. */
+const withdrawNothing = (): void => {};
+
+/** Messages are encoded here and handed on at once; there is one thread, so one buffer serves every endpoint. */
+const scratch = new Uint8Array(MAX_DATAGRAM_BYTES);
+
+/** The message layer of datagram transports (RFC 7252 §4): types, ids, retransmission, duplicates, congestion. */
+export class MessageLayer implements MessageTransport, TransmissionOwner {
+  readonly reliable = false;
+  readonly #channel: DatagramChannel;
+  readonly #runtime: Runtime;
+  readonly #parameters: TransmissionParameters;
+  readonly #times: DerivedTimes;
+  readonly #maxQueuedPerPeer: number;
+  #receiver: MessageReceiver | undefined;
+  readonly #traffic: PeerTable<PeerTraffic>;
+  readonly #duplicates: Deduplicator;
+  readonly #seed: number;
+  #transmissions = 0;
+  #deferred = new Set<IncomingRequest>();
+  readonly #counters = {
+    'messages.received': 0,
+    'messages.sent': 0,
+    'messages.retransmitted': 0,
+    'messages.timedOut': 0,
+    'messages.duplicates': 0,
+    'messages.resetReceived': 0,
+    'messages.resetSent': 0,
+    'dropped.malformed': 0,
+    'dropped.unexpected': 0,
+    'dropped.queueFull': 0,
+  };
+
+  constructor(
+    channel: DatagramChannel,
+    runtime: Runtime,
+    parameters: TransmissionParameters,
+    limits: CoapLimits,
+  ) {
+    this.#channel = channel;
+    this.#runtime = runtime;
+    this.#parameters = parameters;
+    this.#times = deriveTimes(parameters);
+    this.#maxQueuedPerPeer = limits.maxQueuedPerPeer;
+    this.#seed = randomUint32(runtime);
+    this.#duplicates = new Deduplicator(this.#times.exchangeLifetimeMs, limits.maxDeduplicationBytes);
+    this.#traffic = new PeerTable(
+      runtime.clock,
+      this.#times.exchangeLifetimeMs,
+      (peer): PeerTraffic => ({
+        peer,
+        // RFC 7252 §4.4: the first message id is random.
+        nextMessageId: randomUint32(runtime) & 0xffff,
+        transmissions: new Map(),
+        waiting: [],
+      }),
+      (traffic) => traffic.transmissions.size === 0 && traffic.waiting.length === 0,
+    );
+  }
+
+  /** Takes over the channel and tells `receiver` what arrives. */
+  start(receiver: MessageReceiver): void {
+    this.#receiver = receiver;
+    this.#channel.listen({
+      datagram: (data, peer) => this.#datagram(data, peer),
+      peerGone: (peer, reason) => this.#peerGone(peer, reason),
+    });
+  }
+
+  send(peer: Peer, content: MessageContent, confirmable: boolean, fate: Fate | undefined): SentMessage {
+    const traffic = this.#traffic.obtain(peer);
+    const messageId = this.#nextMessageId(traffic);
+    if (!confirmable) {
+      this.#write(peer, NON, messageId, content);
+      return { messageId, withdraw: withdrawNothing };
+    }
+    if (traffic.waiting.length >= this.#maxQueuedPerPeer) {
+      this.#counters['dropped.queueFull']++;
+      throw coapError(
+        'COAP_QUEUE_FULL',
+        `${traffic.waiting.length} confirmable messages wait for ${peer.key}`,
+      );
+    }
+    const length = this.#encode(CON, messageId, content);
+    const transmission = new Transmission(this, traffic, messageId, scratch.slice(0, length), fate);
+    this.#transmissions++;
+    // RFC 7252 §4.7: at most NSTART interactions are outstanding to one peer.
+    if (traffic.transmissions.size < this.#parameters.nstart) this.#begin(transmission);
+    else traffic.waiting.push(transmission);
+    return transmission;
+  }
+
+  respond(request: IncomingMessage, content: MessageContent | undefined): void {
+    const incoming = this.#own(request);
+    incoming.settled();
+    this.#deferred.delete(incoming);
+    const { peer, confirmable } = incoming;
+    if (confirmable && !incoming.acknowledged) {
+      // RFC 7252 §5.2.1: the response rides on the acknowledgement.
+      const length = this.#encode(ACK, incoming.messageId, content ?? NOTHING);
+      const datagram = scratch.subarray(0, length);
+      this.#duplicates.answered(incoming.duplicateHandle, datagram);
+      this.#emit(datagram, peer);
+      return;
+    }
+    if (content === undefined) return;
+    try {
+      // RFC 7252 §5.2.2, §5.2.3: a separate response to CON is confirmable, the one to NON is not.
+      this.send(peer, content, confirmable, undefined);
+    } catch (error) {
+      // A peer that does not acknowledge its answers has filled its queue: this answer is lost, and counted there.
+      if (!isQueueFull(error)) throw error;
+    }
+  }
+
+  defer(request: IncomingMessage): void {
+    const incoming = this.#own(request);
+    if (!incoming.confirmable) return;
+    this.#deferred.add(incoming);
+    incoming.timer = this.#runtime.timers.after(this.#parameters.separateAfterMs, () => {
+      this.#deferred.delete(incoming);
+      incoming.acknowledged = true;
+      this.#acknowledge(incoming.messageId, incoming.duplicateHandle, incoming.peer);
+    });
+  }
+
+  reject(request: IncomingMessage): void {
+    const incoming = this.#own(request);
+    incoming.settled();
+    this.#deferred.delete(incoming);
+    this.#reset(incoming.messageId, incoming.peer);
+  }
+
+  maxBlockBytes(peer: Peer): number {
+    return this.#channel.maxPayload(peer) - MESSAGE_OVERHEAD_BYTES;
+  }
+
+  /** An empty confirmable message, which a CoAP endpoint answers with a Reset (RFC 7252 §4.3). */
+  ping(peer: Peer, fate: Fate): SentMessage {
+    return this.send(peer, NOTHING, true, fate);
+  }
+
+  transmit(transmission: Transmission): void {
+    this.#emit(transmission.data, transmission.traffic.peer);
+    transmission.timer = this.#runtime.timers.after(transmission.timeoutMs, transmission.onTimeout);
+  }
+
+  expired(transmission: Transmission): void {
+    if (transmission.over) return;
+    if (transmission.retransmissions >= this.#parameters.maxRetransmit) {
+      this.#counters['messages.timedOut']++;
+      const { peer } = transmission.traffic;
+      transmission.failed(
+        coapError('COAP_TIMEOUT', `${peer.key} did not acknowledge`, {
+          context: { peer: peer.key, transmissions: transmission.retransmissions + 1 },
+        }),
+      );
+      return;
+    }
+    // RFC 7252 §4.2: the time-out doubles with each retransmission.
+    transmission.retransmissions++;
+    transmission.timeoutMs *= 2;
+    this.#counters['messages.retransmitted']++;
+    this.transmit(transmission);
+  }
+
+  release(transmission: Transmission): void {
+    const { traffic } = transmission;
+    this.#transmissions--;
+    if (!traffic.transmissions.delete(transmission.messageId)) {
+      const place = traffic.waiting.indexOf(transmission);
+      if (place >= 0) traffic.waiting.splice(place, 1);
+    }
+    while (traffic.transmissions.size < this.#parameters.nstart) {
+      const next = traffic.waiting.shift();
+      if (next === undefined) return;
+      this.#begin(next);
+    }
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    return {
+      ...this.#counters,
+      'deduplication.bytes': this.#duplicates.bytes,
+      'deduplication.evictedEarly': this.#duplicates.evictedEarly,
+    };
+  }
+
+  open(): { readonly transmissions: number; readonly deferred: number } {
+    return { transmissions: this.#transmissions, deferred: this.#deferred.size };
+  }
+
+  close(error: SefleetError): void {
+    for (const traffic of this.#traffic.values()) this.#fail(traffic, error);
+    for (const incoming of this.#deferred) incoming.settled();
+    this.#deferred.clear();
+  }
+
+  #begin(transmission: Transmission): void {
+    const { ackTimeoutMs, ackRandomFactor } = this.#parameters;
+    // RFC 7252 §4.2: the first time-out is random, so that peers that collided once do not do so again.
+    transmission.timeoutMs = ackTimeoutMs * (1 + (ackRandomFactor - 1) * this.#runtime.rng.fraction());
+    transmission.traffic.transmissions.set(transmission.messageId, transmission);
+    this.transmit(transmission);
+  }
+
+  #nextMessageId(traffic: PeerTraffic): number {
+    do traffic.nextMessageId = (traffic.nextMessageId + 1) & 0xffff;
+    while (traffic.transmissions.has(traffic.nextMessageId));
+    return traffic.nextMessageId;
+  }
+
+  #datagram(data: Uint8Array, peer: Peer): void {
+    this.#counters['messages.received']++;
+    const copy = new Uint8Array(data);
+    const message = readMessage(copy);
+    if (typeof message === 'string') {
+      this.#malformed(copy, peer);
+      return;
+    }
+    switch (message.type) {
+      case CON:
+      case NON:
+        this.#delivered(message, copy, peer);
+        return;
+      case ACK:
+        this.#acknowledgement(message, peer);
+        return;
+      default:
+        this.#refusal(message, peer);
+    }
+  }
+
+  /** RFC 7252 §4.2, §4.3: a confirmable message that cannot be read is refused, everything else ignored. */
+  #malformed(data: Uint8Array, peer: Peer): void {
+    this.#counters['dropped.malformed']++;
+    const [first = 0, , high = 0, low = 0] = data;
+    if (data.length >= 4 && first >> 4 === 0b0100) this.#reset((high << 8) | low, peer);
+  }
+
+  #delivered(message: CoapMessage, data: Uint8Array, peer: Peer): void {
+    const { type, code, messageId } = message;
+    const confirmable = type === CON;
+    if (code === CODE.EMPTY) {
+      // RFC 7252 §4.3: an empty confirmable message asks whether somebody is here.
+      if (confirmable) this.#reset(messageId, peer);
+      else this.#counters['dropped.malformed']++;
+      return;
+    }
+    const nowMs = this.#runtime.clock.monotonicMs();
+    const hashA = hashKey(peer.key, this.#seed);
+    const hashB = hashBytes(data, 4 + message.token.length, hashA);
+    const known = this.#duplicates.find(hashA, hashB, nowMs);
+    if (known >= 0) {
+      this.#duplicate(known, message, peer);
+      return;
+    }
+    const handle = this.#duplicates.add(hashA, hashB, nowMs);
+    const incoming = new IncomingRequest(message, peer, confirmable, handle);
+    if (code >> 5 === 0) {
+      this.#receiver?.request(incoming);
+      return;
+    }
+    const accepted = this.#receiver?.response(incoming) === true;
+    if (!accepted) this.#reset(messageId, peer);
+    else if (confirmable) this.#acknowledge(messageId, handle, peer);
+  }
+
+  /** RFC 7252 §4.5: a repeated CON gets the same answer, a repeated NON none. */
+  #duplicate(handle: number, { type, messageId }: CoapMessage, peer: Peer): void {
+    this.#counters['messages.duplicates']++;
+    if (type !== CON) return;
+    const earlier = this.#duplicates.earlierAnswer(handle);
+    if (earlier === 'pending') return;
+    if (earlier === 'acknowledged') this.#write(peer, ACK, messageId, NOTHING);
+    else this.#emit(earlier, peer);
+  }
+
+  #acknowledgement(message: CoapMessage, peer: Peer): void {
+    const transmission = this.#traffic.find(peer.key)?.transmissions.get(message.messageId);
+    if (transmission === undefined || isRequest(message.code)) {
+      this.#counters['dropped.unexpected']++;
+      return;
+    }
+    if (message.code === CODE.EMPTY) {
+      transmission.acknowledged();
+      return;
+    }
+    if (this.#receiver?.response(new IncomingRequest(message, peer, false, -1)) === true)
+      transmission.withdraw();
+    else this.#counters['dropped.unexpected']++;
+  }
+
+  #refusal({ code, messageId }: CoapMessage, peer: Peer): void {
+    if (code !== CODE.EMPTY) {
+      this.#counters['dropped.malformed']++;
+      return;
+    }
+    this.#counters['messages.resetReceived']++;
+    const transmission = this.#traffic.find(peer.key)?.transmissions.get(messageId);
+    if (transmission === undefined) this.#receiver?.reset(peer, messageId);
+    else
+      transmission.failed(
+        coapError('COAP_RESET', `${peer.key} refused the message`, { context: { peer: peer.key } }),
+      );
+  }
+
+  #acknowledge(messageId: number, handle: number, peer: Peer): void {
+    this.#duplicates.acknowledged(handle);
+    this.#write(peer, ACK, messageId, NOTHING);
+  }
+
+  #reset(messageId: number, peer: Peer): void {
+    this.#counters['messages.resetSent']++;
+    this.#write(peer, RST, messageId, NOTHING);
+  }
+
+  #write(peer: Peer, type: MessageType, messageId: number, content: MessageContent): void {
+    this.#emit(scratch.subarray(0, this.#encode(type, messageId, content)), peer);
+  }
+
+  #encode(type: MessageType, messageId: number, content: MessageContent): number {
+    const size = messageSizeMax(content.token, content.options, content.payload);
+    if (size > scratch.length) {
+      throw coapError('COAP_MESSAGE_TOO_LARGE', `${size} bytes do not fit a datagram`, { context: { size } });
+    }
+    return writeMessage(scratch, type, messageId, content);
+  }
+
+  #emit(datagram: Uint8Array, peer: Peer): void {
+    this.#counters['messages.sent']++;
+    this.#channel.send(datagram, peer);
+  }
+
+  #peerGone(peer: Peer, reason: string): void {
+    const traffic = this.#traffic.take(peer.key);
+    if (traffic !== undefined) {
+      this.#fail(
+        traffic,
+        coapError('COAP_PEER_GONE', `${peer.key} is gone: ${reason}`, { context: { reason } }),
+      );
+    }
+    for (const incoming of this.#deferred) {
+      if (incoming.peer.key !== peer.key) continue;
+      incoming.settled();
+      this.#deferred.delete(incoming);
+    }
+    this.#receiver?.peerGone(peer);
+  }
+
+  #fail(traffic: PeerTraffic, error: SefleetError): void {
+    const waiting = traffic.waiting.splice(0);
+    for (const transmission of [...traffic.transmissions.values(), ...waiting]) transmission.failed(error);
+  }
+
+  #own(request: IncomingMessage): IncomingRequest {
+    if (request instanceof IncomingRequest) return request;
+    throw coapError('COAP_ARGUMENT_INVALID', 'the request came through another transport');
+  }
+}
+
+function isRequest(code: number): boolean {
+  return code !== CODE.EMPTY && code >> 5 === 0;
+}
+
+function isQueueFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'COAP_QUEUE_FULL';
+}
+
+function randomUint32(runtime: Runtime): number {
+  return Math.floor(runtime.rng.fraction() * 0x100000000);
+}

@@ -38,6 +38,12 @@ export type {
   RequestHandler,
   ServerObservation,
 } from './request.ts';
+export { formatLinkFormat, linkAttribute, linkMatches, parseLinkFormat } from './link-format/link-format.ts';
+export type { Link, LinkAttribute } from './link-format/link-format.ts';
 export type { CoapReply, CoapResponse } from './response.ts';
 export { deriveTimes, TRANSMISSION_PARAMETERS } from './settings.ts';
 export type { DerivedTimes, ParameterDefinition, TransmissionParameters } from './settings.ts';
+export { createRouter, linksReply } from './server/router.ts';
+export type { CoapRouter, RouteHandler, RouteOptions } from './server/router.ts';
+export { DEFAULT_PORTS, formatCoapUri, parseCoapUri } from './uri/coap-uri.ts';
+export type { CoapScheme, CoapUri } from './uri/coap-uri.ts';

@@ -1,1 +1,44 @@
-export {};
+export {
+  APDU_COMMAND_PATH,
+  APDU_EXCHANGE_MODEL,
+  APDU_EXCHANGE_OBJECT_ID,
+  APDU_RESPONSE_PATH,
+} from './objects/apdu-exchange.ts';
+export { APDU_SCRIPT_BYTES_MAX, decodeApduScript, encodeApduScript } from './objects/apdu-script.ts';
+export {
+  SEALED_RECORD_PATH,
+  SEALED_RECORDS_MODEL,
+  SEALED_RECORDS_OBJECT_ID,
+} from './objects/sealed-records.ts';
+export type {
+  BootstrapConfiguration,
+  BootstrapServer,
+  BootstrapServerEvents,
+  BootstrapServerOptions,
+  BootstrapWrite,
+} from './server/bootstrap.ts';
+export type {
+  CreateResult,
+  DeviceOperations,
+  DiscoverResult,
+  NotificationAttributes,
+  OperationOptions,
+  OperationResult,
+  ReadResult,
+} from './server/device-operations.ts';
+export { LWM2M_SERVER_ERRORS } from './server/errors.ts';
+export type { Lwm2mServerErrorCode } from './server/errors.ts';
+export type { Lwm2mServer, RegisteredDevice } from './server/lwm2m-server.ts';
+export type { Registration, RegistrationParameters } from './server/registration.ts';
+export { DEFAULT_SERVER_LIMITS } from './server/settings.ts';
+export type {
+  AuthorisedDevice,
+  DeviceAuthoriser,
+  Lwm2mServerEvents,
+  Lwm2mServerLimits,
+  Lwm2mServerOptions,
+  ReportConsumer,
+  SendVerdict,
+} from './server/settings.ts';
+export { createVolatileStore } from './server/store.ts';
+export type { Lwm2mServerStore, StoredObservation, StoredState } from './server/store.ts';

@@ -1,0 +1,36 @@
+import type { CoapEndpoint, RequestHandler } from '@sefleet/coap';
+import type { Peer } from '@sefleet/runtime';
+import type { DeviceOperations } from './device-operations.ts';
+import type { Registration } from './registration.ts';
+
+/** A registered device: what is known of it and what can be asked of it. */
+export interface RegisteredDevice extends DeviceOperations {
+  readonly registration: Registration;
+  /** True while the device can be sent to: it has a connection and is not asleep. */
+  readonly reachable: boolean;
+  /** True for a queue-mode device whose awake time is over. */
+  readonly sleeping: boolean;
+  /** Paths of the observations that are wanted of it. */
+  observations(): readonly (readonly string[])[];
+}
+
+/** A management server (Core §6.2 to §6.5) on any number of CoAP endpoints. */
+export interface Lwm2mServer {
+  /** Takes a transport into use: `connect` makes a CoAP endpoint with the given handler. */
+  listen(connect: (handler: RequestHandler) => CoapEndpoint): CoapEndpoint;
+  /** Loads what the store kept; to be called once, before the first `listen`. */
+  restore(): Promise<void>;
+  /** The device under that endpoint name, or undefined. */
+  find(endpoint: string): RegisteredDevice | undefined;
+  /** As `find`; throws `LWM2M_DEVICE_NOT_FOUND`. */
+  device(endpoint: string): RegisteredDevice;
+  /** Every registered device, in no order. */
+  devices(): Iterable<RegisteredDevice>;
+  readonly size: number;
+  /** To be called when the channel lost a peer: what waits for it fails at once instead of timing out. */
+  peerGone(peer: Peer): void;
+  /** Counters since the start, by name. */
+  counters(): Readonly<Record<string, number>>;
+  /** Closes the endpoints and flushes the store. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,91 @@
+import { aid, type Aid } from '@sefleet/globalplatform';
+import type { DeviceKind } from './device-kind.ts';
+import { findParty, partyId, type PartyId } from './party.ts';
+
+/** What a stakeholder is for a kind of device; the name in the API. */
+export type StakeholderRole =
+  | 'grid-operator'
+  | 'energy-supplier'
+  | 'household'
+  | 'manufacturer'
+  | 'garage'
+  | 'insurer'
+  | 'kit-owner'
+  | 'healthcare-provider'
+  | 'patient';
+
+/** A stakeholder's place on a card: a Security Domain and, in it, the applet that seals its records. */
+export interface DomainPlan {
+  readonly role: StakeholderRole;
+  readonly party: PartyId;
+  readonly domain: Aid;
+  readonly records: Aid;
+}
+
+/** What the factory puts on the cards of a kind. */
+export interface CardPlan {
+  readonly kind: DeviceKind;
+  /** Holds the Issuer Security Domain's keys. */
+  readonly issuer: PartyId;
+  readonly domains: readonly DomainPlan[];
+  /** The role that stands for "the supplier" of this kind. */
+  readonly supplier: StakeholderRole;
+}
+
+/** AIDs that begin with F are nobody's by registration (ISO/IEC 7816-5 §8.4); "SEFLT" keeps ours together. */
+const PREFIX = 'f05345464c54';
+const TYPE = { domain: '01', records: '02' } as const;
+const KIND_NUMBER: Readonly<Record<DeviceKind, number>> = { 'smart-meter': 1, obu: 2, 'rpm-gateway': 3 };
+
+/** The plan of every kind. */
+export const CARD_PLANS: Readonly<Record<DeviceKind, CardPlan>> = {
+  'smart-meter': {
+    kind: 'smart-meter',
+    issuer: partyId('city-grid'),
+    domains: [
+      place('smart-meter', 'grid-operator', 'city-grid'),
+      place('smart-meter', 'energy-supplier', 'northern-power'),
+      place('smart-meter', 'household', 'household'),
+    ],
+    supplier: 'energy-supplier',
+  },
+  obu: {
+    kind: 'obu',
+    issuer: partyId('apex-motors'),
+    domains: [
+      place('obu', 'manufacturer', 'apex-motors'),
+      place('obu', 'garage', 'corner-garage'),
+      place('obu', 'insurer', 'shield-insurance'),
+    ],
+    supplier: 'insurer',
+  },
+  'rpm-gateway': {
+    kind: 'rpm-gateway',
+    issuer: partyId('carekit-leasing'),
+    domains: [
+      place('rpm-gateway', 'kit-owner', 'carekit-leasing'),
+      place('rpm-gateway', 'healthcare-provider', 'valley-clinic'),
+      place('rpm-gateway', 'patient', 'patient'),
+    ],
+    supplier: 'healthcare-provider',
+  },
+};
+
+/** Containers of the IoT SAFE applet on every card. */
+export const IOT_SAFE_CONTAINER = { bootstrapPsk: 0x01, managementPsk: 0x02, deviceKey: 0x03 } as const;
+
+/** The place of `party` on a card of `kind` in `role`; parties that come later get theirs by the same rule. */
+export function place(kind: DeviceKind, role: StakeholderRole, party: string): DomainPlan {
+  const number = findParty(party)?.number ?? 0;
+  const suffix = hexByte(KIND_NUMBER[kind]) + hexByte(number);
+  return {
+    role,
+    party: partyId(party),
+    domain: aid(PREFIX + TYPE.domain + suffix),
+    records: aid(PREFIX + TYPE.records + suffix),
+  };
+}
+
+function hexByte(value: number): string {
+  return value.toString(16).padStart(2, '0');
+}

@@ -1,0 +1,67 @@
+/** Who takes part, by a short name that is also the name in certificates and ledgers: `northern-power`. */
+export type PartyId = string & { readonly brand: 'PartyId' };
+
+/** What a party is for a device, in the vocabulary of GlobalPlatform's IoT paper (§2 and §3.1). */
+export type PartyRole =
+  | 'se-supplier'
+  | 'se-issuer'
+  | 'device-manufacturer'
+  | 'tsm'
+  | 'controlling-authority'
+  | 'service-provider'
+  | 'application-provider'
+  | 'service-subscriber'
+  | 'network-provider'
+  | 'network-subscriber';
+
+/** A party and what it may be. Which device it is that for, contracts say. */
+export interface Party {
+  readonly id: PartyId;
+  readonly name: string;
+  readonly roles: readonly PartyRole[];
+  /** Unique, 1 to 255; stands in the AIDs of the party's Security Domains. */
+  readonly number: number;
+}
+
+/** A {@link PartyId} from text, without looking whether such a party exists. */
+export function partyId(text: string): PartyId {
+  // The only place that makes the brand.
+  return text as PartyId;
+}
+
+/** The parties that every installation starts with. */
+export const PARTIES: readonly Party[] = [
+  party(0x01, 'chip-works', 'Chip Works', ['se-supplier']),
+  party(0x02, 'trusted-services', 'Trusted Services', ['tsm']),
+  party(0x03, 'controlling-authority', 'Controlling Authority', ['controlling-authority']),
+  party(0x04, 'fleet-connect', 'Fleet Connect', ['network-provider']),
+  party(0x05, 'meter-factory', 'Meter Factory', ['device-manufacturer']),
+  party(0x10, 'city-grid', 'City Grid', ['se-issuer', 'application-provider', 'network-subscriber']),
+  party(0x11, 'northern-power', 'Northern Power', ['service-provider', 'application-provider']),
+  party(0x12, 'sunrise-energy', 'Sunrise Energy', ['service-provider', 'application-provider']),
+  party(0x13, 'household', 'Household', ['service-subscriber', 'application-provider']),
+  party(0x14, 'harbour-light', 'Harbour Light', ['service-provider', 'application-provider']),
+  party(0x20, 'apex-motors', 'Apex Motors', ['se-issuer', 'device-manufacturer', 'application-provider']),
+  party(0x21, 'corner-garage', 'Corner Garage', ['service-provider', 'application-provider']),
+  party(0x22, 'shield-insurance', 'Shield Insurance', ['service-provider', 'application-provider']),
+  party(0x23, 'vehicle-owner', 'Vehicle Owner', ['service-subscriber']),
+  party(0x24, 'beacon-insurance', 'Beacon Insurance', ['service-provider', 'application-provider']),
+  party(0x30, 'carekit-leasing', 'Carekit Leasing', ['se-issuer', 'device-manufacturer']),
+  party(0x31, 'valley-clinic', 'Valley Clinic', ['service-provider', 'application-provider']),
+  party(0x32, 'patient', 'Patient', ['service-subscriber', 'application-provider']),
+  party(0x33, 'lakeside-hospital', 'Lakeside Hospital', ['service-provider', 'application-provider']),
+];
+
+/** The party that runs the network and the LwM2M servers: it owns the devices' transport credentials. */
+export const NETWORK_PROVIDER: PartyId = partyId('fleet-connect');
+
+const BY_ID: ReadonlyMap<PartyId, Party> = new Map(PARTIES.map((entry) => [entry.id, entry]));
+
+/** The party with this name, or undefined. */
+export function findParty(id: string): Party | undefined {
+  return BY_ID.get(partyId(id));
+}
+
+function party(number: number, id: string, name: string, roles: readonly PartyRole[]): Party {
+  return { id: partyId(id), name, roles, number };
+}

@@ -1,0 +1,17 @@
+import type { EventDefinition } from '@sefleet/observability';
+
+/** What this service tells its log, once per kind of happening. */
+export const PROVISIONING_EVENTS = {
+  cardsMade: { name: 'cards.made', level: 'info', message: 'cards were made' },
+  masterKeyMade: { name: 'custody.masterKeyMade', level: 'info', message: 'a party has a new master key' },
+  masterKeyReleased: {
+    name: 'custody.masterKeyReleased',
+    level: 'info',
+    message: 'record keys were handed to whoever works for their stakeholder',
+  },
+  callRefused: { name: 'authorisation.refused', level: 'warn', message: 'a caller was refused' },
+  rotationStarted: { name: 'rotation.started', level: 'info', message: 'a rotation started' },
+  rotationResumed: { name: 'rotation.resumed', level: 'warn', message: 'a rotation goes on after a restart' },
+  rotationDone: { name: 'rotation.done', level: 'info', message: 'a rotation is done' },
+  rotationFailed: { name: 'rotation.deviceFailed', level: 'warn', message: 'the keys of a device were not rotated' },
+} as const satisfies Readonly<Record<string, EventDefinition>>;

@@ -1,0 +1,67 @@
+import { integerSetting, textSetting } from '@sefleet/config';
+
+/** What the provisioning service can be told, beside what every service can. */
+export const PROVISIONING_SETTINGS = {
+  vaultKey: textSetting({
+    env: 'SEFLEET_VAULT_KEY',
+    doc: 'key that seals the vaults, 32 bytes in hexadecimal or base64; a key file in the data folder when empty',
+    default: '',
+    secret: true,
+  }),
+  pkiFolder: textSetting({
+    env: 'SEFLEET_PKI',
+    doc: 'folder with the local authority that signs device certificates',
+    default: './.sefleet/pki',
+  }),
+  lwm2mBootstrapUri: textSetting({
+    env: 'SEFLEET_BOOTSTRAP_URI',
+    doc: 'LwM2M bootstrap server that devices are shipped with',
+    default: 'coaps://127.0.0.1:5784',
+    pattern: /^coaps?(\+tcp)?:\/\/.+/,
+    expected: 'a coap or coaps URI',
+  }),
+  lwm2mUri: textSetting({
+    env: 'SEFLEET_LWM2M_URI',
+    doc: 'LwM2M management server that the bootstrap server writes to devices',
+    default: 'coaps://127.0.0.1:5684',
+    pattern: /^coaps?(\+tcp)?:\/\/.+/,
+    expected: 'a coap or coaps URI',
+  }),
+  managementTarget: textSetting({
+    env: 'SEFLEET_LWM2M_GRPC',
+    doc: "gRPC address of the LwM2M server's northbound interface, the way to the devices' cards",
+    default: '127.0.0.1:50061',
+  }),
+  lifetimeSeconds: integerSetting({
+    env: 'SEFLEET_LWM2M_LIFETIME',
+    doc: 'registration lifetime that devices are given',
+    unit: 's',
+    min: 20,
+    max: 31_536_000,
+    default: 86_400,
+  }),
+  certificateDays: integerSetting({
+    env: 'SEFLEET_DEVICE_CERTIFICATE_DAYS',
+    doc: 'validity of device certificates',
+    unit: 'days',
+    min: 1,
+    max: 7300,
+    default: 3650,
+  }),
+  rotationConcurrency: integerSetting({
+    env: 'SEFLEET_ROTATION_CONCURRENCY',
+    doc: 'devices whose keys are rotated at once, when the caller does not say',
+    unit: 'devices',
+    min: 1,
+    max: 1024,
+    default: 64,
+  }),
+  cardTimeoutMs: integerSetting({
+    env: 'SEFLEET_CARD_TIMEOUT_MS',
+    doc: 'how long one exchange with a card may take',
+    unit: 'ms',
+    min: 100,
+    max: 600_000,
+    default: 30_000,
+  }),
+} as const;

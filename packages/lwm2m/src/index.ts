@@ -16,3 +16,35 @@ export { decodeContent, encodeContent } from './content/codec.ts';
 export type { DecodeOptions } from './content/codec.ts';
 export { decodeLinks, encodeLinks, linkPath, nodeLink } from './content/links.ts';
 export type { CoreLink } from './content/links.ts';
+export { ACCESS, isAllowed } from './device/access-control.ts';
+export type { Access, Requester } from './device/access-control.ts';
+export {
+  AttributeStore,
+  attributeTexts,
+  formatAttributeQueries,
+  observeAttributes,
+  parseAttributeQueries,
+} from './device/attributes.ts';
+export type { AttributeChange, AttributeName, NotificationAttributes } from './device/attributes.ts';
+export { discover, discoverForBootstrap, registrationLinks } from './device/discover.ts';
+export { formatExecuteArguments, parseExecuteArguments } from './device/execute-arguments.ts';
+export type { ExecuteArguments } from './device/execute-arguments.ts';
+export { createInstance, deleteInstance, executeResource } from './device/lifecycle.ts';
+export { startNotification, stepNotification } from './device/notification.ts';
+export type { NotificationDecision, NotificationState, Sample } from './device/notification.ts';
+export { Lwm2mObject, ObjectInstance, ObjectTree } from './device/object-tree.ts';
+export type { ObjectBehaviour, ObjectDefinition, TreeListener } from './device/object-tree.ts';
+export { readComposite, readEntries } from './device/read.ts';
+export { writeComposite, writeEntries } from './device/write.ts';
+export {
+  LIFETIME_DEFAULT_SECONDS,
+  parseRegistration,
+  parseRegistrationUpdate,
+  registrationPayload,
+  registrationQueries,
+} from './registration/registration-request.ts';
+export type {
+  RegisteredObject,
+  RegistrationRequest,
+  RegistrationUpdate,
+} from './registration/registration-request.ts';

@@ -1,0 +1,140 @@
+import { parseArgs, type ParseArgsOptionDescriptor } from 'node:util';
+import { SefleetError } from '@sefleet/errors';
+import type { ExitCode } from './exit-codes.ts';
+
+/** An option of a verb: how it is parsed and what `--help` says of it. */
+export interface OptionDefinition {
+  readonly type: 'string' | 'boolean';
+  /** What the value is called in the help, for example `seconds`. */
+  readonly value?: string;
+  readonly default?: string | boolean;
+  readonly doc: string;
+}
+
+/** The options of a verb, as given on the command line. */
+export interface VerbArguments {
+  readonly positionals: readonly string[];
+  text(name: string): string | undefined;
+  flag(name: string): boolean;
+  /** A whole number in a range; a `CLI_USAGE` error otherwise. */
+  integer(name: string, min: number, max: number): number;
+}
+
+/** One verb of the command, one file each. */
+export interface Verb {
+  /** As typed, for example `device add`. */
+  readonly name: string;
+  readonly summary: string;
+  /** Positional arguments for the help, for example `<endpoint>`. */
+  readonly positionals?: string;
+  readonly options: Readonly<Record<string, OptionDefinition>>;
+  readonly examples: readonly string[];
+  run(parsed: VerbArguments): Promise<ExitCode>;
+}
+
+/**
+ * Finds the verb that `argv` names, longest name first, and parses what follows.
+ *
+ * @throws SefleetError `CLI_USAGE`, fault `caller`, that names the argument and what was expected.
+ */
+export function parseCommandLine(
+  verbs: readonly Verb[],
+  argv: readonly string[],
+): { readonly verb: Verb; readonly parsed: VerbArguments; readonly help: boolean } {
+  const byLength = verbs.toSorted((a, b) => b.name.length - a.name.length);
+  const verb = byLength.find(({ name }) => name.split(' ').every((word, i) => argv[i] === word));
+  if (verb === undefined) {
+    throw usageError(
+      `unknown command ${JSON.stringify(argv[0] ?? '')}`,
+      'Run `sefleet --help` for the list.',
+    );
+  }
+  const rest = argv.slice(verb.name.split(' ').length);
+  const options: Record<string, ParseArgsOptionDescriptor> = { help: { type: 'boolean', short: 'h' } };
+  for (const [name, definition] of Object.entries(verb.options)) {
+    options[name] = { type: definition.type };
+    if (definition.default !== undefined) options[name].default = definition.default;
+  }
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...rest],
+      options,
+      allowPositionals: true,
+      strict: true,
+    });
+    return { verb, parsed: toArguments(verb, values, positionals), help: values['help'] === true };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw usageError(reason, `Run \`sefleet ${verb.name} --help\` for the options.`);
+  }
+}
+
+function toArguments(
+  verb: Verb,
+  values: Readonly<Record<string, unknown>>,
+  positionals: string[],
+): VerbArguments {
+  const text = (name: string): string | undefined => {
+    const value = values[name];
+    return typeof value === 'string' ? value : undefined;
+  };
+  return {
+    positionals,
+    text,
+    flag: (name) => values[name] === true,
+    integer: (name, min, max) => {
+      const given = text(name) ?? '';
+      const value = Number(given);
+      if (/^\d+$/.test(given) && value >= min && value <= max) return value;
+      throw usageError(
+        `--${name} ${given} is not a whole number in ${min}..${max}`,
+        `Run \`sefleet ${verb.name} --help\` for the options.`,
+      );
+    },
+  };
+}
+
+/** A `CLI_USAGE` error: the caller asked for something that the command does not offer. */
+export function usageError(message: string, hint: string): SefleetError {
+  return new SefleetError('CLI_USAGE', 'caller', message, { hint });
+}
+
+/** The text of `sefleet --help`. */
+export function formatOverview(verbs: readonly Verb[]): string {
+  const width = Math.max(...verbs.map(({ name }) => name.length)) + 2;
+  return [
+    'sefleet: simulate, operate and load-test fleets of devices with a secure element',
+    '',
+    'Usage: sefleet <command> [options]',
+    '',
+    'Commands:',
+    ...verbs.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
+    '',
+    'Run `sefleet <command> --help` for its options and examples.',
+    'Exit codes: 0 passed, 1 internal error, 2 usage, 3 target unreachable, 4 generator too slow,',
+    '            5 data-integrity violation, 99 a threshold failed.',
+  ].join('\n');
+}
+
+/** The text of `sefleet <verb> --help`. */
+export function formatHelp(verb: Verb): string {
+  const options = { ...verb.options, help: { type: 'boolean', doc: 'this text' } as OptionDefinition };
+  const rows = Object.entries(options).map(([name, option]) => {
+    const flag = option.value === undefined ? `--${name}` : `--${name} <${option.value}>`;
+    const fallback =
+      option.default === undefined || option.default === false ? '' : ` (default ${String(option.default)})`;
+    return [flag, `${option.doc}${fallback}`] as const;
+  });
+  const width = Math.max(...rows.map(([flag]) => flag.length)) + 2;
+  return [
+    `sefleet ${verb.name}: ${verb.summary}`,
+    '',
+    `Usage: sefleet ${verb.name}${verb.positionals === undefined ? '' : ` ${verb.positionals}`} [options]`,
+    '',
+    'Options:',
+    ...rows.map(([flag, doc]) => `  ${flag.padEnd(width)}${doc}`),
+    '',
+    'Examples:',
+    ...verb.examples.map((example) => `  ${example}`),
+  ].join('\n');
+}

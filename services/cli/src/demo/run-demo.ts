@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { fleet, simulation } from '@sefleet/api';
+import type { Backend } from '../backend.ts';
+import type { Progress } from '../terminal/progress.ts';
+import { compareLedgers } from './ledger.ts';
+import { plannedKinds, totalDevices, type DemoPlan } from './plan.ts';
+import type { DemoObservations } from './summary.ts';
+
+const POLL_MS = 250;
+const REGISTRATION_LIMIT_MS = 180_000;
+const ROTATION_LIMIT_MS = 180_000;
+const DRAIN_LIMIT_MS = 60_000;
+
+/**
+ * The main job on a running system: switch the fleet on, let it stream, rotate every supplier's keys meanwhile, stop
+ * the readings, wait until all are acknowledged, and read both sides' counts.
+ *
+ * @param startedMs when the demo itself began (monotonic), for the time to the first registered device.
+ */
+export async function runDemo(
+  backend: Backend,
+  plan: DemoPlan,
+  progress: Progress,
+  startedMs: number,
+): Promise<DemoObservations> {
+  const total = totalDevices(plan);
+  const kinds = plannedKinds(plan).map(({ kind, count }) => ({ kind, count }));
+  const fleetStartedMs = performance.now();
+  await backend.simulation.startFleet({ kinds, seed: BigInt(plan.seed) }, { deadlineMs: 60_000 });
+  const registered = await untilRegistered(backend, total, progress);
+  const startToFirstRegisteredMs = fleetStartedMs - startedMs + registered.firstRegisteredMs;
+  const streamUntilMs = performance.now() + plan.durationSeconds * 1000;
+  const rotationStartedMs = performance.now();
+  const [rotation] = await Promise.all([
+    rotateKeys(backend, total, progress).then((state) => ({
+      state,
+      durationMs: performance.now() - rotationStartedMs,
+    })),
+    sleep(Math.max(0, streamUntilMs - performance.now())),
+  ]);
+  while (performance.now() < streamUntilMs) await showStream(backend, progress);
+  const flowing = await backend.telemetry.getIngestStatistics({});
+  const devices = await drain(backend, progress);
+  const servers = await backend.management.getStatistics({});
+  const ledger = await compareLedgers(backend);
+  return {
+    devices,
+    servers,
+    rotation: rotation.state,
+    rotationMs: rotation.durationMs,
+    ledger,
+    rowsPerSecond: flowing.rowsPerSecond,
+    startToFirstRegisteredMs,
+  };
+}
+
+async function untilRegistered(
+  backend: Backend,
+  total: number,
+  progress: Progress,
+): Promise<simulation.FleetProgress> {
+  const limit = performance.now() + REGISTRATION_LIMIT_MS;
+  for (;;) {
+    const state = await fleetProgress(backend);
+    const registered = sum(state, 'registered');
+    const errors = state.errors.reduce((all, { value }) => all + Number(value), 0);
+    const note = `bootstrapped ${sum(state, 'bootstrapped')}, ${state.dtlsHandshakes} handshakes, ${errors} errors`;
+    progress.update('register', registered, total, note);
+    if (registered >= total || performance.now() > limit) {
+      progress.finish(
+        'register',
+        `${registered} of ${total} devices in ${Math.round(state.allRegisteredMs)} ms; ${note}`,
+      );
+      return state;
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+async function rotateKeys(backend: Backend, total: number, progress: Progress): Promise<fleet.RotationState> {
+  const limit = performance.now() + ROTATION_LIMIT_MS;
+  const started = await backend.fleet.startRotation({ requestId: randomUUID() }, { deadlineMs: 60_000 });
+  let state = started.rotation;
+  while (state === undefined || (!state.done && performance.now() < limit)) {
+    await sleep(POLL_MS);
+    const answer = await backend.fleet.getRotation({ rotationId: started.rotation?.rotationId ?? '' });
+    state = answer.rotation;
+    const note = `old key refused ${state?.oldKeyRefused ?? 0}, failed ${state?.failed ?? 0}`;
+    progress.update('rotate', Number(state?.confirmed ?? 0n), Number(state?.total ?? total), note);
+  }
+  progress.finish(
+    'rotate',
+    `${state.confirmed} of ${state.total} keys confirmed, old key refused ${state.oldKeyRefused}, failed ${state.failed}`,
+  );
+  return state;
+}
+
+async function showStream(backend: Backend, progress: Progress): Promise<void> {
+  const [state, ingest] = await Promise.all([
+    fleetProgress(backend),
+    backend.telemetry.getIngestStatistics({}),
+  ]);
+  progress.update(
+    'stream',
+    Number(state.recordsAcknowledged),
+    Number(state.recordsSealed),
+    `${Math.round(ingest.rowsPerSecond)} rows/s`,
+  );
+  await sleep(POLL_MS);
+}
+
+async function drain(backend: Backend, progress: Progress): Promise<simulation.FleetProgress> {
+  progress.update('drain', 0, 1, 'waiting for acknowledgements');
+  const answer = await backend.simulation.drainFleet(
+    { timeoutMs: DRAIN_LIMIT_MS },
+    { deadlineMs: DRAIN_LIMIT_MS + 5000 },
+  );
+  const state = answer.progress ?? (await fleetProgress(backend));
+  progress.finish('drain', `${state.recordsAcknowledged} of ${state.recordsSealed} records acknowledged`);
+  return state;
+}
+
+async function fleetProgress(backend: Backend): Promise<simulation.FleetProgress> {
+  const { progress } = await backend.simulation.getFleet({});
+  if (progress === undefined) throw new RangeError('device-sim answered without progress');
+  return progress;
+}
+
+function sum(state: simulation.FleetProgress, field: 'registered' | 'bootstrapped'): number {
+  return state.kinds.reduce((all, kind) => all + Number(kind[field]), 0);
+}

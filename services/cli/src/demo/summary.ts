@@ -1,0 +1,200 @@
+import type { common, fleet, management, simulation } from '@sefleet/api';
+import { formatTable } from '../terminal/table.ts';
+import type { LedgerTotals } from './ledger.ts';
+import { plannedKinds, totalDevices, type DemoPlan } from './plan.ts';
+
+/** Everything that a demo saw, from the devices' side and from the servers'. */
+export interface DemoObservations {
+  readonly devices: simulation.FleetProgress;
+  readonly servers: management.GetStatisticsResponse;
+  readonly rotation: fleet.RotationState;
+  readonly rotationMs: number;
+  readonly ledger: LedgerTotals;
+  readonly rowsPerSecond: number;
+  readonly startToFirstRegisteredMs: number;
+}
+
+/** Percentiles as the JSON contract names them. */
+interface Percentiles {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** `out.json` of the demo. */
+export interface DemoSummary {
+  readonly devices: {
+    readonly total: number;
+    readonly bootstrapped: number;
+    readonly registered: number;
+    readonly byKind: Readonly<Record<string, { total: number; bootstrapped: number; registered: number }>>;
+  };
+  readonly dtls: {
+    readonly handshakes: number;
+    readonly failed: number;
+    readonly cipherSuites: Readonly<Record<string, number>>;
+  };
+  readonly rotation: {
+    readonly attempted: number;
+    readonly confirmed: number;
+    readonly oldKeyRefused: number;
+    readonly failed: number;
+  };
+  readonly telemetry: {
+    readonly sent: number;
+    readonly stored: number;
+    readonly lost: number;
+    readonly duplicated: number;
+    readonly rowsPerSecond: number;
+  };
+  readonly timingsMs: {
+    readonly bootstrapToRegistered: Percentiles;
+    readonly firstRegistered: number;
+    readonly allRegistered: number;
+    readonly rotation: Percentiles & { readonly total: number };
+  };
+  readonly memory: { readonly deviceSimRssBytes: number; readonly bytesPerDevice: number };
+  readonly disagreements: readonly string[];
+  readonly seed: number;
+  readonly version: string;
+}
+
+/** Puts the summary together and lists every place where the two sides disagree. */
+export function summarise(plan: DemoPlan, seen: DemoObservations, version: string): DemoSummary {
+  const total = totalDevices(plan);
+  const { devices, servers, rotation, ledger } = seen;
+  const residentBytes = Number(devices.residentMemoryBytes);
+  return {
+    devices: { total, ...countDevices(plan, devices.kinds) },
+    dtls: {
+      handshakes: Number(devices.dtlsHandshakes),
+      failed: Number(devices.dtlsFailed),
+      cipherSuites: Object.fromEntries(devices.cipherSuites.map(({ name, value }) => [name, Number(value)])),
+    },
+    rotation: {
+      attempted: Number(rotation.attempted),
+      confirmed: Number(rotation.confirmed),
+      oldKeyRefused: Number(rotation.oldKeyRefused),
+      failed: Number(rotation.failed),
+    },
+    telemetry: {
+      sent: ledger.sent,
+      stored: ledger.stored,
+      lost: ledger.lost,
+      duplicated: ledger.duplicated,
+      rowsPerSecond: round(seen.rowsPerSecond),
+    },
+    timingsMs: {
+      bootstrapToRegistered: percentiles(devices.bootstrapToRegistered),
+      firstRegistered: round(seen.startToFirstRegisteredMs),
+      allRegistered: round(devices.allRegisteredMs),
+      rotation: { ...percentiles(rotation.duration), total: round(seen.rotationMs) },
+    },
+    memory: {
+      deviceSimRssBytes: residentBytes,
+      bytesPerDevice: Math.round((residentBytes - Number(devices.baselineMemoryBytes)) / Math.max(1, total)),
+    },
+    disagreements: findDisagreements(plan, devices, servers, ledger),
+    seed: plan.seed,
+    version,
+  };
+}
+
+/** True when everything that was asked for happened. */
+export function isComplete(summary: DemoSummary): boolean {
+  const { devices, rotation } = summary;
+  return (
+    devices.registered === devices.total && rotation.failed === 0 && rotation.confirmed === rotation.attempted
+  );
+}
+
+/** True when both sides agree and nothing was lost or stored twice. */
+export function isIntact(summary: DemoSummary): boolean {
+  const { telemetry, disagreements } = summary;
+  return telemetry.lost === 0 && telemetry.duplicated === 0 && disagreements.length === 0;
+}
+
+/** The summary for people. */
+export function formatSummary(summary: DemoSummary): string {
+  const { devices, dtls, rotation, telemetry, timingsMs, memory } = summary;
+  const kinds = Object.entries(devices.byKind).map(
+    ([name, kind]) => [name, kind.total, kind.bootstrapped, kind.registered] as const,
+  );
+  const suites = Object.entries(dtls.cipherSuites).map(([name, count]) => `${name} ${count}`);
+  const { bootstrapToRegistered: boot } = timingsMs;
+  return [
+    '',
+    formatTable(
+      ['devices', 'total', 'bootstrapped', 'registered'],
+      [...kinds, ['all', devices.total, devices.bootstrapped, devices.registered]],
+    ),
+    '',
+    `DTLS        ${dtls.handshakes} handshakes, ${dtls.failed} failed (${suites.join(', ')})`,
+    `Registered  first after ${timingsMs.firstRegistered} ms, all after ${timingsMs.allRegistered} ms;` +
+      ` a device: p50 ${boot.p50} ms, p99 ${boot.p99} ms`,
+    `Keys        ${rotation.confirmed} of ${rotation.attempted} rotated and confirmed,` +
+      ` old key refused by ${rotation.oldKeyRefused}, failed ${rotation.failed}, in ${timingsMs.rotation.total} ms`,
+    `Telemetry   ${telemetry.sent} records sent, ${telemetry.stored} stored, ${telemetry.lost} lost,` +
+      ` ${telemetry.duplicated} duplicated (${telemetry.rowsPerSecond} rows/s)`,
+    `Memory      device-sim ${Math.round(memory.deviceSimRssBytes / 2 ** 20)} MiB,` +
+      ` ${Math.round(memory.bytesPerDevice / 1024)} KiB a device`,
+    ...summary.disagreements.map((line) => `DISAGREE    ${line}`),
+  ].join('\n');
+}
+
+function countDevices(
+  plan: DemoPlan,
+  kinds: readonly simulation.KindProgress[],
+): Omit<DemoSummary['devices'], 'total'> {
+  const byKind: Record<string, { total: number; bootstrapped: number; registered: number }> = {};
+  let [bootstrapped, registered] = [0, 0];
+  for (const { kind, name, count } of plannedKinds(plan)) {
+    const seen = kinds.find((progress) => progress.kind === kind);
+    const counts = {
+      bootstrapped: Number(seen?.bootstrapped ?? 0n),
+      registered: Number(seen?.registered ?? 0n),
+    };
+    byKind[name] = { total: count, ...counts };
+    bootstrapped += counts.bootstrapped;
+    registered += counts.registered;
+  }
+  return { bootstrapped, registered, byKind };
+}
+
+function findDisagreements(
+  plan: DemoPlan,
+  devices: simulation.FleetProgress,
+  servers: management.GetStatisticsResponse,
+  ledger: LedgerTotals,
+): string[] {
+  const found: string[] = [];
+  const compare = (what: string, device: bigint | number, server: bigint | number): void => {
+    if (Number(device) !== Number(server))
+      found.push(`${what}: devices say ${device}, servers say ${server}`);
+  };
+  for (const { kind, name } of plannedKinds(plan)) {
+    const device = devices.kinds.find((progress) => progress.kind === kind);
+    const server = servers.kinds.find((count) => count.kind === kind);
+    compare(`${name} bootstrapped`, device?.bootstrapped ?? 0n, server?.bootstrapped ?? 0n);
+    compare(`${name} registered`, device?.registered ?? 0n, server?.registered ?? 0n);
+  }
+  const handshakes = servers.counters.find(({ name }) => name === 'dtls.handshakes');
+  compare('DTLS handshakes', devices.dtlsHandshakes, handshakes?.value ?? 0n);
+  compare('records', ledger.sent, ledger.stored + ledger.lost - ledger.unexpected);
+  found.push(...ledger.differences);
+  return found;
+}
+
+function percentiles(latency: common.LatencySummary | undefined): Percentiles {
+  return {
+    p50: round(latency?.p50Ms ?? 0),
+    p95: round(latency?.p95Ms ?? 0),
+    p99: round(latency?.p99Ms ?? 0),
+    max: round(latency?.maxMs ?? 0),
+  };
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}

@@ -1,0 +1,114 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import manifest from '../../package.json' with { type: 'json' };
+import { connectBackend } from '../backend.ts';
+import { usageError, type Verb, type VerbArguments } from '../command-line.ts';
+import { runDemo } from '../demo/run-demo.ts';
+import { totalDevices, type DemoPlan } from '../demo/plan.ts';
+import { formatSummary, isComplete, isIntact, summarise } from '../demo/summary.ts';
+import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
+import { onFreePorts, readLayout } from '../supervisor/layout.ts';
+import { startServices, type Supervisor } from '../supervisor/supervisor.ts';
+import { createProgress, type Progress } from '../terminal/progress.ts';
+
+const MAX_DEVICES_A_KIND = 10_000;
+
+export const demo: Verb = {
+  name: 'demo',
+  summary: 'run the main job on a fleet of its own: register, stream, rotate keys, account for every record',
+  options: {
+    meters: { type: 'string', value: 'n', default: '120', doc: 'smart meters' },
+    obus: { type: 'string', value: 'n', default: '40', doc: 'vehicle on-board units' },
+    gateways: { type: 'string', value: 'n', default: '40', doc: 'patient-monitoring gateways' },
+    duration: { type: 'string', value: 'seconds', default: '20', doc: 'how long the fleet streams' },
+    seed: { type: 'string', value: 'n', default: '1', doc: 'makes the behaviour repeatable' },
+    json: { type: 'string', value: 'file', doc: 'writes the summary there; `-` is standard output' },
+    data: {
+      type: 'string',
+      value: 'folder',
+      doc: 'keeps data and logs there instead of in a folder that is removed',
+    },
+    'log-level': { type: 'string', value: 'level', default: 'info', doc: 'log level of the services' },
+  },
+  examples: [
+    'sefleet demo',
+    'sefleet demo --meters 600 --obus 200 --gateways 200 --duration 30 --seed 7 --json out.json',
+  ],
+  run: runVerb,
+};
+
+async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
+  const startedMs = performance.now();
+  const plan = readPlan(parsed);
+  const progress = createProgress();
+  const kept = parsed.text('data');
+  const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
+  const layout = await onFreePorts({ ...readLayout(process.env), dataFolder });
+  let supervisor: Supervisor | undefined;
+  const abort = Promise.withResolvers<never>();
+  const onSignal = (): void => abort.reject(usageError('interrupted', 'Nothing was left running.'));
+  process.once('SIGINT', onSignal);
+  process.once('SIGTERM', onSignal);
+  try {
+    supervisor = await startServices({
+      layout,
+      logLevel: parsed.text('log-level') ?? 'info',
+      onEvent: (event) => {
+        if (event.kind === 'restarting') progress.say(`restarting ${event.service}: ${event.reason}`);
+      },
+    });
+    progress.finish('start', `4 services ready in ${Math.round(performance.now() - startedMs)} ms`);
+    const job = runJob({ layout, plan, progress, startedMs, jsonFile: parsed.text('json') });
+    const failed = supervisor.failed.then((error) => Promise.reject(error));
+    return await Promise.race([job, failed, abort.promise]);
+  } finally {
+    await supervisor?.stop();
+    if (kept === undefined) rmSync(dataFolder, { recursive: true, force: true });
+  }
+}
+
+async function runJob(job: {
+  readonly layout: Parameters<typeof connectBackend>[0];
+  readonly plan: DemoPlan;
+  readonly progress: Progress;
+  readonly startedMs: number;
+  readonly jsonFile: string | undefined;
+}): Promise<ExitCode> {
+  const backend = connectBackend(job.layout);
+  try {
+    const seen = await runDemo(backend, job.plan, job.progress, job.startedMs);
+    const summary = summarise(job.plan, seen, manifest.version);
+    const text = `${JSON.stringify(summary, null, 2)}\n`;
+    if (job.jsonFile === '-') process.stdout.write(text);
+    else {
+      if (job.jsonFile !== undefined) writeFileSync(job.jsonFile, text);
+      console.log(formatSummary(summary));
+    }
+    await backend.simulation.stopFleet({}, { deadlineMs: 30_000 });
+    if (!isIntact(summary)) return EXIT_CODES.dataIntegrity;
+    return isComplete(summary) ? EXIT_CODES.passed : EXIT_CODES.thresholdFailed;
+  } finally {
+    backend.close();
+  }
+}
+
+function readPlan(parsed: VerbArguments): DemoPlan {
+  const plan = {
+    meters: parsed.integer('meters', 0, MAX_DEVICES_A_KIND),
+    obus: parsed.integer('obus', 0, MAX_DEVICES_A_KIND),
+    gateways: parsed.integer('gateways', 0, MAX_DEVICES_A_KIND),
+    durationSeconds: parsed.integer('duration', 1, 86_400),
+    seed: parsed.integer('seed', 0, 0xffff_ffff),
+  };
+  if (totalDevices(plan) === 0)
+    throw usageError('a fleet of no devices', 'Give --meters, --obus or --gateways.');
+  const json = parsed.text('json');
+  if (json !== undefined && json !== '-') mkdirSync(dirname(resolve(json)), { recursive: true });
+  return plan;
+}
+
+function temporaryFolder(): string {
+  const parent = resolve('.sefleet');
+  mkdirSync(parent, { recursive: true });
+  return mkdtempSync(join(parent, 'demo-'));
+}

@@ -1,0 +1,103 @@
+import { common } from '@sefleet/api';
+import { connectBackend, type Backend } from '../backend.ts';
+import type { Verb, VerbArguments } from '../command-line.ts';
+import { plannedKinds } from '../demo/plan.ts';
+import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
+import { readLayout } from '../supervisor/layout.ts';
+import { formatTable } from '../terminal/table.ts';
+
+const KIND_NAMES: Readonly<Record<common.DeviceKind, string>> = {
+  [common.DeviceKind.UNSPECIFIED]: 'unknown',
+  [common.DeviceKind.SMART_METER]: 'smart-meter',
+  [common.DeviceKind.OBU]: 'obu',
+  [common.DeviceKind.RPM_GATEWAY]: 'rpm-gateway',
+};
+
+export const fleetStart: Verb = {
+  name: 'fleet start',
+  summary: 'switch a fleet on in the running system',
+  options: {
+    meters: { type: 'string', value: 'n', default: '120', doc: 'smart meters' },
+    obus: { type: 'string', value: 'n', default: '40', doc: 'vehicle on-board units' },
+    gateways: { type: 'string', value: 'n', default: '40', doc: 'patient-monitoring gateways' },
+    seed: { type: 'string', value: 'n', default: '1', doc: 'makes the behaviour repeatable' },
+    rate: {
+      type: 'string',
+      value: 'n',
+      default: '0',
+      doc: 'devices switched on per second; 0 is as fast as possible',
+    },
+  },
+  examples: ['sefleet fleet start --meters 600 --obus 200 --gateways 200'],
+  run: (parsed) =>
+    withBackend(async (backend) => {
+      const plan = {
+        meters: parsed.integer('meters', 0, 100_000),
+        obus: parsed.integer('obus', 0, 100_000),
+        gateways: parsed.integer('gateways', 0, 100_000),
+        durationSeconds: 0,
+        seed: parsed.integer('seed', 0, 0xffff_ffff),
+      };
+      const kinds = plannedKinds(plan).map(({ kind, count }) => ({ kind, count }));
+      const startRate = parsed.integer('rate', 0, 100_000);
+      await backend.simulation.startFleet({ kinds, seed: BigInt(plan.seed), startRate });
+      console.log('fleet started; `sefleet fleet show` tells how far it is');
+    }),
+};
+
+export const fleetShow: Verb = {
+  name: 'fleet show',
+  summary: 'the state of the running fleet',
+  options: { json: { type: 'boolean', doc: 'as JSON' } },
+  examples: ['sefleet fleet show', 'sefleet fleet show --json'],
+  run: (parsed) => withBackend((backend) => show(backend, parsed)),
+};
+
+export const fleetStop: Verb = {
+  name: 'fleet stop',
+  summary: 'de-register the fleet and switch it off',
+  options: {},
+  examples: ['sefleet fleet stop'],
+  run: () =>
+    withBackend(async (backend) => {
+      await backend.simulation.stopFleet({}, { deadlineMs: 60_000 });
+      console.log('fleet stopped');
+    }),
+};
+
+async function show(backend: Backend, parsed: VerbArguments): Promise<void> {
+  const { state } = await backend.fleet.getFleetState({});
+  if (parsed.flag('json')) {
+    console.log(
+      JSON.stringify(state, (_key, value: unknown) => (typeof value === 'bigint' ? Number(value) : value), 2),
+    );
+    return;
+  }
+  const rows = (state?.kinds ?? []).map(
+    (kind) =>
+      [
+        KIND_NAMES[kind.kind],
+        Number(kind.total),
+        Number(kind.bootstrapped),
+        Number(kind.registered),
+        Number(kind.keysRotated),
+      ] as const,
+  );
+  console.log(formatTable(['kind', 'total', 'bootstrapped', 'registered', 'keys rotated'], rows));
+  const telemetry = state?.telemetry;
+  console.log(
+    `telemetry: ${telemetry?.stored ?? 0} stored, ${telemetry?.rowsPerSecond.toFixed(0) ?? 0} rows/s`,
+  );
+  for (const service of state?.unavailable ?? []) console.log(`unavailable: ${service}`);
+}
+
+/** Runs `job` against the system that the environment describes. */
+export async function withBackend(job: (backend: Backend) => Promise<void>): Promise<ExitCode> {
+  const backend = connectBackend(readLayout(process.env));
+  try {
+    await job(backend);
+    return EXIT_CODES.passed;
+  } finally {
+    backend.close();
+  }
+}

@@ -3,8 +3,10 @@ import { coseError } from '../errors.ts';
 
 /** A COSE_Encrypt0 object (RFC 9052 §5.2) as far as sefleet uses it. */
 export interface Encrypt0 {
-  /** Header parameter 1, from the protected bucket. */
+  /** Header parameter 1. */
   readonly algorithm: number;
+  /** True when the algorithm stands in the unprotected bucket, where nothing authenticates it. */
+  readonly algorithmUnprotected?: boolean;
   /** Header parameter 4, unprotected. */
   readonly keyId?: Uint8Array;
   /** Header parameter 5, unprotected: the nonce, whole. */
@@ -33,6 +35,7 @@ const PARTIAL_IV = 6;
 export function encodeEncrypt0(object: Encrypt0): Uint8Array {
   const protectedHeader = object.protectedHeader ?? encodeProtectedHeader(object.algorithm);
   const unprotected = new Map<number, unknown>([[IV, object.iv]]);
+  if (object.algorithmUnprotected === true) unprotected.set(ALG, object.algorithm);
   if (object.keyId !== undefined) unprotected.set(KID, object.keyId);
   const parts = [protectedHeader, unprotected, object.ciphertext];
   return encode(object.tagged === false ? parts : new Tagged(ENCRYPT0_TAG, parts));
@@ -71,12 +74,20 @@ export function decodeEncrypt0(data: Uint8Array): Encrypt0 {
       'the header has critical parameters that are not understood',
     );
   }
-  const algorithm = inner.get(ALG);
-  if (typeof algorithm !== 'number') throw malformed('no algorithm in the protected header');
+  const algorithm = inner.get(ALG) ?? outer.get(ALG);
+  if (typeof algorithm !== 'number') throw malformed('no algorithm, or one that is no number');
   const iv = bytesOf(outer.get(IV) ?? inner.get(IV), 'the IV');
   if (outer.has(PARTIAL_IV) || inner.has(PARTIAL_IV) || iv === undefined) throw malformed('no whole IV');
   const keyId = bytesOf(outer.get(KID) ?? inner.get(KID), 'the key identifier');
-  return { algorithm, ...(keyId === undefined ? {} : { keyId }), iv, ciphertext, protectedHeader, tagged };
+  return {
+    algorithm,
+    ...(outer.has(ALG) ? { algorithmUnprotected: true } : {}),
+    ...(keyId === undefined ? {} : { keyId }),
+    iv,
+    ciphertext,
+    protectedHeader,
+    tagged,
+  };
 }
 
 function headerOf(value: unknown): ReadonlyMap<unknown, unknown> {

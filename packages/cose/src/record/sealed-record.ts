@@ -60,6 +60,9 @@ export function decodeSealedRecord(data: Uint8Array): SealedRecord {
       `records are not sealed with algorithm ${object.algorithm}`,
     );
   }
+  if (object.algorithmUnprotected === true || object.tagged !== true) {
+    throw coseError('COSE_RECORD_MALFORMED', 'a record has tag 16 and its algorithm in the protected header');
+  }
   if (object.keyId === undefined) throw coseError('COSE_RECORD_MALFORMED', 'no key identifier');
   return { ...decodeRecordKeyId(object.keyId), sequence: sequenceOf(object), object };
 }

@@ -51,8 +51,6 @@ export const AlertDescription = {
   unknown_psk_identity: 115,
 } as const;
 
-export type AlertDescriptionValue = (typeof AlertDescription)[keyof typeof AlertDescription];
-
 /** Extension types: the IANA registry "TLS ExtensionType Values". */
 export const ExtensionType = {
   server_name: 0,

@@ -7,7 +7,12 @@ export type {
   PskKeyProvider,
   SigningKeyProvider,
 } from './credentials/key-providers.ts';
+export { createSoftwareKeyAgreement } from './credentials/software-key-agreement.ts';
+export { createSoftwarePsk } from './credentials/software-psk.ts';
+export { createSoftwareSigningKey } from './credentials/software-signing-key.ts';
+export { createDtlsEndpoint } from './endpoint/create-endpoint.ts';
 export type { DtlsEndpoint } from './endpoint/dtls-endpoint.ts';
+export { DTLS_ERRORS } from './errors.ts';
 export { createResumptionCache } from './session/resumption-cache.ts';
 export type { ResumptionCache } from './session/resumption-cache.ts';
 export type { NamedGroup } from './constants.ts';

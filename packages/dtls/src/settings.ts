@@ -1,7 +1,10 @@
 import type { AddressableChannel, Peer, Runtime } from '@sefleet/runtime';
-import type { AlertDescriptionValue } from './constants.ts';
 import type { CipherSuiteName } from './cipher-suites.ts';
-import type { KeyAgreementProvider, PskKeyProvider, SigningKeyProvider } from './credentials/key-providers.ts';
+import type {
+  KeyAgreementProvider,
+  PskKeyProvider,
+  SigningKeyProvider,
+} from './credentials/key-providers.ts';
 import type { ResumptionCache } from './session/resumption-cache.ts';
 
 type Awaitable<T> = T | Promise<T>;
@@ -85,6 +88,8 @@ export interface DtlsLimits {
   readonly maxHandshakeMessage: number;
   /** Bytes of all handshake messages held for one handshake because an earlier one is missing. */
   readonly maxReassembly: number;
+  /** The same for all handshakes of the endpoint. */
+  readonly maxReassemblyInAll: number;
   /** Encrypted records held because their keys are not there yet. */
   readonly maxHeldRecords: number;
 }
@@ -96,6 +101,7 @@ export const DEFAULT_LIMITS: DtlsLimits = {
   maxHalfOpenPerSource: 4096,
   maxHandshakeMessage: 16_384,
   maxReassembly: 32_768,
+  maxReassemblyInAll: 64 * 1024 * 1024,
   maxHeldRecords: 8,
 };
 
@@ -108,6 +114,8 @@ export interface DtlsEndpointOptions {
   readonly server?: DtlsServerSettings;
   /** Bytes of the connection IDs (RFC 9146) that peers send to us: 0 lets only us send some, undefined turns them off. */
   readonly connectionIdLength?: number | undefined;
+  /** Largest record content that we take, 64 to 16,384 bytes (RFC 8449); a client offers it only when it is set. */
+  readonly recordSizeLimit?: number;
   /** Ephemeral keys; default: software, P-256 and X25519. */
   readonly keyAgreement?: KeyAgreementProvider;
   readonly limits?: Partial<DtlsLimits>;
@@ -141,7 +149,14 @@ export interface DtlsSessionInfo {
   readonly sendCid: Uint8Array | undefined;
 }
 
-export type SessionCloseReason = 'closed' | 'peerClosed' | 'alert' | 'replaced' | 'evicted' | 'exhausted' | 'shutdown';
+export type SessionCloseReason =
+  | 'closed'
+  | 'peerClosed'
+  | 'alert'
+  | 'replaced'
+  | 'evicted'
+  | 'exhausted'
+  | 'shutdown';
 
 /** Why a handshake failed, as counters and events name it. */
 export type HandshakeFailureReason =
@@ -174,5 +189,5 @@ export interface HandshakeFailureReport {
   /** The PSK identity that was claimed, when the handshake came that far. */
   readonly identity: string | undefined;
   /** The alert that was sent or received. */
-  readonly alert: AlertDescriptionValue | undefined;
+  readonly alert: number | undefined;
 }

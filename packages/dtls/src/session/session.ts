@@ -1,0 +1,52 @@
+import type { Peer, PeerIdentity } from '@sefleet/runtime';
+import type { HandshakeOutcome, Handshake } from '../handshake/handshake.ts';
+import type { DtlsSessionInfo } from '../settings.ts';
+import type { SecureRecords } from './secure-records.ts';
+
+/** The facts of a session beside its keys. */
+export type SessionFacts = Omit<HandshakeOutcome, 'records' | 'identity'>;
+
+/** One established session: it is the peer that protocols above see. Kept small, as a server holds it by the thousand. */
+export class Session implements Peer {
+  readonly key: string;
+  readonly identity: PeerIdentity;
+  readonly records: SecureRecords;
+  readonly facts: SessionFacts;
+  /** The peer on the channel below, at its newest address. */
+  link: Peer;
+  lastHeardMs: number;
+  /** Our last flight, until it is clear that the peer got it. */
+  finishing: Handshake | undefined;
+
+  constructor(
+    key: string,
+    link: Peer,
+    outcome: {
+      readonly identity: PeerIdentity;
+      readonly records: SecureRecords;
+      readonly facts: SessionFacts;
+    },
+    nowMs: number,
+  ) {
+    this.key = key;
+    this.link = link;
+    this.identity = outcome.identity;
+    this.records = outcome.records;
+    this.facts = outcome.facts;
+    this.lastHeardMs = nowMs;
+  }
+
+  get address(): string {
+    return this.link.address;
+  }
+
+  get port(): number {
+    return this.link.port;
+  }
+
+  info(): DtlsSessionInfo {
+    const { resumed, extendedMasterSecret, serverName } = this.facts;
+    const { role, suite, receiveCid, sendCid } = this.records;
+    return { role, cipherSuite: suite.name, resumed, extendedMasterSecret, serverName, receiveCid, sendCid };
+  }
+}

@@ -1,8 +1,8 @@
 import { concatBytes, constantTimeEqual, bytesEqual } from '@sefleet/bytes';
 import type { PeerIdentity } from '@sefleet/runtime';
 import type { CipherSuite } from '../cipher-suites.ts';
-import { decodeCertificate, decodeCertificateRequest, encodeCertificate } from '../codec/certificate.ts';
-import { decodeHelloVerifyRequest, decodeServerHello, encodeClientHello } from '../codec/hello.ts';
+import { decodeCertificate } from '../codec/certificate.ts';
+import { decodeHelloVerifyRequest, decodeServerHello } from '../codec/hello.ts';
 import {
   decodeServerKeyExchange,
   encodeClientKeyExchange,
@@ -11,21 +11,18 @@ import {
 } from '../codec/key-exchange.ts';
 import {
   AlertDescription,
-  CLIENT_CERTIFICATE_TYPE_ECDSA_SIGN,
-  CertificateType,
-  DTLS_1_2,
   ecdsa_secp256r1_sha256,
   HandshakeType,
   NAMED_GROUPS,
   RANDOM_LENGTH,
   type NamedGroup,
-  TLS_EMPTY_RENEGOTIATION_INFO_SCSV,
 } from '../constants.ts';
 import type { KeyAgreementProvider } from '../credentials/key-providers.ts';
 import { deriveVerifyData } from '../crypto/key-schedule.ts';
 import { HandshakeFailure, illegalParameter } from '../errors.ts';
 import { encodeResumptionState, type ResumptionState } from '../session/resumption-state.ts';
 import type { DtlsClientSettings } from '../settings.ts';
+import { checkCertificateRequest, clientCertificate, clientHello } from './client-flight.ts';
 import { clientOfferOf, type ClientOffer, type OfferContext } from './client-hello-offer.ts';
 import {
   CHANGE_CIPHER_SPEC,
@@ -208,18 +205,8 @@ export class ClientFlow implements Flow {
   }
 
   onCertificateRequest(message: IncomingMessage): ClientState {
-    const request = decodeCertificateRequest(message.body);
-    const canSign =
-      request.certificateTypes.includes(CLIENT_CERTIFICATE_TYPE_ECDSA_SIGN) &&
-      request.signatureAlgorithms.includes(ecdsa_secp256r1_sha256);
+    checkCertificateRequest(message.body, this.#settings.signingKey);
     this.#certificateRequested = true;
-    if (!canSign && this.#settings.signingKey !== undefined) {
-      throw new HandshakeFailure(
-        'insufficientSecurity',
-        AlertDescription.handshake_failure,
-        'the server takes no ECDSA signature over SHA-256',
-      );
-    }
     return 'waitServerHelloDone';
   }
 
@@ -256,20 +243,8 @@ export class ClientFlow implements Flow {
   }
 
   #sendClientHello(cookie: Uint8Array): void {
-    const { suites, extensions, resume } = this.#offer;
     this.#handshake.beginFlight();
-    this.#handshake.send(
-      HandshakeType.client_hello,
-      encodeClientHello({
-        version: DTLS_1_2,
-        random: this.clientRandom,
-        sessionId: resume?.sessionId ?? NO_BYTES,
-        cookie,
-        cipherSuites: [...suites.map((suite) => suite.id), TLS_EMPTY_RENEGOTIATION_INFO_SCSV],
-        compressionMethods: NO_COMPRESSION,
-        extensions,
-      }),
-    );
+    this.#handshake.send(HandshakeType.client_hello, clientHello(this.#offer, this.clientRandom, cookie));
     this.#handshake.sendFlight(true);
   }
 
@@ -289,18 +264,10 @@ export class ClientFlow implements Flow {
   /** True when a certificate or key went out, so that CertificateVerify has to follow. RFC 5246 §7.4.6. */
   #sendCertificate(): boolean {
     if (!this.#certificateRequested) return false;
-    const { signingKey } = this.#settings;
-    if (this.#agreed.clientCertificateType === CertificateType.RawPublicKey) {
-      const subjectPublicKeyInfo = signingKey?.subjectPublicKeyInfo ?? NO_BYTES;
-      this.#handshake.send(
-        HandshakeType.certificate,
-        encodeCertificate({ kind: 'rpk', subjectPublicKeyInfo }),
-      );
-      return subjectPublicKeyInfo.length > 0;
-    }
-    const chain = signingKey?.certificateChain ?? [];
-    this.#handshake.send(HandshakeType.certificate, encodeCertificate({ kind: 'x509', chain }));
-    return chain.length > 0;
+    const { clientCertificateType } = this.#agreed;
+    const { body, isEmpty } = clientCertificate(clientCertificateType, this.#settings.signingKey);
+    this.#handshake.send(HandshakeType.certificate, body);
+    return !isEmpty;
   }
 
   /** Sends our half of the key exchange; gives the ECDH shared secret where the suite has one. */
@@ -406,4 +373,3 @@ export class ClientFlow implements Flow {
 }
 
 const NO_BYTES = new Uint8Array(0);
-const NO_COMPRESSION = Uint8Array.of(0);

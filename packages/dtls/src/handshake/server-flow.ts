@@ -1,30 +1,22 @@
-import { concatBytes, constantTimeEqual } from '@sefleet/bytes';
+import { constantTimeEqual } from '@sefleet/bytes';
 import type { PeerIdentity } from '@sefleet/runtime';
 import type { CipherSuite } from '../cipher-suites.ts';
-import { decodeCertificate, encodeCertificate, encodeCertificateRequest } from '../codec/certificate.ts';
+import { decodeCertificate } from '../codec/certificate.ts';
 import { decodeClientHello, encodeServerHello, type ClientHello } from '../codec/hello.ts';
 import {
   decodeClientKeyExchange,
   decodeDigitallySigned,
-  encodeEcdhParameters,
-  encodeServerKeyExchange,
   type ClientKeyExchange,
-  type DigitallySigned,
 } from '../codec/key-exchange.ts';
 import {
   AlertDescription,
-  CertificateType,
-  CLIENT_CERTIFICATE_TYPE_ECDSA_SIGN,
   DTLS_1_2,
-  ecdsa_secp256r1_sha256,
   HandshakeType,
-  NAMED_GROUPS,
   PLAINTEXT_MAX,
   RANDOM_LENGTH,
   SESSION_ID_LENGTH_MAX,
 } from '../constants.ts';
 import type { KeyAgreement, KeyAgreementProvider, PskKeyProvider } from '../credentials/key-providers.ts';
-import { createSoftwarePsk } from '../credentials/software-psk.ts';
 import { deriveVerifyData } from '../crypto/key-schedule.ts';
 import { HandshakeFailure, illegalParameter } from '../errors.ts';
 import {
@@ -44,7 +36,7 @@ import {
 import type { Handshake } from './handshake.ts';
 import { trustPeer, verifyPeerSignature, type TrustedPeer } from './peer-certificate.ts';
 import type { IncomingMessage } from './reassembly.ts';
-import { masterSecretFor, nonEmpty, secureRecordsFor, sharedSecretWith } from './secrets.ts';
+import { masterSecretFor, nonEmpty, secureRecordsFor, sharedSecretWith, type Randoms } from './secrets.ts';
 import { serverHelloExtensions } from './server-hello-reply.ts';
 import {
   chooseSuite,
@@ -281,13 +273,18 @@ export class ServerFlow implements Flow {
     }
     this.#handshake.beginFlight();
     this.#sendServerHello(hello, wishes, choice.suite);
-    if (choice.suite.keyExchange === 'ECDHE_ECDSA') this.#sendCertificate(choice);
-    return whenReady(this.#sendServerKeyExchange(choice), () => {
-      const asksCertificate = this.#asksCertificate(choice);
-      if (asksCertificate) this.#handshake.send(HandshakeType.certificate_request, CERTIFICATE_REQUEST);
+    if (choice.suite.keyExchange === 'ECDHE_ECDSA') {
+      this.#handshake.send(HandshakeType.certificate, serverCertificate(choice));
+    }
+    const exchange = serverKeyExchange(choice, settings, keyAgreement, this.#randoms);
+    return whenReady(exchange, (offered) => {
+      this.#agreement = offered?.agreement;
+      if (offered !== undefined) this.#handshake.send(HandshakeType.server_key_exchange, offered.body);
+      const asks = asksCertificate(choice, settings);
+      if (asks) this.#handshake.send(HandshakeType.certificate_request, CERTIFICATE_REQUEST);
       this.#handshake.send(HandshakeType.server_hello_done, NO_BYTES);
       this.#handshake.sendFlight(true);
-      return asksCertificate ? 'waitCertificate' : 'waitClientKeyExchange';
+      return asks ? 'waitCertificate' : 'waitClientKeyExchange';
     });
   }
 
@@ -296,7 +293,8 @@ export class ServerFlow implements Flow {
       hello,
       wishes,
       choice: this.#choice,
-      clientAuthentication: this.#choice !== undefined && this.#asksCertificate(this.#choice),
+      clientAuthentication:
+        this.#choice !== undefined && asksCertificate(this.#choice, this.#context.settings),
       receiveCid: this.#receiveCid,
       recordSizeLimit: this.#context.recordSizeLimit,
     });
@@ -311,64 +309,14 @@ export class ServerFlow implements Flow {
     this.#handshake.send(HandshakeType.server_hello, message);
   }
 
-  #sendCertificate(choice: ServerChoice): void {
-    const { signingKey, serverCertificateType } = choice;
-    const message =
-      serverCertificateType === CertificateType.RawPublicKey
-        ? ({ kind: 'rpk', subjectPublicKeyInfo: signingKey?.subjectPublicKeyInfo ?? NO_BYTES } as const)
-        : ({ kind: 'x509', chain: signingKey?.certificateChain ?? [] } as const);
-    this.#handshake.send(HandshakeType.certificate, encodeCertificate(message));
-  }
-
-  /** Left out for plain PSK without a hint. RFC 4279 §2. */
-  #sendServerKeyExchange(choice: ServerChoice): void | Promise<void> {
-    const { suite, group } = choice;
-    const hint = new TextEncoder().encode(this.#context.settings.pskIdentityHint ?? '');
-    if (suite.keyExchange === 'PSK' || group === undefined) {
-      if (hint.length === 0) return;
-      const message = encodeServerKeyExchange({ identityHint: hint });
-      this.#handshake.send(HandshakeType.server_key_exchange, message);
-      return;
-    }
-    return whenReady(this.#context.keyAgreement.generate(group), async (agreement) => {
-      this.#agreement = agreement;
-      const { publicKey } = agreement;
-      const ecdhParameters = encodeEcdhParameters({ group: NAMED_GROUPS[group], publicKey });
-      const isPsk = suite.keyExchange === 'ECDHE_PSK';
-      const message = isPsk
-        ? encodeServerKeyExchange({ identityHint: hint, ecdhParameters })
-        : encodeServerKeyExchange({ ecdhParameters, signature: await this.#sign(choice, ecdhParameters) });
-      this.#handshake.send(HandshakeType.server_key_exchange, message);
-    });
-  }
-
-  /** RFC 8422 §5.4: over both randoms and the parameters. */
-  async #sign(choice: ServerChoice, ecdhParameters: Uint8Array): Promise<DigitallySigned> {
-    if (choice.signingKey === undefined) throw unexpectedMessage('no signing key was chosen');
-    const covered = concatBytes(this.clientRandom ?? NO_BYTES, this.#serverRandom, ecdhParameters);
-    return { algorithm: ecdsa_secp256r1_sha256, signature: await choice.signingKey.sign(covered) };
-  }
-
-  #asksCertificate(choice: ServerChoice): boolean {
-    const { clientAuthentication } = this.#context.settings;
-    return (
-      choice.suite.keyExchange === 'ECDHE_ECDSA' &&
-      (clientAuthentication === 'required' || clientAuthentication === 'optional')
-    );
-  }
-
-  /** The key of a claimed identity, or one that nobody has. */
   #pskFor(identityBytes: Uint8Array): PskKeyProvider | Promise<PskKeyProvider> {
-    const identity = decodeIdentity(identityBytes);
+    const identity = decodePskIdentity(identityBytes);
     this.claimedIdentity = identity;
-    const found = identity === undefined ? undefined : this.#context.settings.pskFor?.(identity);
-    return whenReady(found, (provider) => {
-      if (provider !== undefined && identity !== undefined) {
-        this.#identity = { kind: 'psk', identity };
-        return provider;
-      }
-      this.#identityUnknown = true;
-      return createSoftwarePsk('', this.#handshake.host.runtime.rng.bytes(UNKNOWN_KEY_LENGTH));
+    const found = lookUpPsk(identity, this.#context.settings, this.#handshake.host.runtime.rng);
+    return whenReady(found, ({ known, provider }) => {
+      this.#identityUnknown = !known;
+      if (known && identity !== undefined) this.#identity = { kind: 'psk', identity };
+      return provider;
     });
   }
 
@@ -384,8 +332,7 @@ export class ServerFlow implements Flow {
   ): Uint8Array | Promise<Uint8Array> {
     return masterSecretFor({
       suite: this.#chosen.suite,
-      clientRandom: this.clientRandom ?? NO_BYTES,
-      serverRandom: this.#serverRandom,
+      ...this.#randoms,
       extendedMasterSecret: this.#wishes?.extendedMasterSecret === true,
       sessionHash: () => this.#handshake.transcript.digest(),
       psk,
@@ -395,12 +342,11 @@ export class ServerFlow implements Flow {
 
   #useMasterSecret(masterSecret: Uint8Array): void {
     if (this.#suite === undefined) throw unexpectedMessage('no cipher suite was chosen');
-    const clientRandom = this.clientRandom ?? NO_BYTES;
     this.#masterSecret = masterSecret;
-    this.#handshake.host.logSecret(clientRandom, masterSecret);
+    this.#handshake.host.logSecret(this.#randoms.clientRandom, masterSecret);
     const agreed = this.#receiveCid !== undefined;
     const send = agreed ? nonEmpty(this.#wishes?.cid) : undefined;
-    const secrets = { masterSecret, clientRandom, serverRandom: this.#serverRandom };
+    const secrets = { masterSecret, ...this.#randoms };
     const cids = { send, receive: nonEmpty(this.#receiveCid) };
     this.#handshake.useRecords(secureRecordsFor('server', this.#suite, secrets, cids));
   }
@@ -439,6 +385,10 @@ export class ServerFlow implements Flow {
     });
   }
 
+  get #randoms(): Randoms {
+    return { clientRandom: this.clientRandom ?? NO_BYTES, serverRandom: this.#serverRandom };
+  }
+
   get #chosen(): ServerChoice {
     if (this.#choice === undefined) throw unexpectedMessage('no ClientHello yet');
     return this.#choice;
@@ -451,19 +401,3 @@ export class ServerFlow implements Flow {
 }
 
 const NO_BYTES = new Uint8Array(0);
-const UNKNOWN_KEY_LENGTH = 16;
-
-const CERTIFICATE_REQUEST = encodeCertificateRequest({
-  certificateTypes: Uint8Array.of(CLIENT_CERTIFICATE_TYPE_ECDSA_SIGN),
-  signatureAlgorithms: [ecdsa_secp256r1_sha256],
-  authorities: [],
-});
-
-/** RFC 4279 §5.1 wants UTF-8; anything else belongs to nobody. */
-function decodeIdentity(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
-}

@@ -35,6 +35,8 @@ import {
 } from './flow.ts';
 import type { Handshake } from './handshake.ts';
 import { trustPeer, verifyPeerSignature, type TrustedPeer } from './peer-certificate.ts';
+import { decodePskIdentity, lookUpPsk } from './psk-lookup.ts';
+import { asksCertificate, CERTIFICATE_REQUEST, serverCertificate, serverKeyExchange } from './server-flight.ts';
 import type { IncomingMessage } from './reassembly.ts';
 import { masterSecretFor, nonEmpty, secureRecordsFor, sharedSecretWith, type Randoms } from './secrets.ts';
 import { serverHelloExtensions } from './server-hello-reply.ts';
@@ -150,11 +152,7 @@ export class ServerFlow implements Flow {
     this.#wishes = wishes;
     const { settings } = this.#context;
     if (settings.requireExtendedMasterSecret === true && !wishes.extendedMasterSecret) {
-      throw new HandshakeFailure(
-        'insufficientSecurity',
-        AlertDescription.handshake_failure,
-        'the client does not know the extended master secret',
-      );
+      throw insufficient('the client does not know the extended master secret');
     }
     if (wishes.cid !== undefined) this.#receiveCid = this.#context.newCid();
     const resumable = this.#resumable(hello, wishes);
@@ -234,11 +232,7 @@ export class ServerFlow implements Flow {
     if (!suitesOf(settings).includes(state.suite)) return undefined;
     if (state.extendedMasterSecret === wishes.extendedMasterSecret) return state;
     if (!state.extendedMasterSecret) return undefined;
-    throw new HandshakeFailure(
-      'insufficientSecurity',
-      AlertDescription.handshake_failure,
-      'the session had an extended master secret',
-    );
+    throw insufficient('the session had an extended master secret');
   }
 
   /** RFC 5246 §7.3, the abbreviated handshake: we finish first. */
@@ -398,6 +392,10 @@ export class ServerFlow implements Flow {
     if (this.#masterSecret === undefined) throw unexpectedMessage('no master secret yet');
     return this.#masterSecret;
   }
+}
+
+function insufficient(message: string): HandshakeFailure {
+  return new HandshakeFailure('insufficientSecurity', AlertDescription.handshake_failure, message);
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -48,3 +48,30 @@ export type {
   RegistrationRequest,
   RegistrationUpdate,
 } from './registration/registration-request.ts';
+export type { CreatedInstance } from './device/lifecycle.ts';
+export {
+  bootstrapAccount,
+  OBJECT_ID,
+  readSecurity,
+  readServer,
+  RETRY_DEFAULT,
+  SECURITY_MODE,
+  SECURITY_RESOURCE,
+  SERVER_RESOURCE,
+  serverAccounts,
+} from './accounts/accounts.ts';
+export type { RetryParameters, SecurityAccount, SecurityMode, ServerAccount } from './accounts/accounts.ts';
+export {
+  bootstrapDelete,
+  bootstrapFault,
+  bootstrapWrite,
+  snapshotTree,
+} from './bootstrap/bootstrap-rules.ts';
+export { registrationStep } from './registration/registration-machine.ts';
+export type {
+  RegistrationEffect,
+  RegistrationInput,
+  RegistrationState,
+} from './registration/registration-machine.ts';
+export { afterFailure, updateAfterSeconds } from './registration/retry-plan.ts';
+export type { RetryStep } from './registration/retry-plan.ts';

@@ -11,6 +11,12 @@ import { apply, collectValues } from './write.ts';
 /** Objects whose instances only bootstrap servers make or remove. */
 const BOOTSTRAP_ONLY: ReadonlySet<number> = new Set([0, 21]);
 
+/** A new instance; `done` settles when handlers that take their time have ended, undefined when none does. */
+export interface CreatedInstance {
+  readonly instance: ObjectInstance;
+  readonly done: Promise<void> | undefined;
+}
+
 /**
  * Create (Core §6.3.6): a new instance with the given values, under the id that the entries name. The server that asked
  * becomes its owner.
@@ -23,7 +29,7 @@ export function createInstance(
   objectId: number,
   entries: readonly Lwm2mEntry[],
   who: Requester,
-): ObjectInstance {
+): CreatedInstance {
   const object = tree.require(objectId);
   if (who !== 'bootstrap' && (BOOTSTRAP_ONLY.has(objectId) || object.definition.creatable !== true)) {
     throw lwm2mError('LWM2M_METHOD_NOT_ALLOWED', `/${objectId} takes no new instances`);
@@ -35,11 +41,12 @@ export function createInstance(
   if (ids.size > 1) throw lwm2mError('LWM2M_BAD_REQUEST', 'one instance is created at a time');
   const [instanceId = object.freeInstanceId()] = ids;
   const instance = object.add(instanceId);
+  let done: Promise<void> | undefined;
   try {
     // A resource that servers only read may be set when its instance is made (Core §6.3.6).
     const values = collectValues(instance, entries, 'bootstrap');
     if (who !== 'bootstrap') assertMandatory(instance, values);
-    apply(instance, values);
+    ({ done } = apply(instance, values));
   } catch (error) {
     object.instances.delete(instanceId);
     tree.listener?.instancesChanged(objectId);
@@ -47,7 +54,7 @@ export function createInstance(
   }
   own(tree, who, objectId, instanceId);
   object.definition.behaviour?.created?.(instance);
-  return instance;
+  return { instance, done };
 }
 
 /**
@@ -98,7 +105,7 @@ export function executeResource(
   path: Lwm2mPath,
   args: ExecuteArguments,
   who: Requester,
-): void {
+): void | Promise<void> {
   const { resourceId } = path;
   if (path.depth !== 3 || resourceId === undefined) {
     throw lwm2mError('LWM2M_METHOD_NOT_ALLOWED', `${path.toString()} is not executable`);
@@ -111,7 +118,7 @@ export function executeResource(
   if (model?.operations.execute === false || behaviour?.execute === undefined) {
     throw lwm2mError('LWM2M_METHOD_NOT_ALLOWED', `${path.toString()} is not executable`);
   }
-  behaviour.execute(instance, resourceId, args);
+  return behaviour.execute(instance, resourceId, args);
 }
 
 function assertMandatory(instance: ObjectInstance, values: ReadonlyMap<number, unknown>): void {

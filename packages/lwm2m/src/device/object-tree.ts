@@ -16,10 +16,17 @@ const INSTANCES_MAX = 1_000;
 export interface ObjectBehaviour<Owner = unknown> {
   /** A value that is computed at each read; undefined means: the stored one. */
   read?(instance: ObjectInstance<Owner>, resourceId: number): ResourceValue | undefined;
-  /** A write by a server or a bootstrap server, checked against the model. `handled` means: do not store it. */
-  write?(instance: ObjectInstance<Owner>, resourceId: number, value: ResourceValue): 'handled' | 'store';
-  /** An execute by a server. */
-  execute?(instance: ObjectInstance<Owner>, resourceId: number, args: ExecuteArguments): void;
+  /**
+   * A write by a server or a bootstrap server, checked against the model. `handled` means: do not store it; so does a
+   * promise, and the write is answered when it settles.
+   */
+  write?(
+    instance: ObjectInstance<Owner>,
+    resourceId: number,
+    value: ResourceValue,
+  ): 'handled' | 'store' | Promise<void>;
+  /** An execute by a server; answered when what it returns has settled. */
+  execute?(instance: ObjectInstance<Owner>, resourceId: number, args: ExecuteArguments): void | Promise<void>;
   /** A server or a bootstrap server has created the instance; its values are in place. */
   created?(instance: ObjectInstance<Owner>): void;
   /** The instance is about to go. */

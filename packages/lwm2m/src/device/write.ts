@@ -24,19 +24,18 @@ export function writeEntries(
   entries: readonly Lwm2mEntry[],
   mode: 'replace' | 'update',
   who: Requester,
-): void {
+): Promise<void> | undefined {
   if (path.depth < 2) throw lwm2mError('LWM2M_METHOD_NOT_ALLOWED', `${path.toString()} is not writable`);
   const instance = requireInstance(tree, path);
   assertAllowed(tree, who, ACCESS.WRITE, instance.object.id, instance.id);
   if (path.depth === 2) {
     const values = collectValues(instance, entries, who);
-    apply(instance, mode === 'replace' ? withRemovals(instance, values) : merged(instance, values));
-    return;
+    return apply(instance, mode === 'replace' ? withRemovals(instance, values) : merged(instance, values))
+      .done;
   }
   assertWritable(instance, path, who);
   const values = collectValues(instance, entries, who);
-  if (path.depth === 4 || mode === 'update') apply(instance, merged(instance, values));
-  else apply(instance, values);
+  return apply(instance, path.depth === 4 || mode === 'update' ? merged(instance, values) : values).done;
 }
 
 /**
@@ -45,7 +44,11 @@ export function writeEntries(
  *
  * @throws as {@link writeEntries}
  */
-export function writeComposite(tree: ObjectTree, entries: readonly Lwm2mEntry[], who: Requester): void {
+export function writeComposite(
+  tree: ObjectTree,
+  entries: readonly Lwm2mEntry[],
+  who: Requester,
+): Promise<void> | undefined {
   const groups = new Map<ObjectInstance, Lwm2mEntry[]>();
   for (const entry of entries) {
     if (entry.path.depth < 3) throw lwm2mError('LWM2M_BAD_REQUEST', 'composite writes name resources');
@@ -61,13 +64,14 @@ export function writeComposite(tree: ObjectTree, entries: readonly Lwm2mEntry[],
     for (const { path, value } of group) if (value === null) planRemoval(instance, plan, path);
     return { instance, plan };
   });
-  const undo: (() => void)[] = [];
+  const applied: Applied[] = [];
   try {
-    for (const { instance, plan } of plans) undo.push(apply(instance, plan));
+    for (const { instance, plan } of plans) applied.push(apply(instance, plan));
   } catch (error) {
-    for (const step of undo.reverse()) step();
+    for (const { undo } of applied.reverse()) undo();
     throw error;
   }
+  return allDone(applied.map(({ done }) => done));
 }
 
 /** Checks entries of one instance against the model and sorts them by resource. */
@@ -106,24 +110,41 @@ export function collectValues(
   return values;
 }
 
-/** Applies values that were checked, telling handlers and observers; returns what undoes it. */
-export function apply(instance: ObjectInstance, values: InstanceValues | Removals): () => void {
+/** What came of applying values. */
+interface Applied {
+  readonly undo: () => void;
+  /** Settles when handlers that take their time have ended; undefined when none does. */
+  readonly done: Promise<void> | undefined;
+}
+
+/** Applies values that were checked, telling handlers and observers. */
+export function apply(instance: ObjectInstance, values: InstanceValues | Removals): Applied {
   const before = new Map(instance.values);
   const undo = (): void => {
     instance.values.clear();
     for (const [id, value] of before) instance.values.set(id, value);
   };
   const { behaviour } = instance.object.definition;
+  const pending: (Promise<void> | undefined)[] = [];
   try {
     for (const [resourceId, value] of values) {
       if (value === undefined) instance.unset(resourceId);
-      else if (behaviour?.write?.(instance, resourceId, value) !== 'handled') instance.set(resourceId, value);
+      else {
+        const outcome = behaviour?.write?.(instance, resourceId, value) ?? 'store';
+        if (outcome === 'store') instance.set(resourceId, value);
+        else if (outcome !== 'handled') pending.push(outcome);
+      }
     }
   } catch (error) {
     undo();
     throw error;
   }
-  return undo;
+  return { undo, done: allDone(pending) };
+}
+
+function allDone(pending: readonly (Promise<void> | undefined)[]): Promise<void> | undefined {
+  const open = pending.filter((promise) => promise !== undefined);
+  return open.length === 0 ? undefined : Promise.all(open).then(() => undefined);
 }
 
 /** As {@link InstanceValues}; undefined removes a resource. */

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isSefleetError } from '@sefleet/errors';
+import { formatHelp, formatOverview, parseCommandLine, type Verb } from './command-line.ts';
+import { EXIT_CODES } from './exit-codes.ts';
+import { VERBS } from './verbs/index.ts';
+
+const verb: Verb = {
+  name: 'fleet start',
+  summary: 'start it',
+  options: {
+    count: { type: 'string', value: 'n', default: '3', doc: 'how many' },
+    fast: { type: 'boolean', doc: 'soon' },
+  },
+  examples: ['sefleet fleet start'],
+  run: () => Promise.resolve(EXIT_CODES.passed),
+};
+const isUsage = (error: unknown): boolean => isSefleetError(error, 'CLI_USAGE') && error.fault === 'caller';
+
+test('finds a verb of two words and its options', () => {
+  const { parsed, help } = parseCommandLine([verb], ['fleet', 'start', 'a', '--count', '7', '--fast']);
+  assert.equal(parsed.integer('count', 1, 10), 7);
+  assert.equal(parsed.flag('fast'), true);
+  assert.deepEqual(parsed.positionals, ['a']);
+  assert.equal(help, false);
+});
+
+test('takes defaults, and asks for help', () => {
+  const { parsed, help } = parseCommandLine([verb], ['fleet', 'start', '--help']);
+  assert.equal(parsed.integer('count', 1, 10), 3);
+  assert.equal(help, true);
+});
+
+test('refuses unknown verbs and options and numbers out of range, naming them', () => {
+  assert.throws(() => parseCommandLine([verb], ['fly']), isUsage);
+  assert.throws(() => parseCommandLine([verb], ['fleet', 'start', '--speed']), isUsage);
+  const { parsed } = parseCommandLine([verb], ['fleet', 'start', '--count', '11']);
+  assert.throws(() => parsed.integer('count', 1, 10), /--count 11 is not a whole number in 1\.\.10/);
+});
+
+test('every verb has a help text with its options and at least one example', () => {
+  for (const one of VERBS) {
+    const help = formatHelp(one);
+    for (const name of Object.keys(one.options)) assert.match(help, new RegExp(`--${name}\\b`));
+    assert.ok(one.examples.length > 0, one.name);
+    for (const example of one.examples) assert.match(example, /\bsefleet /);
+  }
+  const overview = formatOverview(VERBS);
+  for (const { name } of VERBS) assert.ok(overview.includes(name));
+});

@@ -54,6 +54,10 @@ export function illegalParameter(message: string): HandshakeFailure {
   return new HandshakeFailure('illegalParameter', AlertDescription.illegal_parameter, message);
 }
 
+export function insufficient(message: string): HandshakeFailure {
+  return new HandshakeFailure('insufficientSecurity', AlertDescription.handshake_failure, message);
+}
+
 /** Runs a decoder on all of `data`; truncation, trailing bytes and wrong lengths come out as `DTLS_DECODE`. */
 export function decodeAll<T>(what: string, data: Uint8Array, decode: (reader: ByteReader) => T): T {
   try {

@@ -10,6 +10,8 @@ export type {
 export { createSoftwareKeyAgreement } from './credentials/software-key-agreement.ts';
 export { createSoftwarePsk } from './credentials/software-psk.ts';
 export { createSoftwareSigningKey } from './credentials/software-signing-key.ts';
+export { createX509Trust } from './credentials/x509-trust.ts';
+export type { CertificateRefusal, X509TrustOptions } from './credentials/x509-trust.ts';
 export { createDtlsEndpoint } from './endpoint/create-endpoint.ts';
 export type { DtlsEndpoint } from './endpoint/dtls-endpoint.ts';
 export { DTLS_ERRORS } from './errors.ts';

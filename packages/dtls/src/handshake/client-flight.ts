@@ -1,8 +1,6 @@
-import { encodeCertificate } from '../codec/certificate.ts';
-import { decodeCertificateRequest } from '../codec/certificate.ts';
+import { decodeCertificateRequest, encodeCertificate } from '../codec/certificate.ts';
 import { encodeClientHello } from '../codec/hello.ts';
 import {
-  AlertDescription,
   CertificateType,
   CLIENT_CERTIFICATE_TYPE_ECDSA_SIGN,
   DTLS_1_2,
@@ -10,7 +8,7 @@ import {
   TLS_EMPTY_RENEGOTIATION_INFO_SCSV,
 } from '../constants.ts';
 import type { SigningKeyProvider } from '../credentials/key-providers.ts';
-import { HandshakeFailure } from '../errors.ts';
+import { insufficient } from '../errors.ts';
 import type { ClientOffer } from './client-hello-offer.ts';
 
 /** The body of a ClientHello for an offer; the second differs from the first by the cookie only (RFC 6347 §4.2.1). */
@@ -33,11 +31,7 @@ export function checkCertificateRequest(body: Uint8Array, signingKey: SigningKey
     request.certificateTypes.includes(CLIENT_CERTIFICATE_TYPE_ECDSA_SIGN) &&
     request.signatureAlgorithms.includes(ecdsa_secp256r1_sha256);
   if (canSign || signingKey === undefined) return;
-  throw new HandshakeFailure(
-    'insufficientSecurity',
-    AlertDescription.handshake_failure,
-    'the server takes no ECDSA signature over SHA-256',
-  );
+  throw insufficient('the server takes no ECDSA signature over SHA-256');
 }
 
 /** The body of the client's Certificate message, empty when it has nothing of the agreed type, and whether it is. */

@@ -19,7 +19,7 @@ import {
 } from '../constants.ts';
 import type { KeyAgreementProvider } from '../credentials/key-providers.ts';
 import { deriveVerifyData } from '../crypto/key-schedule.ts';
-import { HandshakeFailure, illegalParameter } from '../errors.ts';
+import { HandshakeFailure, illegalParameter, insufficient } from '../errors.ts';
 import { encodeResumptionState, type ResumptionState } from '../session/resumption-state.ts';
 import type { DtlsClientSettings } from '../settings.ts';
 import { checkCertificateRequest, clientCertificate, clientHello } from './client-flight.ts';
@@ -154,11 +154,7 @@ export class ClientFlow implements Flow {
     const negotiated = readServerHello(hello, this.#offer);
     this.#negotiated = negotiated;
     if (this.#settings.requireExtendedMasterSecret === true && !negotiated.extendedMasterSecret) {
-      throw new HandshakeFailure(
-        'insufficientSecurity',
-        AlertDescription.handshake_failure,
-        'the server does not know the extended master secret',
-      );
+      throw insufficient('the server does not know the extended master secret');
     }
     const { resume } = this.#offer;
     if (resume !== undefined && bytesEqual(hello.sessionId, resume.sessionId)) {

@@ -18,7 +18,7 @@ import {
 } from '../constants.ts';
 import type { KeyAgreement, KeyAgreementProvider, PskKeyProvider } from '../credentials/key-providers.ts';
 import { deriveVerifyData } from '../crypto/key-schedule.ts';
-import { HandshakeFailure, illegalParameter } from '../errors.ts';
+import { HandshakeFailure, illegalParameter, insufficient } from '../errors.ts';
 import {
   decodeResumptionState,
   encodeResumptionState,
@@ -392,10 +392,6 @@ export class ServerFlow implements Flow {
     if (this.#masterSecret === undefined) throw unexpectedMessage('no master secret yet');
     return this.#masterSecret;
   }
-}
-
-function insufficient(message: string): HandshakeFailure {
-  return new HandshakeFailure('insufficientSecurity', AlertDescription.handshake_failure, message);
 }
 
 const NO_BYTES = new Uint8Array(0);

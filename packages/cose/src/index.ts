@@ -29,3 +29,5 @@ export {
   MAX_RECORD_VALUES,
 } from './record/telemetry-record.ts';
 export type { TelemetryRecord } from './record/telemetry-record.ts';
+export { parseRecordTopic, RECORD_TOPIC_FILTER, recordTopic } from './record/record-topic.ts';
+export type { RecordTopic, RecordTopicKind } from './record/record-topic.ts';

@@ -1,0 +1,38 @@
+import { SefleetError } from '@sefleet/errors';
+import type { Fault, SefleetErrorOptions } from '@sefleet/errors';
+
+/** The errors of this service, by code. `docs/errors.md` is generated from it. */
+export const SIMULATION_ERRORS = {
+  SIM_FLEET_EXISTS: { fault: 'caller', doc: 'A fleet runs already; one process runs one fleet.' },
+  SIM_FLEET_PRECONDITION: { fault: 'caller', doc: 'The call needs a fleet, and none has been started.' },
+  SIM_PLAN_INVALID: {
+    fault: 'caller',
+    doc: 'The fleet that was asked for is empty, too large or of no known kind.',
+  },
+  SIM_STORE_FAILED: { fault: 'environment', doc: "The fleet's database cannot be opened, read or written." },
+  SIM_STORE_DAMAGED: {
+    fault: 'environment',
+    doc: "The fleet's database holds what this version cannot read.",
+  },
+  SIM_CARD_UNUSABLE: {
+    fault: 'peer',
+    doc: 'A delivered card has no applet that seals records, or cannot be read.',
+  },
+  SIM_URI_INVALID: { fault: 'peer', doc: 'A server account names a URI that the device cannot use.' },
+  SIM_CERTIFICATE_INVALID: {
+    fault: 'peer',
+    doc: 'The device certificate cannot issue a session certificate.',
+  },
+} as const satisfies Readonly<Record<string, { readonly fault: Fault; readonly doc: string }>>;
+
+/** A code of {@link SIMULATION_ERRORS}. */
+export type SimulationErrorCode = keyof typeof SIMULATION_ERRORS;
+
+/** The error of `code`, with the fault that the catalogue gives it. */
+export function simulationError(
+  code: SimulationErrorCode,
+  message: string,
+  options: SefleetErrorOptions = {},
+): SefleetError {
+  return new SefleetError(code, SIMULATION_ERRORS[code].fault, message, options);
+}

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { SimRuntime } from '@sefleet/runtime/sim';
+import { FleetStore, type DeviceState } from './fleet-store.ts';
+import { GroupCommit, type JournaledDevice } from './group-commit.ts';
+
+const PLAN = {
+  seed: 0xffff_ffff_ffff_ffffn,
+  kinds: [{ kind: 'smart-meter', count: 2, readingIntervalMs: 5000 }],
+  startRate: 0,
+  timeCompression: 1,
+  virtualStartMs: undefined,
+  state: 'running',
+} as const;
+
+function identity(number: number) {
+  return {
+    endpoint: `meter-${number}`,
+    kind: 'smart-meter',
+    number,
+    bootstrapUri: 'coaps://127.0.0.1:5784',
+    bootstrapPskIdentity: `bs:meter-${number}`,
+    bootstrapSecretId: 1,
+    deviceKeyId: 3,
+    certificateChain: [Uint8Array.of(0x30, 0x00)],
+    cardImage: Uint8Array.of(number),
+  } as const;
+}
+
+function withFolder(run: (path: string) => void | Promise<void>): () => Promise<void> {
+  return async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sefleet-store-'));
+    try {
+      await run(join(folder, 'fleet.db'));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+}
+
+test(
+  'keeps plan, devices, state and outbox across a reopening',
+  withFolder((path) => {
+    const store = new FleetStore(path);
+    assert.equal(store.fleet(), undefined);
+    store.putFleet(PLAN);
+    store.addDevices([identity(1), identity(2)]);
+    const id = store.device('meter-2')?.id ?? 0;
+    const state = { cardImage: Uint8Array.of(9), readings: '{}', accounts: '[]', sealed: 2, acknowledged: 1 };
+    const first = { sequence: 1, sealed: Uint8Array.of(1) };
+    const second = { sequence: 2, sealed: Uint8Array.of(2) };
+    store.apply({
+      states: [{ id, state }],
+      added: [
+        { id, record: second },
+        { id, record: first },
+      ],
+      acknowledged: [],
+    });
+    store.apply({ states: [], added: [], acknowledged: [{ id, sequence: 1 }] });
+    store.close();
+    const again = new FleetStore(path);
+    assert.deepEqual(again.fleet(), PLAN);
+    assert.deepEqual({ ...again.device('meter-2') }, { ...identity(2), id, ...state });
+    assert.deepEqual(again.outbox(id), [second]);
+    again.close();
+  }),
+);
+
+test(
+  'never puts the factory image in the place of a card that has moved on',
+  withFolder((path) => {
+    const store = new FleetStore(path);
+    store.addDevices([identity(1)]);
+    const id = store.device('meter-1')?.id ?? 0;
+    const state = { cardImage: Uint8Array.of(77), readings: '', accounts: '', sealed: 5, acknowledged: 5 };
+    store.apply({ states: [{ id, state }], added: [], acknowledged: [] });
+    store.addDevices([identity(1), identity(2)]);
+    assert.deepEqual(store.device('meter-1')?.cardImage, Uint8Array.of(77));
+    assert.deepEqual(store.device('meter-2')?.cardImage, Uint8Array.of(2));
+    store.close();
+  }),
+);
+
+test('says what is wrong with a folder that it cannot write', () => {
+  assert.throws(() => new FleetStore('/nowhere/fleet.db'), {
+    code: 'SIM_STORE_FAILED',
+    fault: 'environment',
+  });
+});
+
+test(
+  'a record is reported durable only once it can be read back, with the state that goes with it',
+  withFolder(async (path) => {
+    const runtime = new SimRuntime(1);
+    const store = new FleetStore(path);
+    store.addDevices([identity(1)]);
+    const stored = store.device('meter-1');
+    assert.ok(stored);
+    let sealed = 0;
+    const state = (): DeviceState => ({ ...stored, cardImage: Uint8Array.of(sealed), sealed });
+    const device: JournaledDevice = { id: stored.id, state };
+    const nowMs = (): number => runtime.clock.monotonicMs();
+    const journal = new GroupCommit(store, { timers: runtime.timers, nowMs, windowMs: 50 });
+    const durable: number[] = [];
+    for (const sequence of [1, 2, 3]) {
+      sealed = sequence;
+      journal.recordSealed(device, { sequence, sealed: Uint8Array.of(sequence) }, () => {
+        assert.equal(store.device('meter-1')?.sealed, 3);
+        assert.equal(store.outbox(stored.id).length, 3);
+        durable.push(sequence);
+      });
+    }
+    await runtime.advance(49);
+    assert.deepEqual(durable, []);
+    assert.equal(store.outbox(stored.id).length, 0);
+    await runtime.advance(2);
+    assert.deepEqual(durable, [1, 2, 3]);
+    assert.equal(journal.counters.commits, 1);
+    journal.recordAcknowledged(device, 2);
+    journal.flush();
+    assert.deepEqual(
+      store.outbox(stored.id).map(({ sequence }) => sequence),
+      [1, 3],
+    );
+    assert.equal(runtime.activeTimers, 0);
+    store.close();
+  }),
+);

@@ -1,0 +1,268 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { z } from 'zod';
+import { DEVICE_KINDS, type DeviceKind } from '../device-kind.ts';
+import { simulationError } from '../errors.ts';
+import { FLEET_SCHEMA, FLEET_SCHEMA_VERSION } from './schema.ts';
+
+/** What was asked for when the fleet was started. */
+export interface FleetPlan {
+  readonly seed: bigint;
+  readonly kinds: readonly {
+    readonly kind: DeviceKind;
+    readonly count: number;
+    readonly readingIntervalMs: number;
+  }[];
+  /** Devices per second; 0: no limit of its own. */
+  readonly startRate: number;
+  readonly timeCompression: number;
+  /** Virtual time at which the behaviour models begin, as milliseconds since 1970; undefined: their own reference. */
+  readonly virtualStartMs: number | undefined;
+}
+
+/** The fleet that this folder belongs to. */
+export interface StoredFleet extends FleetPlan {
+  readonly state: FleetState;
+}
+
+/** `draining`: no more readings are made. `stopped`: the devices are off; their cards are kept. */
+export type FleetState = 'running' | 'draining' | 'stopped';
+
+/** What a device is shipped with. */
+export interface DeviceIdentity {
+  readonly endpoint: string;
+  readonly kind: DeviceKind;
+  /** Number among the devices of its kind, from 1. */
+  readonly number: number;
+  readonly bootstrapUri: string;
+  readonly bootstrapPskIdentity: string;
+  readonly bootstrapSecretId: number;
+  readonly deviceKeyId: number;
+  /** DER certificates, the device's own first. */
+  readonly certificateChain: readonly Uint8Array[];
+}
+
+/** What changes while a device works. */
+export interface DeviceState {
+  readonly cardImage: Uint8Array;
+  /** Where the readings have come to, as JSON; empty before the first. */
+  readonly readings: string;
+  /** What the bootstrap server wrote, as JSON; empty before the first bootstrap. */
+  readonly accounts: string;
+  /** Records sealed and acknowledged so far. */
+  readonly sealed: number;
+  readonly acknowledged: number;
+}
+
+/** A device as it is kept. */
+export interface StoredDevice extends DeviceIdentity, DeviceState {
+  readonly id: number;
+}
+
+/** A sealed record that has not been acknowledged. */
+export interface OutboxRecord {
+  readonly sequence: number;
+  readonly sealed: Uint8Array;
+}
+
+/** Everything of one group commit. */
+export interface FleetChanges {
+  readonly states: readonly { readonly id: number; readonly state: DeviceState }[];
+  readonly added: readonly { readonly id: number; readonly record: OutboxRecord }[];
+  readonly acknowledged: readonly { readonly id: number; readonly sequence: number }[];
+}
+
+const planSchema = z.object({
+  seed: z.string().transform((text) => BigInt(text)),
+  kinds: z.array(z.object({ kind: z.enum(DEVICE_KINDS), count: z.number(), readingIntervalMs: z.number() })),
+  startRate: z.number(),
+  timeCompression: z.number(),
+  virtualStartMs: z.number().optional(),
+  state: z.enum(['running', 'draining', 'stopped']),
+});
+const bytes = z.instanceof(Uint8Array);
+const deviceRow = z.object({
+  id: z.number(),
+  endpoint: z.string(),
+  kind: z.enum(DEVICE_KINDS),
+  number: z.number(),
+  bootstrap_uri: z.string(),
+  bootstrap_psk_identity: z.string(),
+  bootstrap_secret_id: z.number(),
+  device_key_id: z.number(),
+  certificate_chain: z.string(),
+  card_image: bytes,
+  readings: z.string(),
+  accounts: z.string(),
+  sealed: z.number(),
+  acknowledged: z.number(),
+});
+const outboxRow = z.object({ sequence: z.number(), sealed: bytes });
+
+/**
+ * The fleet on disk: SQLite with a write-ahead log.
+ *
+ * A commit is a write to the log without waiting for the disk (`synchronous = NORMAL`): it survives the end of the
+ * process at any point, but the last commits may be lost with the machine's power.
+ */
+export class FleetStore {
+  readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #updateState: StatementSync;
+  readonly #addRecord: StatementSync;
+  readonly #removeRecord: StatementSync;
+  readonly #listRecords: StatementSync;
+
+  /** @throws SefleetError `SIM_STORE_FAILED`, `SIM_STORE_DAMAGED` */
+  constructor(path: string) {
+    this.#path = path;
+    this.#database = this.#guard(() => openDatabase(path));
+    this.#updateState = this.#database.prepare(
+      'UPDATE device_state SET card_image = ?, readings = ?, accounts = ?, sealed = ?, acknowledged = ? WHERE id = ?',
+    );
+    this.#addRecord = this.#database.prepare('INSERT INTO outbox (id, sequence, sealed) VALUES (?, ?, ?)');
+    this.#removeRecord = this.#database.prepare('DELETE FROM outbox WHERE id = ? AND sequence = ?');
+    this.#listRecords = this.#database.prepare(
+      'SELECT sequence, sealed FROM outbox WHERE id = ? ORDER BY sequence',
+    );
+  }
+
+  /** The fleet of this folder, or undefined when none was ever started. */
+  fleet(): StoredFleet | undefined {
+    const row = this.#guard(() => this.#database.prepare('SELECT plan FROM fleet').get());
+    if (row === undefined) return undefined;
+    const { virtualStartMs, ...plan } = this.#parse(planSchema, JSON.parse(String(row['plan'])));
+    return { ...plan, virtualStartMs };
+  }
+
+  /** Keeps the plan and state of the fleet in place of what was there. */
+  putFleet(fleet: StoredFleet): void {
+    const plan = JSON.stringify({ ...fleet, seed: fleet.seed.toString() });
+    this.#guard(() =>
+      this.#database.prepare('INSERT OR REPLACE INTO fleet (id, plan) VALUES (1, ?)').run(plan),
+    );
+  }
+
+  /** Keeps devices that are new, in one transaction. A device that is there stays as it is: its card has moved on. */
+  addDevices(devices: readonly (DeviceIdentity & { readonly cardImage: Uint8Array })[]): void {
+    this.#transaction(() => {
+      const identity = this.#database.prepare(
+        `INSERT OR IGNORE INTO device (endpoint, kind, number, bootstrap_uri, bootstrap_psk_identity,
+           bootstrap_secret_id, device_key_id, certificate_chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      );
+      const state = this.#database.prepare(
+        `INSERT INTO device_state (id, card_image, readings, accounts, sealed, acknowledged) VALUES (?, ?, '', '', 0, 0)`,
+      );
+      for (const device of devices) {
+        const { changes, lastInsertRowid } = identity.run(
+          device.endpoint,
+          device.kind,
+          device.number,
+          device.bootstrapUri,
+          device.bootstrapPskIdentity,
+          device.bootstrapSecretId,
+          device.deviceKeyId,
+          JSON.stringify(device.certificateChain.map((der) => Buffer.from(der).toString('base64'))),
+        );
+        if (changes !== 0) state.run(lastInsertRowid, device.cardImage);
+      }
+    });
+  }
+
+  /** The device with this endpoint name. */
+  device(endpoint: string): StoredDevice | undefined {
+    const row = this.#guard(() =>
+      this.#database
+        .prepare('SELECT * FROM device JOIN device_state USING (id) WHERE endpoint = ?')
+        .get(endpoint),
+    );
+    if (row === undefined) return undefined;
+    const parsed = this.#parse(deviceRow, row);
+    const chain = this.#parse(z.array(z.string()), JSON.parse(parsed.certificate_chain));
+    return {
+      id: parsed.id,
+      endpoint: parsed.endpoint,
+      kind: parsed.kind,
+      number: parsed.number,
+      bootstrapUri: parsed.bootstrap_uri,
+      bootstrapPskIdentity: parsed.bootstrap_psk_identity,
+      bootstrapSecretId: parsed.bootstrap_secret_id,
+      deviceKeyId: parsed.device_key_id,
+      certificateChain: chain.map((text) => Uint8Array.from(Buffer.from(text, 'base64'))),
+      cardImage: parsed.card_image,
+      readings: parsed.readings,
+      accounts: parsed.accounts,
+      sealed: parsed.sealed,
+      acknowledged: parsed.acknowledged,
+    };
+  }
+
+  /** What a device has not had acknowledged, oldest first. */
+  outbox(id: number): readonly OutboxRecord[] {
+    const rows = this.#guard(() => this.#listRecords.all(id));
+    return rows.map((row) => this.#parse(outboxRow, row));
+  }
+
+  /** Writes everything or nothing. */
+  apply(changes: FleetChanges): void {
+    this.#transaction(() => {
+      for (const { id, state } of changes.states) {
+        const { cardImage, readings, accounts, sealed, acknowledged } = state;
+        this.#updateState.run(cardImage, readings, accounts, sealed, acknowledged, id);
+      }
+      for (const { id, record } of changes.added) this.#addRecord.run(id, record.sequence, record.sealed);
+      for (const { id, sequence } of changes.acknowledged) this.#removeRecord.run(id, sequence);
+    });
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #transaction(run: () => void): void {
+    this.#guard(() => {
+      this.#database.exec('BEGIN IMMEDIATE');
+      try {
+        run();
+        this.#database.exec('COMMIT');
+      } catch (error) {
+        this.#database.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  #guard<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (cause) {
+      throw simulationError('SIM_STORE_FAILED', `the fleet's database ${this.#path} failed`, {
+        cause,
+        hint: 'Look for free space and write permission in the data folder (SEFLEET_DATA).',
+      });
+    }
+  }
+
+  #parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw simulationError('SIM_STORE_DAMAGED', `the fleet's database ${this.#path} cannot be read`, {
+      cause: parsed.error,
+      hint: 'Move the file away to start with a new fleet.',
+    });
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path);
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000');
+  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
+  if (version !== 0 && version !== FLEET_SCHEMA_VERSION) {
+    throw simulationError(
+      'SIM_STORE_DAMAGED',
+      `database version ${version}, expected ${FLEET_SCHEMA_VERSION}`,
+    );
+  }
+  database.exec(FLEET_SCHEMA);
+  database.exec(`PRAGMA user_version = ${FLEET_SCHEMA_VERSION}`);
+  return database;
+}

@@ -135,7 +135,7 @@ export {
   readKeyInformation,
 } from './content/get-data.ts';
 export type { KeyInformation } from './content/get-data.ts';
-export { deleteCommand, deleteKeyCommand } from './content/delete.ts';
+export { DELETE_RELATED, deleteCommand, deleteKeyCommand } from './content/delete.ts';
 export { SET_STATUS_SCOPE, setStatusCommand } from './content/set-status.ts';
 export { decodeLoadFile, encodeLoadFile, loadCommands } from './content/load.ts';
 export type { DapBlock, LoadFile } from './content/load.ts';

@@ -1,2 +1,26 @@
+export { SECURE_ELEMENT_ERRORS } from './errors.ts';
+export type { SecureElementErrorCode } from './errors.ts';
 export type { CardPersonalisation, CardPorts, Commit, SecureElement } from './card/secure-element.ts';
+export { createCard, exportCard, importCard } from './card/create-card.ts';
+export type { ImportOptions } from './card/create-card.ts';
+export { readImageHeader } from './image/card-state-codec.ts';
+export type { ImageHeader } from './image/card-state-codec.ts';
 export type { CardProfile, PreloadedLoadFile } from './profiles/card-profile.ts';
+export {
+  ISSUER_SECURITY_DOMAIN,
+  SECURITY_DOMAIN_LOAD_FILE,
+  SECURITY_DOMAIN_MODULE,
+  STANDARD_PROFILE,
+} from './profiles/standard-profile.ts';
+export { IOT_SAFE_INSTANCE, IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE } from './applets/iot-safe/identifiers.ts';
+export { RECORDS_LOAD_FILE, RECORDS_MODULE } from './applets/records/identifiers.ts';
+export { IotSafeClient } from './clients/iot-safe-client.ts';
+export type { MasterSecretInput } from './clients/iot-safe-client.ts';
+export { RecordsClient } from './clients/records-client.ts';
+export type { RecordsStatus } from './clients/records-client.ts';
+export type { LocalTransmit } from './clients/applet-link.ts';
+export {
+  iotSafePersonalisationCommands,
+  recordsPersonalisationCommands,
+} from './clients/applet-personalisation.ts';
+export type { IotSafeContainer, RecordsPersonalisation } from './clients/applet-personalisation.ts';

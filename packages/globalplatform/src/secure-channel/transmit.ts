@@ -52,7 +52,7 @@ export async function exchange(
     if (i === MAX_CONTINUATIONS) {
       throw globalPlatformError('GP_STATUS_WORD', 'the card asks for GET RESPONSE without end');
     }
-    const next = { cla: command.cla & 0x03, ins: 0xc0, p1: 0, p2: 0, data: new Uint8Array(0) };
+    const next = { cla: classOfGetResponse(command.cla), ins: 0xc0, p1: 0, p2: 0, data: new Uint8Array(0) };
     const more = await once(transmit, { ...next, le: response.sw & 0xff || 0x100 }, next, trace);
     response = { data: concatBytes(response.data, more.data), sw: more.sw };
   }
@@ -81,6 +81,10 @@ export async function expectStatus(
 /** Command bytes as a {@link CommandApdu}, for scripts of APDUs. */
 export async function transmitBytes(link: CardLink, apdu: Uint8Array): Promise<ResponseApdu> {
   return await link.transmit(decodeApdu(apdu));
+}
+
+function classOfGetResponse(cla: number): number {
+  return (cla & 0x40) === 0 ? cla & 0x03 : cla & 0x4f;
 }
 
 async function once(

@@ -46,9 +46,9 @@ export interface SecureElement {
   /**
    * One command APDU in, one response APDU out, whatever comes in: it throws only when `onCommit` does.
    *
-   * The response belongs to the caller. `apdu` is not kept.
+   * The response belongs to the caller. `apdu` is not kept. The function may be handed on without its card.
    */
-  transmit(apdu: Uint8Array): Uint8Array;
+  readonly transmit: (apdu: Uint8Array) => Uint8Array;
   /** Power off and on: closes logical channels and secure sessions, forgets what is volatile. */
   reset(): void;
   /**

@@ -1,0 +1,92 @@
+import type { Aid, SecureMessaging } from '@sefleet/globalplatform';
+
+/** An open secure channel session on a logical channel. */
+export interface CardSession {
+  readonly messaging: SecureMessaging;
+  /** The Security Domain whose keys opened it: the one that is selected, or the one that it inherits from. */
+  readonly keyOwner: Aid;
+  readonly keyVersion: number;
+}
+
+/** INITIALIZE UPDATE was answered; EXTERNAL AUTHENTICATE has to follow. */
+export interface PendingAuthentication extends CardSession {
+  readonly hostCryptogram: Uint8Array;
+}
+
+/** The commands of one chain so far (ISO/IEC 7816-4 §5.3.3). */
+interface CommandChain {
+  readonly head: number;
+  readonly parts: Uint8Array[];
+  length: number;
+}
+
+/** A load in progress. */
+export interface Loading {
+  readonly loadFile: Aid;
+  readonly parent: Aid;
+  readonly hash: Uint8Array;
+  readonly command: Uint8Array;
+  readonly parts: Uint8Array[];
+  length: number;
+}
+
+/** The volatile state of one logical channel. */
+export interface Channel {
+  readonly number: number;
+  /** What is selected; undefined when that was deleted meanwhile. */
+  selected: Aid | undefined;
+  session: CardSession | undefined;
+  pending: PendingAuthentication | undefined;
+  /** The application that STORE DATA goes to, after INSTALL [for personalization]. */
+  personalizing: Aid | undefined;
+  /** Data of STORE DATA blocks so far, and the number that has to follow. */
+  storing: { readonly parts: Uint8Array[]; next: number; length: number } | undefined;
+  loading: Loading | undefined;
+  /** Where GET STATUS goes on. */
+  listing: { readonly key: string; at: number } | undefined;
+  chain: CommandChain | undefined;
+  /** What GET RESPONSE fetches. */
+  remaining: { data: Uint8Array; readonly sw: number } | undefined;
+  /** What the selected applet keeps until deselected. */
+  appletMemory: unknown;
+  /** Data objects that a command left for the steps after it: certificates of SCP11, a challenge of scenario #3. */
+  agreement: unknown;
+}
+
+/** A channel with `selected` on it and nothing open. */
+export function createChannel(number: number, selected: Aid): Channel {
+  return {
+    number,
+    selected,
+    session: undefined,
+    pending: undefined,
+    personalizing: undefined,
+    storing: undefined,
+    loading: undefined,
+    listing: undefined,
+    chain: undefined,
+    remaining: undefined,
+    appletMemory: undefined,
+    agreement: undefined,
+  };
+}
+
+/** Ends the secure channel session and everything that it allowed. */
+export function closeSession(channel: Channel): void {
+  channel.session = undefined;
+  channel.pending = undefined;
+  channel.personalizing = undefined;
+  channel.storing = undefined;
+  channel.loading = undefined;
+  channel.listing = undefined;
+  channel.agreement = undefined;
+}
+
+/** Puts `selected` on the channel, as SELECT does: sessions and the memory of the one before are gone. */
+export function selectOn(channel: Channel, selected: Aid): void {
+  closeSession(channel);
+  channel.selected = selected;
+  channel.appletMemory = undefined;
+  channel.chain = undefined;
+  channel.remaining = undefined;
+}

@@ -1,0 +1,120 @@
+import { secureElementError } from '../errors.ts';
+import { AES_KEY_LENGTHS, CARD_LIFE_CYCLE, KEY_TYPE } from '@sefleet/globalplatform';
+import { STANDARD_APPLETS } from '../applets/standard-applets.ts';
+import { decodeCardState, readImageHeader } from '../image/card-state-codec.ts';
+import type { CardProfile } from '../profiles/card-profile.ts';
+import { STANDARD_PROFILE } from '../profiles/standard-profile.ts';
+import type { CardState, SecurityDomain } from './card-state.ts';
+import type { CardPersonalisation, CardPorts, SecureElement } from './secure-element.ts';
+import { VirtualCard } from './virtual-card.ts';
+
+const KDD_LENGTH = 10;
+const MAX_IDENTIFIER_LENGTH = 16;
+
+/**
+ * A new card as the factory ships it: its Issuer Security Domain has `personalisation.issuerKeys`, the card is SECURED
+ * and nothing else is on it but what the profile preloads.
+ *
+ * @throws SefleetError `SE_PERSONALISATION_INVALID`.
+ * @example
+ * const card = createCard(STANDARD_PROFILE, personalisation, { rng });
+ * card.transmit(fromHex('00A4040000')); // the Issuer Security Domain's FCI, 9000
+ */
+export function createCard(
+  profile: CardProfile,
+  personalisation: CardPersonalisation,
+  ports: CardPorts,
+): SecureElement {
+  return new VirtualCard(profile, factoryState(profile, personalisation), ports, STANDARD_APPLETS);
+}
+
+/** What {@link importCard} may be told. */
+export interface ImportOptions {
+  /** Profiles by which an image may be named; the standard one is always known. */
+  readonly profiles?: readonly CardProfile[];
+  /** The revision that the card is known to have reached: an older image is refused. */
+  readonly minimumRevision?: number;
+}
+
+/** The card as bytes, with its keys in the clear: they belong encrypted wherever they are stored. */
+export function exportCard(card: SecureElement): Uint8Array {
+  // All cards are made in this file.
+  return (card as VirtualCard).image();
+}
+
+/**
+ * The card of an image.
+ *
+ * @throws SefleetError `SE_IMAGE_MALFORMED`, `SE_PROFILE_UNKNOWN`, or `SE_IMAGE_ROLLED_BACK` when its revision is
+ *   below `minimumRevision`.
+ */
+export function importCard(image: Uint8Array, ports: CardPorts, options: ImportOptions = {}): SecureElement {
+  const header = readImageHeader(image);
+  const known = [STANDARD_PROFILE, ...(options.profiles ?? [])];
+  const profile = known.find((candidate) => candidate.name === header.profile);
+  if (profile === undefined) {
+    throw secureElementError('SE_PROFILE_UNKNOWN', `no profile is called ${header.profile}`);
+  }
+  const { minimumRevision = 0 } = options;
+  if (header.revision < minimumRevision) {
+    throw secureElementError('SE_IMAGE_ROLLED_BACK', 'the image is older than the card', {
+      context: { revision: header.revision, minimumRevision },
+      hint: 'Restore the newest image; a card that goes back would use sequence numbers and keys again.',
+    });
+  }
+  return new VirtualCard(profile, decodeCardState(image, STANDARD_APPLETS), ports, STANDARD_APPLETS);
+}
+
+function factoryState(profile: CardProfile, personalisation: CardPersonalisation): CardState {
+  const { diversificationData, issuerIdentification, cardImageNumber, issuerKeys } = personalisation;
+  const keys = [issuerKeys.enc, issuerKeys.mac, issuerKeys.dek];
+  const valid =
+    diversificationData.length === KDD_LENGTH &&
+    [issuerIdentification, cardImageNumber].every(
+      ({ length }) => length > 0 && length <= MAX_IDENTIFIER_LENGTH,
+    ) &&
+    keys.every((key) => AES_KEY_LENGTHS.includes(key.length)) &&
+    issuerKeys.version > 0 &&
+    issuerKeys.version <= 0xff;
+  if (!valid) {
+    throw secureElementError(
+      'SE_PERSONALISATION_INVALID',
+      'KDD 10 bytes, IIN and CIN 1 to 16, AES keys, version 1 to 255',
+    );
+  }
+  const issuer: SecurityDomain = {
+    kind: 'security-domain',
+    aid: profile.issuerDomain,
+    lifeCycle: CARD_LIFE_CYCLE.SECURED,
+    privileges: profile.issuerPrivileges,
+    parent: profile.issuerDomain,
+    loadFile: undefined,
+    module: undefined,
+    scp03: profile.scp03,
+    acceptsExtraditionHere: true,
+    acceptsExtraditionAway: true,
+    acceptsDeletion: false,
+    controllingAuthority: false,
+    quotaBytes: 0,
+    keySets: [
+      {
+        version: issuerKeys.version,
+        sequence: 0,
+        keys: keys.map((value, i) => ({ id: i + 1, type: KEY_TYPE.AES, value: value.slice() })),
+      },
+    ],
+    objects: [
+      { tag: 0x42, value: issuerIdentification.slice() },
+      { tag: 0x45, value: cardImageNumber.slice() },
+    ],
+  };
+  return {
+    revision: 0,
+    lifeCycle: CARD_LIFE_CYCLE.SECURED,
+    identity: { diversificationData: diversificationData.slice() },
+    confirmationCounter: 0,
+    loadFiles: [],
+    deletedLoadFiles: [],
+    entries: [issuer],
+  };
+}

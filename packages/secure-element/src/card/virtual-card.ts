@@ -1,0 +1,249 @@
+import { isSefleetError } from '@sefleet/errors';
+import {
+  CARD_LIFE_CYCLE,
+  decodeApdu,
+  decodeClassByte,
+  encodeResponse,
+  INS,
+  plainClass,
+  STATUS_WORD,
+} from '@sefleet/globalplatform';
+import type { Aid, CommandApdu, ResponseApdu } from '@sefleet/globalplatform';
+import type { Answer, AppletProgram } from '../applets/applet.ts';
+import type { CardServices } from '../commands/command-context.ts';
+import { execute } from '../commands/execute.ts';
+import { decodeCardState, encodeCardState } from '../image/card-state-codec.ts';
+import type { CardProfile } from '../profiles/card-profile.ts';
+import type { CardState } from './card-state.ts';
+import { closeSession, createChannel } from './channel.ts';
+import type { Channel } from './channel.ts';
+import { Refusal, refuse } from './refusal.ts';
+import type { CardPorts, SecureElement } from './secure-element.ts';
+import { Transaction } from './transaction.ts';
+
+/** Data of one chain of commands. */
+const MAX_CHAIN_BYTES = 32_768;
+const MAX_SHORT_RESPONSE = 256;
+const NO_DATA = new Uint8Array(0);
+/** Commands that a plain class byte may carry although a secure channel session is open: they end or steer it. */
+const ALWAYS_PLAIN: readonly number[] = [
+  INS.SELECT,
+  INS.MANAGE_CHANNEL,
+  INS.INITIALIZE_UPDATE,
+  INS.GET_RESPONSE,
+];
+
+/** The applets that a card can run, by module. */
+export type AppletPrograms = ReadonlyMap<Aid, AppletProgram>;
+
+/** The card: non-volatile state, logical channels, and the way of a command through both. */
+export class VirtualCard implements SecureElement, CardServices {
+  readonly profile: CardProfile;
+  readonly #ports: CardPorts;
+  readonly #programs: AppletPrograms;
+  /** The state, or its image while the card is parked. */
+  #memory: CardState | Uint8Array;
+  #revision: number;
+  #channels: Map<number, Channel> | undefined;
+
+  constructor(profile: CardProfile, state: CardState, ports: CardPorts, programs: AppletPrograms) {
+    this.profile = profile;
+    this.#ports = ports;
+    this.#programs = programs;
+    this.#memory = state;
+    this.#revision = state.revision;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get rng() {
+    return this.#ports.rng;
+  }
+
+  get channels(): Map<number, Channel> {
+    return (this.#channels ??= new Map([[0, createChannel(0, this.profile.issuerDomain)]]));
+  }
+
+  get diversificationData(): Uint8Array {
+    return this.state.identity.diversificationData.slice();
+  }
+
+  get applications(): readonly Aid[] {
+    return this.state.entries.map((entry) => entry.aid);
+  }
+
+  /** The non-volatile memory as it is. */
+  get state(): CardState {
+    if (this.#memory instanceof Uint8Array) this.#memory = decodeCardState(this.#memory, this.#programs);
+    return this.#memory;
+  }
+
+  program(module: Aid): AppletProgram | undefined {
+    return this.#programs.get(module);
+  }
+
+  /** A property, so that it can be handed on as it is. */
+  readonly transmit = (apdu: Uint8Array): Uint8Array => this.#transmit(apdu);
+
+  #transmit(apdu: Uint8Array): Uint8Array {
+    let command: CommandApdu;
+    try {
+      command = decodeApdu(apdu);
+    } catch {
+      // Whatever decodeApdu dislikes is a matter of lengths.
+      return statusOnly(STATUS_WORD.WRONG_LENGTH);
+    }
+    const header = decodeClassByte(command.cla);
+    if (header === undefined) return statusOnly(STATUS_WORD.CLA_NOT_SUPPORTED);
+    const channel = this.channels.get(header.channel);
+    if (channel === undefined) return statusOnly(STATUS_WORD.CHANNEL_NOT_SUPPORTED);
+    if (command.ins === INS.GET_RESPONSE) return encodeResponse(fetchRemaining(channel, command));
+    channel.remaining = undefined;
+    return encodeResponse(
+      limitLength(channel, command, this.#secure(channel, command, header.secure, header.chaining)),
+    );
+  }
+
+  reset(): void {
+    this.#channels = undefined;
+  }
+
+  park(): void {
+    if (!(this.#memory instanceof Uint8Array)) this.#memory = this.image();
+    const only = this.#channels?.get(0);
+    const idle = only !== undefined && this.#channels?.size === 1 && only.session === undefined;
+    if (idle && only.selected === this.profile.issuerDomain && only.pending === undefined)
+      this.#channels = undefined;
+  }
+
+  /** The card as `exportCard` gives it. */
+  image(): Uint8Array {
+    if (this.#memory instanceof Uint8Array) return this.#memory.slice();
+    return encodeCardState(this.#memory, this.profile, this.#programs);
+  }
+
+  /** Secure messaging on the way in and out. */
+  #secure(channel: Channel, command: CommandApdu, secure: boolean, chaining: boolean): ResponseApdu {
+    const isAuthentication = command.ins === INS.EXTERNAL_AUTHENTICATE && channel.pending !== undefined;
+    if (!isAuthentication) channel.pending = undefined;
+    if (!secure) {
+      const needed = channel.session !== undefined && channel.session.messaging.level !== 0;
+      if (isAuthentication || (needed && !ALWAYS_PLAIN.includes(command.ins))) {
+        closeSession(channel);
+        return { data: NO_DATA, sw: STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED };
+      }
+      return this.#chained(channel, { ...command, cla: plainClass(command.cla) & ~0x10 }, chaining);
+    }
+    const messaging = isAuthentication ? channel.pending?.messaging : channel.session?.messaging;
+    if (messaging === undefined || messaging.level === 0) {
+      return { data: NO_DATA, sw: STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED };
+    }
+    const plain = messaging.unwrapCommand(command);
+    if (plain === undefined) {
+      closeSession(channel);
+      return { data: NO_DATA, sw: STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED };
+    }
+    const response = this.#chained(channel, { ...plain, cla: plainClass(plain.cla) & ~0x10 }, chaining);
+    return isAuthentication ? response : messaging.wrapResponse(response);
+  }
+
+  /** Command chaining (ISO/IEC 7816-4 §5.3.3). */
+  #chained(channel: Channel, command: CommandApdu, chaining: boolean): ResponseApdu {
+    const head = (command.cla << 24) | (command.ins << 16) | (command.p1 << 8) | command.p2;
+    const chain = channel.chain;
+    if (chain === undefined && !chaining) return this.#run(channel, command);
+    if (chain !== undefined && chain.head !== head) {
+      channel.chain = undefined;
+      return { data: NO_DATA, sw: STATUS_WORD.LAST_COMMAND_OF_CHAIN_EXPECTED };
+    }
+    const open = chain ?? { head, parts: [], length: 0 };
+    open.parts.push(command.data.slice());
+    open.length += command.data.length;
+    channel.chain = chaining ? open : undefined;
+    if (open.length > MAX_CHAIN_BYTES) {
+      channel.chain = undefined;
+      return { data: NO_DATA, sw: STATUS_WORD.NOT_ENOUGH_MEMORY };
+    }
+    return chaining
+      ? { data: NO_DATA, sw: STATUS_WORD.OK }
+      : this.#run(channel, { ...command, data: Buffer.concat(open.parts) });
+  }
+
+  /** One command as one transaction. */
+  #run(channel: Channel, command: CommandApdu): ResponseApdu {
+    const tx = new Transaction(this.state, (changed) => this.#commit(changed));
+    try {
+      if (this.state.lifeCycle === CARD_LIFE_CYCLE.TERMINATED && command.ins !== INS.GET_DATA) {
+        refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+      }
+      const answer: Answer = execute({ card: this, tx, channel, command });
+      tx.commitNow();
+      return answer instanceof Uint8Array ? { data: answer, sw: STATUS_WORD.OK } : answer;
+    } catch (error) {
+      if (error instanceof Refusal) return { data: NO_DATA, sw: error.sw };
+      if (error instanceof PowerCut) throw this.#lostPower(error);
+      const sw = isSefleetError(error) ? STATUS_WORD.WRONG_DATA : STATUS_WORD.NO_PRECISE_DIAGNOSIS;
+      return { data: NO_DATA, sw };
+    }
+  }
+
+  #commit(tx: Transaction): CardState {
+    const state = { ...tx.state, revision: this.#revision + 1 };
+    const { onCommit } = this.#ports;
+    if (onCommit !== undefined) {
+      const image = (): Uint8Array => encodeCardState(state, this.profile, this.#programs);
+      try {
+        onCommit({ revision: state.revision, kind: tx.kind, image });
+      } catch (error) {
+        throw new PowerCut(error);
+      }
+    }
+    this.#memory = state;
+    this.#revision = state.revision;
+    return state;
+  }
+
+  #lostPower(cut: PowerCut): unknown {
+    this.reset();
+    return cut.reason;
+  }
+}
+
+/** Carries what `onCommit` threw past the handlers. */
+class PowerCut {
+  readonly reason: unknown;
+
+  constructor(reason: unknown) {
+    this.reason = reason;
+  }
+}
+
+function statusOnly(sw: number): Uint8Array {
+  return Uint8Array.of(sw >> 8, sw);
+}
+
+/** Cuts what does not fit Le, or the short form, and keeps the rest for GET RESPONSE. */
+function limitLength(channel: Channel, command: CommandApdu, response: ResponseApdu): ResponseApdu {
+  const room = command.le ?? (command.extended === true ? Infinity : MAX_SHORT_RESPONSE);
+  if (response.data.length <= room) return response;
+  channel.remaining = { data: response.data, sw: response.sw };
+  return nextPart(channel, room);
+}
+
+function fetchRemaining(channel: Channel, command: CommandApdu): ResponseApdu {
+  if (channel.remaining === undefined) return { data: NO_DATA, sw: STATUS_WORD.CONDITIONS_NOT_SATISFIED };
+  return nextPart(channel, command.le ?? MAX_SHORT_RESPONSE);
+}
+
+function nextPart(channel: Channel, room: number): ResponseApdu {
+  const { remaining } = channel;
+  if (remaining === undefined) return { data: NO_DATA, sw: STATUS_WORD.CONDITIONS_NOT_SATISFIED };
+  const data = remaining.data.subarray(0, room);
+  remaining.data = remaining.data.subarray(room);
+  const left = remaining.data.length;
+  if (left > 0) return { data, sw: 0x6100 | (left > 0xff ? 0 : left) };
+  channel.remaining = undefined;
+  return { data, sw: remaining.sw };
+}

@@ -1,0 +1,122 @@
+import { concatBytes } from '@sefleet/bytes';
+import {
+  AES_BLOCK,
+  encodeDgis,
+  encodeTlv,
+  installForPersonalizationCommand,
+  storeDataCommands,
+} from '@sefleet/globalplatform';
+import type { CommandApdu, KeyEncryptor } from '@sefleet/globalplatform';
+import { IOT_SAFE_STORE, IOT_SAFE_TAG } from '../applets/iot-safe/iot-safe-protocol.ts';
+import { RECORDS_DGI, RECORDS_TAG } from '../applets/records/records-protocol.ts';
+
+/** Whose records a records applet seals, and under which key. */
+export interface RecordsPersonalisation {
+  /** Name of the stakeholder, as it stands in the key identifier of sealed records. */
+  readonly stakeholder: string;
+  /** Version of the stakeholder's record master key, from 1. */
+  readonly keyVersion: number;
+  /** The device's endpoint name: records of this applet pass for no other device's. */
+  readonly endpoint: string;
+  /** The device's own record key, 16 bytes. */
+  readonly recordKey: Uint8Array;
+}
+
+/** A container of an IoT SAFE applet, to be made or replaced. */
+export type IotSafeContainer =
+  | { readonly kind: 'secret'; readonly id: Uint8Array; readonly label: string; readonly value: Uint8Array }
+  | {
+      readonly kind: 'key-pair';
+      readonly privateId: Uint8Array;
+      readonly publicId: Uint8Array;
+      readonly label: string;
+      /** 32 bytes when the key comes from outside; else GENERATE KEY PAIR fills the container. */
+      readonly privateKey?: Uint8Array;
+    }
+  | { readonly kind: 'file'; readonly id: Uint8Array; readonly label: string; readonly content: Uint8Array }
+  | { readonly kind: 'remove-secret'; readonly id: Uint8Array };
+
+/**
+ * The commands that personalise a records applet, for an open session with the Security Domain that it belongs to.
+ *
+ * @param application The applet's AID.
+ */
+export function recordsPersonalisationCommands(
+  session: KeyEncryptor,
+  application: Uint8Array,
+  personalisation: RecordsPersonalisation,
+): readonly CommandApdu[] {
+  const { keyVersion } = personalisation;
+  const owner = concatBytes(
+    encodeTlv(RECORDS_TAG.STAKEHOLDER, Buffer.from(personalisation.stakeholder)),
+    encodeTlv(
+      RECORDS_TAG.KEY_VERSION,
+      Uint8Array.of(keyVersion >>> 24, keyVersion >> 16, keyVersion >> 8, keyVersion),
+    ),
+    encodeTlv(RECORDS_TAG.ENDPOINT, Buffer.from(personalisation.endpoint)),
+  );
+  const data = encodeDgis([
+    { id: RECORDS_DGI.OWNER, data: owner },
+    { id: RECORDS_DGI.RECORD_KEY, data: wrapSecret(session, personalisation.recordKey) },
+  ]);
+  return [
+    installForPersonalizationCommand(application),
+    ...storeDataCommands(data, { format: 'dgi', encrypted: true }),
+  ];
+}
+
+/**
+ * The commands that make or replace containers of an IoT SAFE applet, for an open session with the Security Domain
+ * that it belongs to. All containers change together, or none.
+ */
+export function iotSafePersonalisationCommands(
+  session: KeyEncryptor,
+  application: Uint8Array,
+  containers: readonly IotSafeContainer[],
+): readonly CommandApdu[] {
+  const data = concatBytes(...containers.map((container) => encodeContainer(session, container)));
+  return [
+    installForPersonalizationCommand(application),
+    ...storeDataCommands(data, { format: 'ber-tlv', encrypted: true }),
+  ];
+}
+
+function encodeContainer(session: KeyEncryptor, container: IotSafeContainer): Uint8Array {
+  switch (container.kind) {
+    case 'secret':
+      return encodeTlv(
+        IOT_SAFE_STORE.SECRET,
+        encodeTlv(IOT_SAFE_TAG.SECRET_ID, container.id),
+        encodeTlv(IOT_SAFE_TAG.SECRET_LABEL, Buffer.from(container.label)),
+        encodeTlv(IOT_SAFE_TAG.SECRET, wrapSecret(session, container.value)),
+      );
+    case 'key-pair':
+      return encodeTlv(
+        IOT_SAFE_STORE.KEY_PAIR,
+        encodeTlv(IOT_SAFE_TAG.PRIVATE_ID, container.privateId),
+        encodeTlv(IOT_SAFE_TAG.PUBLIC_ID, container.publicId),
+        encodeTlv(IOT_SAFE_TAG.PRIVATE_LABEL, Buffer.from(container.label)),
+        ...(container.privateKey === undefined
+          ? []
+          : [encodeTlv(IOT_SAFE_TAG.SECRET, wrapSecret(session, container.privateKey))]),
+      );
+    case 'file':
+      return encodeTlv(
+        IOT_SAFE_STORE.FILE,
+        encodeTlv(IOT_SAFE_TAG.FILE_ID, container.id),
+        encodeTlv(IOT_SAFE_TAG.FILE_LABEL, Buffer.from(container.label)),
+        encodeTlv(0x80, container.content),
+      );
+    case 'remove-secret':
+      return encodeTlv(IOT_SAFE_STORE.REMOVE, encodeTlv(IOT_SAFE_TAG.SECRET_ID, container.id));
+    default:
+      return container satisfies never;
+  }
+}
+
+/** The length of a secret in the clear, then the secret filled up with zeros and encrypted. */
+function wrapSecret(session: KeyEncryptor, secret: Uint8Array): Uint8Array {
+  const padded = new Uint8Array(Math.ceil(secret.length / AES_BLOCK) * AES_BLOCK);
+  padded.set(secret);
+  return concatBytes(Uint8Array.of(secret.length), session.encryptSensitive(padded));
+}

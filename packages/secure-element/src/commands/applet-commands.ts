@@ -1,0 +1,86 @@
+import { LIFE_CYCLE_LOCKED, STATUS_WORD } from '@sefleet/globalplatform';
+import type { Answer, AppletContext } from '../applets/applet.ts';
+import type { Application } from '../card/card-state.ts';
+import { orRefuse, refuse } from '../card/refusal.ts';
+import type { CommandContext } from './command-context.ts';
+
+/** A command for the selected application. */
+export function processByApplet(context: CommandContext, application: Application): Answer {
+  if ((application.lifeCycle & LIFE_CYCLE_LOCKED) !== 0) return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  const program = orRefuse(context.card.program(application.module), STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  return program.process(
+    context.command,
+    appletContext(context, application, () => undefined),
+  );
+}
+
+/** What the applet of `application` may reach in this command. */
+export function appletContext(
+  context: CommandContext,
+  application: Application,
+  decryptSensitive: (blocks: Uint8Array) => Uint8Array | undefined,
+): AppletContext<unknown> {
+  return new ContextOfApplet(context, application, decryptSensitive);
+}
+
+class ContextOfApplet implements AppletContext<unknown> {
+  readonly decryptSensitive: (blocks: Uint8Array) => Uint8Array | undefined;
+  readonly #context: CommandContext;
+  #application: Application;
+
+  constructor(
+    context: CommandContext,
+    application: Application,
+    decryptSensitive: (blocks: Uint8Array) => Uint8Array | undefined,
+  ) {
+    this.#context = context;
+    this.#application = application;
+    this.decryptSensitive = decryptSensitive;
+  }
+
+  get aid() {
+    return this.#application.aid;
+  }
+
+  get domain() {
+    return this.#application.parent;
+  }
+
+  get diversificationData() {
+    return this.#context.tx.state.identity.diversificationData;
+  }
+
+  get rng() {
+    return this.#context.card.rng;
+  }
+
+  get securityLevel() {
+    return this.#context.channel.session?.messaging.level ?? 0;
+  }
+
+  get state() {
+    return this.#application.state;
+  }
+
+  set state(state: unknown) {
+    this.#application = { ...this.#application, state };
+    this.#context.tx.put(this.#application, 'content');
+  }
+
+  setCounter(state: unknown): void {
+    this.#application = { ...this.#application, state };
+    this.#context.tx.put(this.#application, 'counter');
+  }
+
+  commitNow(): void {
+    this.#context.tx.commitNow();
+  }
+
+  get memory() {
+    return this.#context.channel.appletMemory;
+  }
+
+  set memory(memory: unknown) {
+    this.#context.channel.appletMemory = memory;
+  }
+}

@@ -1,0 +1,79 @@
+import { decodeTlvs, DELETE_RELATED, findTlv, PRIVILEGE, STATUS_WORD } from '@sefleet/globalplatform';
+import type { Aid } from '@sefleet/globalplatform';
+import type { Answer } from '../applets/applet.ts';
+import type { Entry, LoadFileEntry } from '../card/card-state.ts';
+import { refuse } from '../card/refusal.ts';
+import { allLoadFiles, isBelow } from '../registry/registry.ts';
+import {
+  performingDomain,
+  requireAuthorizedManagement,
+  requireNotSelected,
+  requireReach,
+} from './authorization.ts';
+import type { CommandContext } from './command-context.ts';
+import { readAid } from './install.ts';
+import { deleteKeys } from './put-key.ts';
+
+const DONE_WITHOUT_RECEIPT = Uint8Array.of(0);
+
+/** DELETE (GPCS 2.3.1 §11.2): keys, an application or Security Domain, a load file alone or with what came from it. */
+export function deleteObject(context: CommandContext): Answer {
+  const { command, tx, card } = context;
+  const objects = decodeTlvs(command.data);
+  const named = findTlv(objects, 0x4f);
+  if (command.p1 !== 0 || (command.p2 & ~DELETE_RELATED) !== 0) refuse(STATUS_WORD.INCORRECT_P1_P2);
+  if (named === undefined) return deleteKeys(context);
+  const domain = performingDomain(context);
+  const target = readAid(named);
+  const related = command.p2 === DELETE_RELATED;
+  const entry = tx.find(target);
+  const file = allLoadFiles(tx.state, card.profile).find((other) => other.aid === target);
+  const found = entry ?? file ?? refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
+  requireAuthorizedManagement(domain);
+  requireReach(context, domain, found, PRIVILEGE.GLOBAL_DELETE);
+  if (entry === undefined) deleteLoadFile(context, target, related);
+  else deleteEntry(context, entry, related);
+  return DONE_WITHOUT_RECEIPT;
+}
+
+function deleteEntry(context: CommandContext, entry: Entry, related: boolean): void {
+  const { tx } = context;
+  if (entry.aid === tx.state.entries[0]?.aid) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  const below = belongings(context, entry);
+  if (below.length > 0 && !related) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  for (const doomed of [...below.filter(isEntry), entry]) {
+    requireNotSelected(context, doomed.aid);
+    tx.remove(doomed.aid);
+  }
+  const kept = tx.state.loadFiles.filter((file) => !below.includes(file));
+  if (kept.length !== tx.state.loadFiles.length) tx.patch({ loadFiles: kept });
+}
+
+function deleteLoadFile(context: CommandContext, target: Aid, related: boolean): void {
+  const { tx, card } = context;
+  const made = tx.state.entries.filter((entry) => entry.loadFile === target);
+  if (made.length > 0 && !related) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  for (const entry of made) {
+    if (belongings(context, entry).some((other) => !made.some((doomed) => doomed.aid === other.aid))) {
+      refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+    }
+    requireNotSelected(context, entry.aid);
+    tx.remove(entry.aid);
+  }
+  const preloaded = card.profile.loadFiles.some((file) => file.aid === target);
+  if (preloaded) tx.patch({ deletedLoadFiles: [...tx.state.deletedLoadFiles, target] });
+  else tx.patch({ loadFiles: tx.state.loadFiles.filter((file) => file.aid !== target) });
+}
+
+/** What lies below a Security Domain. */
+function belongings(context: CommandContext, entry: Entry): readonly (Entry | LoadFileEntry)[] {
+  if (entry.kind !== 'security-domain') return [];
+  const { state } = context.tx;
+  return [...state.entries, ...state.loadFiles].filter(
+    (other) => other.aid !== entry.aid && isBelow(state, other, entry.aid),
+  );
+}
+
+function isEntry(item: Entry | LoadFileEntry): item is Entry {
+  return 'kind' in item;
+}

@@ -1,0 +1,89 @@
+import { concatBytes } from '@sefleet/bytes';
+import { aidBytes, DATA_OBJECT, encodeKeyInformation, encodeTlv, STATUS_WORD } from '@sefleet/globalplatform';
+import type { KeyInformation } from '@sefleet/globalplatform';
+import type { Answer } from '../applets/applet.ts';
+import type { SecurityDomain } from '../card/card-state.ts';
+import { refuse } from '../card/refusal.ts';
+import { freeBytes } from '../registry/memory.ts';
+import { channelKeys } from '../registry/registry.ts';
+import { cardCapabilities, cardRecognitionData } from './card-data.ts';
+import { selectedDomain } from './command-context.ts';
+import type { CommandContext } from './command-context.ts';
+
+const SERIAL_AT = 12;
+const SERIAL_LENGTH = 4;
+/** Volatile bytes that the card reports; it is not limited by them. */
+const VOLATILE_BYTES = 8192;
+
+/** The data objects that the card makes itself; all others are what STORE DATA wrote. */
+const READERS: Readonly<Record<number, (context: CommandContext, domain: SecurityDomain) => Uint8Array>> = {
+  [DATA_OBJECT.CARD_DATA]: (_, domain) => cardRecognitionData(domain.scp03),
+  [DATA_OBJECT.CARD_CAPABILITIES]: (_, domain) => cardCapabilities(domain.scp03),
+  [DATA_OBJECT.KEY_INFORMATION]: (_, domain) => encodeKeyInformation(describeKeys(domain)),
+  [DATA_OBJECT.SEQUENCE_COUNTER]: sequenceCounter,
+  [DATA_OBJECT.CONFIRMATION_COUNTER]: ({ tx }) => {
+    const counter = tx.state.confirmationCounter;
+    return encodeTlv(0xc2, Uint8Array.of(counter >> 8, counter));
+  },
+  [DATA_OBJECT.DIVERSIFICATION_DATA]: ({ tx }) => encodeTlv(0xcf, tx.state.identity.diversificationData),
+  [DATA_OBJECT.CPLC]: productionData,
+  [DATA_OBJECT.APPLICATIONS]: ({ tx }, domain) => {
+    const below = tx.state.entries.filter((entry) => entry.parent === domain.aid);
+    return encodeTlv(0x2f00, ...below.map((entry) => encodeTlv(0x61, encodeTlv(0x4f, aidBytes(entry.aid)))));
+  },
+  [DATA_OBJECT.RESOURCES]: resources,
+};
+
+/** GET DATA (GPCS 2.3.1 §11.3). */
+export function getData(context: CommandContext): Answer {
+  const { command } = context;
+  const domain = selectedDomain(context);
+  const tag = (command.p1 << 8) | command.p2;
+  const reader = READERS[tag];
+  if (reader !== undefined) return reader(context, domain);
+  const stored = domain.objects.find((object) => object.tag === tag);
+  if (stored === undefined) return refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
+  return encodeTlv(stored.tag, stored.value);
+}
+
+/** True for tags that the card makes itself: STORE DATA cannot write them. */
+export function isMadeByCard(tag: number): boolean {
+  return READERS[tag] !== undefined;
+}
+
+function describeKeys(domain: SecurityDomain): readonly KeyInformation[] {
+  return domain.keySets.flatMap((set) =>
+    set.keys.map((key) => ({
+      keyId: key.id,
+      keyVersion: set.version,
+      components: [
+        { type: key.type, length: key.value.length & 0xff },
+        ...(key.exponent === undefined ? [] : [{ type: 0xa0, length: key.exponent.length }]),
+      ],
+    })),
+  );
+}
+
+function sequenceCounter({ tx }: CommandContext, domain: SecurityDomain): Uint8Array {
+  const keys = channelKeys(tx.state, domain, 0);
+  if (keys === undefined) return refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
+  const { sequence } = keys.keySet;
+  return encodeTlv(0xc1, Uint8Array.of(sequence >> 16, sequence >> 8, sequence));
+}
+
+function productionData({ card, tx }: CommandContext): Uint8Array {
+  const data = card.profile.productionData.slice();
+  data.set(tx.state.identity.diversificationData.subarray(-SERIAL_LENGTH), SERIAL_AT);
+  return encodeTlv(0x9f7f, data);
+}
+
+function resources({ card, tx }: CommandContext): Uint8Array {
+  const free = freeBytes(tx.state, card.profile);
+  const applications = tx.state.entries.filter((entry) => entry.kind === 'application').length;
+  const body = concatBytes(
+    encodeTlv(0x81, Uint8Array.of(applications >> 8, applications)),
+    encodeTlv(0x82, Uint8Array.of(free >> 24, free >> 16, free >> 8, free)),
+    encodeTlv(0x83, Uint8Array.of(0, 0, VOLATILE_BYTES >> 8, VOLATILE_BYTES & 0xff)),
+  );
+  return encodeTlv(0xff21, body);
+}

@@ -1,0 +1,233 @@
+import { createHash } from 'node:crypto';
+import { ByteReader, ByteReaderError, ByteWriter, bytesEqual } from '@sefleet/bytes';
+import { aid } from '@sefleet/globalplatform';
+import type { Aid } from '@sefleet/globalplatform';
+import type { AppletProgram } from '../applets/applet.ts';
+import type {
+  Application,
+  CardState,
+  Entry,
+  Key,
+  KeySet,
+  LoadFileEntry,
+  SecurityDomain,
+} from '../card/card-state.ts';
+import { secureElementError } from '../errors.ts';
+import type { CardProfile } from '../profiles/card-profile.ts';
+
+/** Which card an image is of, without reading the rest. */
+export interface ImageHeader {
+  readonly profile: string;
+  readonly revision: number;
+}
+
+type Programs = ReadonlyMap<Aid, AppletProgram>;
+
+const MAGIC = 0x5345464c;
+const FORMAT_VERSION = 1;
+const CHECK_LENGTH = 8;
+const DOMAIN = 1;
+const APPLICATION = 2;
+const FLAG = { HERE: 1, AWAY: 2, DELETION: 4, AUTHORITY: 8 } as const;
+const UTF8 = new TextEncoder();
+
+/** All that is non-volatile in a card, closed by the first 8 bytes of its SHA-256 against damage. */
+export function encodeCardState(state: CardState, profile: CardProfile, programs: Programs): Uint8Array {
+  const writer = new ByteWriter(1024);
+  writer.u32(MAGIC).u8(FORMAT_VERSION);
+  writer.lengthPrefixed(1, (body) => body.bytes(UTF8.encode(profile.name)));
+  writer.u48(state.revision).u8(state.lifeCycle).bytes(state.identity.diversificationData);
+  writer.u16(state.confirmationCounter);
+  writer.u8(state.loadFiles.length);
+  for (const file of state.loadFiles) writeLoadFile(writer, file);
+  writer.u8(state.deletedLoadFiles.length);
+  for (const file of state.deletedLoadFiles) writeAid(writer, file);
+  writer.u8(state.entries.length);
+  for (const entry of state.entries) {
+    if (entry.kind === 'security-domain') writeDomain(writer, entry);
+    else writeApplication(writer, entry, programs);
+  }
+  writer.bytes(checkOf(writer.view()));
+  return writer.finish();
+}
+
+/**
+ * The state in an image.
+ *
+ * @throws SefleetError `SE_IMAGE_MALFORMED`.
+ */
+export function decodeCardState(image: Uint8Array, programs: Programs): CardState {
+  return reading(image, (reader) => {
+    const { revision } = readHeader(reader);
+    const lifeCycle = reader.u8();
+    const diversificationData = reader.bytes(10).slice();
+    const confirmationCounter = reader.u16();
+    const loadFiles = times(reader.u8(), () => readLoadFile(reader));
+    const deletedLoadFiles = times(reader.u8(), () => readAid(reader));
+    const entries = times(reader.u8(), () => readEntry(reader, programs));
+    reader.end();
+    const identity = { diversificationData };
+    return { revision, lifeCycle, identity, confirmationCounter, loadFiles, deletedLoadFiles, entries };
+  });
+}
+
+/** Profile and revision of an image; it must be whole. */
+export function readImageHeader(image: Uint8Array): ImageHeader {
+  return reading(image, readHeader);
+}
+
+function reading<T>(image: Uint8Array, read: (reader: ByteReader) => T): T {
+  const end = image.length - CHECK_LENGTH;
+  if (end < 0 || !bytesEqual(checkOf(image.subarray(0, end)), image.subarray(end))) {
+    throw secureElementError('SE_IMAGE_MALFORMED', 'the image is damaged or none');
+  }
+  try {
+    return read(new ByteReader(image, 0, end));
+  } catch (error) {
+    if (!(error instanceof ByteReaderError)) throw error;
+    throw secureElementError('SE_IMAGE_MALFORMED', 'the image ends too early or too late', { cause: error });
+  }
+}
+
+function readHeader(reader: ByteReader): ImageHeader {
+  if (reader.u32() !== MAGIC || reader.u8() !== FORMAT_VERSION) {
+    throw secureElementError('SE_IMAGE_MALFORMED', 'the bytes are no card image of this version');
+  }
+  const profile = new TextDecoder().decode(reader.bytes(reader.u8()));
+  return { profile, revision: reader.u48() };
+}
+
+function writeDomain(writer: ByteWriter, domain: SecurityDomain): void {
+  writer.u8(DOMAIN);
+  writeAid(writer, domain.aid).u8(domain.lifeCycle).u24(domain.privileges);
+  writeAid(writer, domain.parent);
+  writeAid(writer, domain.loadFile);
+  writeAid(writer, domain.module).u8(domain.scp03);
+  writer.u8(
+    (domain.acceptsExtraditionHere ? FLAG.HERE : 0) |
+      (domain.acceptsExtraditionAway ? FLAG.AWAY : 0) |
+      (domain.acceptsDeletion ? FLAG.DELETION : 0) |
+      (domain.controllingAuthority ? FLAG.AUTHORITY : 0),
+  );
+  writer.u32(domain.quotaBytes).u8(domain.keySets.length);
+  for (const set of domain.keySets) {
+    writer.u8(set.version).u24(set.sequence).u8(set.keys.length);
+    for (const key of set.keys) {
+      writer.u8(key.id).u8(key.type);
+      writer.lengthPrefixed(2, (body) => body.bytes(key.value));
+      writer.lengthPrefixed(1, (body) => body.bytes(key.exponent ?? new Uint8Array(0)));
+    }
+  }
+  writer.u8(domain.objects.length);
+  for (const object of domain.objects) {
+    writer.u24(object.tag).lengthPrefixed(2, (body) => body.bytes(object.value));
+  }
+}
+
+function writeApplication(writer: ByteWriter, application: Application, programs: Programs): void {
+  writer.u8(APPLICATION);
+  writeAid(writer, application.aid).u8(application.lifeCycle).u24(application.privileges);
+  writeAid(writer, application.parent);
+  writeAid(writer, application.loadFile);
+  writeAid(writer, application.module);
+  const state = programs.get(application.module)?.encode(application.state) ?? new Uint8Array(0);
+  writer.lengthPrefixed(3, (body) => body.bytes(state));
+}
+
+function readEntry(reader: ByteReader, programs: Programs): Entry {
+  const kind = reader.u8();
+  const head = {
+    aid: readAid(reader),
+    lifeCycle: reader.u8(),
+    privileges: reader.u24(),
+    parent: readAid(reader),
+  };
+  const loadFile = readOptionalAid(reader);
+  const module = readOptionalAid(reader);
+  if (kind === DOMAIN) return { kind: 'security-domain', ...head, loadFile, module, ...readDomain(reader) };
+  const program = module === undefined ? undefined : programs.get(module);
+  if (kind !== APPLICATION || program === undefined || module === undefined || loadFile === undefined) {
+    throw secureElementError('SE_IMAGE_MALFORMED', 'the image names an applet that does not exist');
+  }
+  const state = program.decode(reader.bytes(reader.u24()));
+  return { kind: 'application', ...head, loadFile, module, state };
+}
+
+function readDomain(reader: ByteReader) {
+  const scp03 = reader.u8();
+  const flags = reader.u8();
+  return {
+    scp03,
+    acceptsExtraditionHere: (flags & FLAG.HERE) !== 0,
+    acceptsExtraditionAway: (flags & FLAG.AWAY) !== 0,
+    acceptsDeletion: (flags & FLAG.DELETION) !== 0,
+    controllingAuthority: (flags & FLAG.AUTHORITY) !== 0,
+    quotaBytes: reader.u32(),
+    keySets: times(reader.u8(), (): KeySet => {
+      const version = reader.u8();
+      const sequence = reader.u24();
+      return { version, sequence, keys: times(reader.u8(), () => readKey(reader)) };
+    }),
+    objects: times(reader.u8(), () => ({ tag: reader.u24(), value: reader.bytes(reader.u16()).slice() })),
+  };
+}
+
+function readKey(reader: ByteReader): Key {
+  const key = { id: reader.u8(), type: reader.u8(), value: reader.bytes(reader.u16()).slice() };
+  const exponent = reader.bytes(reader.u8());
+  return exponent.length === 0 ? key : { ...key, exponent: exponent.slice() };
+}
+
+function writeLoadFile(writer: ByteWriter, file: LoadFileEntry): void {
+  writeAid(writer, file.aid).lengthPrefixed(1, (body) => body.bytes(file.version));
+  writer.u8(file.modules.length);
+  for (const module of file.modules) writeAid(writer, module);
+  writeAid(writer, file.parent).u32(file.size);
+}
+
+function readLoadFile(reader: ByteReader): LoadFileEntry {
+  return {
+    aid: readAid(reader),
+    version: reader.bytes(reader.u8()).slice(),
+    modules: times(reader.u8(), () => readAid(reader)),
+    parent: readAid(reader),
+    size: reader.u32(),
+  };
+}
+
+function writeAid(writer: ByteWriter, value: Aid | undefined): ByteWriter {
+  return writer.lengthPrefixed(1, (body) => body.bytes(Buffer.from(value ?? '', 'hex')));
+}
+
+function readAid(reader: ByteReader): Aid {
+  return readOptionalAid(reader) ?? malformedAid();
+}
+
+/** AIDs are few and the same on all cards of a fleet: each is kept once. */
+const interned = new Map<string, Aid>();
+const MAX_INTERNED = 4096;
+
+function readOptionalAid(reader: ByteReader): Aid | undefined {
+  const length = reader.u8();
+  if (length === 0) return undefined;
+  if (length < 5 || length > 16) return malformedAid();
+  const value = aid(reader.bytes(length));
+  const known = interned.get(value);
+  if (known !== undefined) return known;
+  if (interned.size < MAX_INTERNED) interned.set(value, value);
+  return value;
+}
+
+function malformedAid(): never {
+  throw secureElementError('SE_IMAGE_MALFORMED', 'an AID in the image has no valid length');
+}
+
+function times<T>(count: number, make: () => T): readonly T[] {
+  const items: T[] = [];
+  for (let i = 0; i < count; i++) items.push(make());
+  return items;
+}
+
+function checkOf(bytes: Uint8Array): Uint8Array {
+  return createHash('sha256').update(bytes).digest().subarray(0, CHECK_LENGTH);
+}

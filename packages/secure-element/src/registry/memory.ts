@@ -1,0 +1,46 @@
+import { STATUS_WORD } from '@sefleet/globalplatform';
+import type { Aid } from '@sefleet/globalplatform';
+import type { CardState, Entry, LoadFileEntry } from '../card/card-state.ts';
+import { refuse } from '../card/refusal.ts';
+import type { CardProfile } from '../profiles/card-profile.ts';
+import { findEntry, isBelow } from './registry.ts';
+
+/** Bytes that a registry entry takes on the chip, beside its keys and data: a round figure of Java Card platforms. */
+const ENTRY_OVERHEAD = 96;
+const KEY_OVERHEAD = 12;
+/** Bytes that an applet's state is counted with; its content is the applet's own. */
+const APPLET_STATE_BYTES = 512;
+
+/** Non-volatile bytes that are free on the chip. */
+export function freeBytes(state: CardState, profile: CardProfile): number {
+  return profile.memoryBytes - usedBytes(state, () => true);
+}
+
+/** Ends the command with 6A84 when the chip or a domain above `owner` has no room left for what the state now holds. */
+export function checkMemory(state: CardState, profile: CardProfile, owner: Aid): void {
+  if (freeBytes(state, profile) < 0) refuse(STATUS_WORD.NOT_ENOUGH_MEMORY);
+  let domain = findEntry(state, owner);
+  while (domain?.kind === 'security-domain') {
+    const { aid, quotaBytes, parent } = domain;
+    if (quotaBytes > 0 && usedBytes(state, (item) => isBelow(state, item, aid)) > quotaBytes) {
+      refuse(STATUS_WORD.NOT_ENOUGH_MEMORY);
+    }
+    if (parent === aid) return;
+    domain = findEntry(state, parent);
+  }
+}
+
+function usedBytes(state: CardState, counts: (item: Entry | LoadFileEntry) => boolean): number {
+  let used = 0;
+  for (const entry of state.entries) if (counts(entry)) used += entryBytes(entry);
+  for (const file of state.loadFiles) if (counts(file)) used += ENTRY_OVERHEAD + file.size;
+  return used;
+}
+
+function entryBytes(entry: Entry): number {
+  if (entry.kind === 'application') return ENTRY_OVERHEAD + APPLET_STATE_BYTES;
+  let bytes = ENTRY_OVERHEAD;
+  for (const set of entry.keySets) for (const key of set.keys) bytes += KEY_OVERHEAD + key.value.length;
+  for (const object of entry.objects) bytes += object.value.length;
+  return bytes;
+}

@@ -28,9 +28,9 @@ export const PROVISIONING_SETTINGS = {
     expected: 'a coap or coaps URI',
   }),
   managementTarget: textSetting({
-    env: 'SEFLEET_LWM2M_GRPC',
+    env: 'SEFLEET_LWM2M_TARGET',
     doc: "gRPC address of the LwM2M server's northbound interface, the way to the devices' cards",
-    default: '127.0.0.1:50061',
+    default: '127.0.0.1:50052',
   }),
   lifetimeSeconds: integerSetting({
     env: 'SEFLEET_LWM2M_LIFETIME',

@@ -35,6 +35,8 @@ export interface PartyVault {
   diversify(purpose: 'issuer-domain' | 'domain', version: number, diversification: Uint8Array): Promise<StaticKeys>;
   /** `length` (at most 32) bytes that are bound to `label`: HMAC-SHA256 under the master. */
   derive(purpose: MasterPurpose, version: number, label: string, length: number): Promise<Uint8Array>;
+  /** The record key of one device, from the `record` master of `version`. */
+  recordKey(version: number, endpoint: string): Promise<Uint8Array>;
   /** The master itself; only for `record`. */
   release(purpose: MasterPurpose, version: number): Promise<Uint8Array>;
   /** ECDSA P-256 / SHA-256 under the party's signing key, `r ‖ s`; the key is made when first used. */

@@ -1,5 +1,6 @@
 import { createHash, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { deriveRecordKey } from '@sefleet/cose';
 import { diversifyKdf3, type StaticKeys } from '@sefleet/globalplatform';
 import type { Clock } from '@sefleet/runtime';
 import { nextKeyState, type KeyAction, type KeyEvent, type KeyState } from '../domain/key-life-cycle.ts';
@@ -57,6 +58,10 @@ export class SoftwareVault implements PartyVault {
 
   async derive(purpose: MasterPurpose, version: number, label: string, length: number): Promise<Uint8Array> {
     return createHmac('sha256', this.#master(purpose, version)).update(label).digest().subarray(0, length);
+  }
+
+  async recordKey(version: number, endpoint: string): Promise<Uint8Array> {
+    return deriveRecordKey(this.#master('record', version), endpoint);
   }
 
   async release(purpose: MasterPurpose, version: number): Promise<Uint8Array> {

@@ -1,0 +1,182 @@
+import type { Credential } from '@sefleet/pki';
+import { issueCertificate } from '@sefleet/pki';
+import type { EventLog } from '@sefleet/observability';
+import type { Runtime } from '@sefleet/runtime';
+import type { KeyCustody } from '../custody/key-custody.ts';
+import type { Seal } from '../custody/sealing.ts';
+import { CARD_PLANS } from '../domain/card-plan.ts';
+import { DEVICE_KINDS, type DeviceKind } from '../domain/device-kind.ts';
+import { FIRST_GENERATION } from '../domain/key-versions.ts';
+import { NETWORK_PROVIDER } from '../domain/party.ts';
+import { isEndpointName, pskIdentity } from '../domain/psk-identity.ts';
+import { provisioningError } from '../errors.ts';
+import { PROVISIONING_EVENTS } from '../events.ts';
+import type { MadeCard, ProvisioningStore } from '../store/provisioning-store.ts';
+import { CardFactory } from './card-factory.ts';
+import { CertificatePress } from './certificate-press.ts';
+import { FIRST_PSK_VERSION, pskLabel, PSK_BYTES } from './first-keys.ts';
+
+/** A device that was ordered. */
+export interface DeviceOrder {
+  readonly endpoint: string;
+  readonly kind: DeviceKind;
+}
+
+/** A card as it is delivered. */
+export interface DeliveredCard extends MadeCard {
+  readonly image: Uint8Array;
+}
+
+/** Credentials of a device that has no card of ours. */
+export interface SoftwareCredentials {
+  readonly endpoint: string;
+  readonly identity: string;
+  readonly psk: Uint8Array;
+  readonly credential: Credential | undefined;
+}
+
+/** What the factory works with. */
+export interface FactoryPorts {
+  readonly store: ProvisioningStore;
+  readonly custody: KeyCustody;
+  /** Seals card images at rest. */
+  readonly seal: Seal;
+  readonly authority: Credential;
+  readonly runtime: Runtime;
+  readonly log: EventLog;
+  readonly certificateDays: number;
+}
+
+/** Cards between two turns of the event loop, so that other callers are answered while a fleet is made. */
+const BATCH = 8;
+const MAX_ORDERS = 100_000;
+const DAY_MS = 86_400_000;
+const CERTIFICATE_BYTES_NAME_MAX = 64;
+
+/** Takes orders, has cards made, keeps and delivers them: each endpoint's card once. */
+export class Factory {
+  readonly #ports: FactoryPorts;
+  readonly #cards: CardFactory;
+  readonly #presses = new Map<DeviceKind, Promise<CertificatePress>>();
+  /** Batches are made one after the other: two callers that order the same device get the same card. */
+  #line: Promise<unknown> = Promise.resolve();
+
+  constructor(ports: FactoryPorts) {
+    this.#ports = ports;
+    this.#cards = new CardFactory(ports.custody, ports.runtime.rng);
+  }
+
+  /** Delivers the cards of `orders` in their order, a batch at a time, making those that do not exist. */
+  async *deliver(orders: readonly DeviceOrder[], signal: AbortSignal): AsyncIterable<readonly DeliveredCard[]> {
+    checkOrders(orders);
+    for (const kind of new Set(orders.map((order) => order.kind))) await this.#cards.prepare(kind);
+    for (let at = 0; at < orders.length && !signal.aborted; at += BATCH) {
+      const batch = orders.slice(at, at + BATCH);
+      const made = this.#line.then(() => this.#batch(batch));
+      this.#line = made.catch(() => undefined);
+      yield await made;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#ports.log.emit(PROVISIONING_EVENTS.cardsMade, { ordered: orders.length });
+  }
+
+  /** Credentials for a program that we did not write. Asking again gives the same PSK and a new certificate. */
+  async addSoftwareDevice(order: DeviceOrder, withCertificate: boolean): Promise<SoftwareCredentials> {
+    checkOrders([order]);
+    const { store, custody } = this.#ports;
+    const { endpoint, kind } = order;
+    const known = (await store.devices([endpoint])).get(endpoint);
+    if (known !== undefined && (known.make !== 'software' || known.kind !== kind)) throw taken(endpoint);
+    if (known === undefined) {
+      await store.addSoftwareDevice({ endpoint, kind, make: 'software', diversification: new Uint8Array() });
+    }
+    const network = custody.vault(NETWORK_PROVIDER);
+    await network.ensureMaster('psk', FIRST_PSK_VERSION);
+    const psk = await network.derive('psk', FIRST_PSK_VERSION, pskLabel(endpoint, 'management'), PSK_BYTES);
+    const credential = withCertificate ? await this.#softwareCertificate(endpoint) : undefined;
+    return { endpoint, identity: pskIdentity(endpoint, 'management'), psk, credential };
+  }
+
+  async #batch(orders: readonly DeviceOrder[]): Promise<readonly DeliveredCard[]> {
+    const { store, seal } = this.#ports;
+    const endpoints = orders.map(({ endpoint }) => endpoint);
+    const [known, devices] = await Promise.all([store.cards(endpoints), store.devices(endpoints)]);
+    const fresh: DeliveredCard[] = [];
+    for (const order of orders) {
+      const device = devices.get(order.endpoint);
+      if (device === undefined) fresh.push(await this.#make(order));
+      else if (device.make !== 'card' || device.kind !== order.kind) throw taken(order.endpoint);
+    }
+    if (fresh.length > 0) await store.addCards(fresh);
+    const made = new Map(fresh.map((card) => [card.device.endpoint, card]));
+    return endpoints.map((endpoint) => {
+      const card = made.get(endpoint);
+      if (card !== undefined) return card;
+      const kept = known.get(endpoint);
+      if (kept === undefined) throw provisioningError('PROVISIONING_DEVICE_NOT_FOUND', endpoint);
+      return { ...kept, image: seal.open(imageName(endpoint), kept.sealedImage) };
+    });
+  }
+
+  async #make({ endpoint, kind }: DeviceOrder): Promise<DeliveredCard> {
+    const { image, diversification, devicePublicKey } = await this.#cards.make(endpoint, kind);
+    const press = await this.#press(kind);
+    return {
+      device: { endpoint, kind, make: 'card', diversification },
+      image,
+      sealedImage: this.#ports.seal.seal(imageName(endpoint), image),
+      certificateChain: [press.issue(endpoint, devicePublicKey), press.authority],
+      domains: CARD_PLANS[kind].domains.map(({ domain, role, party }) => {
+        return { endpoint, domain, role, party, generation: FIRST_GENERATION, rotatedAt: undefined };
+      }),
+    };
+  }
+
+  #press(kind: DeviceKind): Promise<CertificatePress> {
+    const known = this.#presses.get(kind);
+    if (known !== undefined) return known;
+    const press = CertificatePress.create(this.#ports.authority, {
+      organisation: `sefleet ${kind}`,
+      clientAuth: true,
+      ...this.#validity(),
+      // An OBU's card issues its own short-lived session certificates: it is an authority for itself and none below.
+      ...(kind === 'obu' ? { pathLength: 0 } : {}),
+    });
+    this.#presses.set(kind, press);
+    return press;
+  }
+
+  #softwareCertificate(endpoint: string): Promise<Credential> {
+    const request = { organisation: 'sefleet software device', clientAuth: true, ...this.#validity() };
+    return issueCertificate(this.#ports.authority, { ...request, commonName: endpoint });
+  }
+
+  #validity(): { notBefore: Date; notAfter: Date } {
+    const now = this.#ports.runtime.clock.wallMs();
+    return {
+      notBefore: new Date(now - DAY_MS),
+      notAfter: new Date(now + this.#ports.certificateDays * DAY_MS),
+    };
+  }
+}
+
+function checkOrders(orders: readonly DeviceOrder[]): void {
+  if (orders.length === 0 || orders.length > MAX_ORDERS) {
+    throw provisioningError('PROVISIONING_REQUEST_INVALID', `1 to ${MAX_ORDERS} devices at a time`);
+  }
+  for (const { endpoint, kind } of orders) {
+    // RFC 5280 appendix A.1: a common name has at most 64 characters.
+    if (isEndpointName(endpoint) && endpoint.length <= CERTIFICATE_BYTES_NAME_MAX && DEVICE_KINDS.includes(kind)) continue;
+    throw provisioningError('PROVISIONING_REQUEST_INVALID', `${JSON.stringify(endpoint)} cannot be an endpoint name`, {
+      hint: 'At most 64 letters, digits and : . _ -, and a kind of device.',
+    });
+  }
+}
+
+function taken(endpoint: string): Error {
+  return provisioningError('PROVISIONING_DEVICE_EXISTS', `${endpoint} exists as a device of another make or kind`);
+}
+
+function imageName(endpoint: string): string {
+  return `card image ${endpoint}`;
+}

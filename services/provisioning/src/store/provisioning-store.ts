@@ -1,0 +1,78 @@
+import type { Aid } from '@sefleet/globalplatform';
+import type { StakeholderRole } from '../domain/card-plan.ts';
+import type { DeviceKind } from '../domain/device-kind.ts';
+import type { PartyId } from '../domain/party.ts';
+import type {
+  DeviceRotation,
+  Rotation,
+  RotationOutcome,
+  RotationProgress,
+  RotationStep,
+} from '../domain/rotation.ts';
+
+/** A device that was made here. */
+export interface Device {
+  readonly endpoint: string;
+  readonly kind: DeviceKind;
+  /** `card`: it has a virtual secure element of ours; `software`: its owner holds the keys. */
+  readonly make: 'card' | 'software';
+  /** Key diversification data of its card; empty for software devices. */
+  readonly diversification: Uint8Array;
+}
+
+/** A Security Domain of a device and which keys it holds. */
+export interface DomainState {
+  readonly endpoint: string;
+  readonly domain: Aid;
+  readonly role: StakeholderRole;
+  readonly party: PartyId;
+  readonly generation: number;
+  /** Milliseconds since 1970; undefined while the factory's keys are in it. */
+  readonly rotatedAt: number | undefined;
+}
+
+/** A device with its card, as it left the factory. */
+export interface MadeCard {
+  readonly device: Device;
+  /** Sealed: the image holds keys. */
+  readonly sealedImage: Uint8Array;
+  readonly certificateChain: readonly Uint8Array[];
+  readonly domains: readonly DomainState[];
+}
+
+/** Counts of one kind. */
+export interface KindCount {
+  readonly kind: DeviceKind;
+  readonly manufactured: number;
+  readonly rotated: number;
+}
+
+/**
+ * What the service keeps beside keys. A write has lasted when its promise is fulfilled, whatever happens to the
+ * process after that.
+ */
+export interface ProvisioningStore {
+  devices(endpoints: readonly string[]): Promise<ReadonlyMap<string, Device>>;
+  /** Endpoints of all devices that have a card, in order. */
+  cardEndpoints(): Promise<readonly string[]>;
+  addSoftwareDevice(device: Device): Promise<void>;
+  addCards(cards: readonly MadeCard[]): Promise<void>;
+  cards(endpoints: readonly string[]): Promise<ReadonlyMap<string, MadeCard>>;
+  domains(endpoint: string): Promise<readonly DomainState[]>;
+  /** The domains of these devices in which one of `holders` (roles or parties) has keys. */
+  domainsOf(endpoints: readonly string[], holders: ReadonlySet<string>): Promise<readonly DomainState[]>;
+  countByKind(): Promise<readonly KindCount[]>;
+
+  /** Writes a rotation and its devices down; gives back the one that has this request id already, if any. */
+  startRotation(requestId: string, rotation: Rotation, devices: readonly DeviceRotation[]): Promise<string>;
+  rotation(rotationId: string): Promise<RotationProgress | undefined>;
+  latestRotation(): Promise<RotationProgress | undefined>;
+  /** Rotations with devices that are not through. */
+  unfinishedRotations(): Promise<readonly Rotation[]>;
+  unfinishedDevices(rotationId: string): Promise<readonly DeviceRotation[]>;
+  moveRotation(device: DeviceRotation, step: RotationStep): Promise<void>;
+  /** Ends the rotation of a device; a confirmed one changes which generation its domain holds. */
+  finishRotation(device: DeviceRotation, step: 'confirmed' | 'failed', outcome: RotationOutcome): Promise<void>;
+
+  close(): Promise<void>;
+}

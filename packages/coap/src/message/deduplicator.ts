@@ -1,3 +1,5 @@
+import type { Fingerprint } from '../codec/hash.ts';
+
 /** Three whole generations and the one being filled remember a message for its lifetime, and for a third more at most. */
 const GENERATIONS = 4;
 const FIRST_CAPACITY = 16;
@@ -14,7 +16,7 @@ export type EarlierAnswer = Uint8Array | 'pending' | 'acknowledged';
 /**
  * Recognises messages that arrive again (RFC 7252 §4.5) and keeps the datagrams that answered them.
  *
- * A message is known by a hash of 64 bits, from a secret seed, over the peer's key, message id, code and token. The
+ * A message is known by a fingerprint of 64 bits over the peer's key, message id, code and token. The
  * token is part of it so that a peer that is done with a message id and takes it anew early is not mistaken for a
  * repetition. All of it lives in typed arrays outside of the garbage collector's sight, in generations by age: when
  * the time or the memory of one is over, the oldest generation goes as a whole.
@@ -33,18 +35,18 @@ export class Deduplicator {
     this.#generationBytes = Math.max(1024, Math.floor(maxBytes / GENERATIONS));
   }
 
-  /** The handle of the message with that hash, or -1. */
-  find(hashA: number, hashB: number, nowMs: number): number {
+  /** The handle of the message with that fingerprint, or -1. */
+  find(fingerprint: Fingerprint, nowMs: number): number {
     if (nowMs >= this.#rotateAtMs) this.#rotate(nowMs);
     for (const generation of this.#generations) {
-      const record = generation.find(hashA, hashB);
+      const record = generation.find(fingerprint.a, fingerprint.b);
       if (record >= 0) return generation.serial * HANDLE_RECORDS + record;
     }
     return -1;
   }
 
   /** Remembers a message that {@link find} did not find; returns its handle. */
-  add(hashA: number, hashB: number, nowMs: number): number {
+  add(fingerprint: Fingerprint, nowMs: number): number {
     let current = this.#generations[0];
     if (current === undefined || (current.isFull && current.bytes * 2 > this.#generationBytes)) {
       if (current !== undefined && this.#generations.length === GENERATIONS) this.evictedEarly++;
@@ -52,7 +54,7 @@ export class Deduplicator {
       current = this.#generations[0];
       if (current === undefined) return -1;
     }
-    return current.serial * HANDLE_RECORDS + current.add(hashA, hashB);
+    return current.serial * HANDLE_RECORDS + current.add(fingerprint.a, fingerprint.b);
   }
 
   answered(handle: number, datagram: Uint8Array): void {
@@ -127,7 +129,7 @@ class Generation {
       const row = this.#index[place] ?? 0;
       if (row === 0) return -1;
       const at = (row - 1) * RECORD_WORDS;
-      if (this.#records[at] === hashA >>> 0 && this.#records[at + 1] === hashB >>> 0) return row - 1;
+      if (this.#records[at] === hashA && this.#records[at + 1] === hashB) return row - 1;
     }
   }
 

@@ -7,7 +7,7 @@ import {
   readMessage,
   writeMessage,
 } from '../codec/message.ts';
-import { hashBytes, hashKey } from '../codec/hash.ts';
+import { Fingerprint } from '../codec/hash.ts';
 import { CODE, MESSAGE_TYPE, type MessageType } from '../constants.ts';
 import { coapError } from '../errors.ts';
 import type { CoapLimits } from '../limits.ts';
@@ -23,6 +23,8 @@ const { CON, NON, ACK, RST } = MESSAGE_TYPE;
 const MAX_DATAGRAM_BYTES = 65_507;
 /** Header, token and the options of a usual request or reply: what a block leaves free in a datagram. */
 const MESSAGE_OVERHEAD_BYTES = 96;
+/** Header of a message, before its token (RFC 7252 §3). */
+const HEADER_BYTES = 4;
 const EMPTY = new Uint8Array(0);
 const NOTHING: MessageContent = { code: CODE.EMPTY, token: EMPTY, options: [], payload: EMPTY };
 /** A non-confirmable message is gone when it is sent. */
@@ -43,6 +45,7 @@ export class MessageLayer implements MessageTransport, TransmissionOwner {
   readonly #traffic: PeerTable<PeerTraffic>;
   readonly #duplicates: Deduplicator;
   readonly #seed: number;
+  readonly #fingerprint = new Fingerprint();
   #transmissions = 0;
   #deferred = new Set<IncomingRequest>();
   readonly #counters = {
@@ -275,14 +278,13 @@ export class MessageLayer implements MessageTransport, TransmissionOwner {
       return;
     }
     const nowMs = this.#runtime.clock.monotonicMs();
-    const hashA = hashKey(peer.key, this.#seed);
-    const hashB = hashBytes(data, 4 + message.token.length, hashA);
-    const known = this.#duplicates.find(hashA, hashB, nowMs);
+    this.#fingerprint.set(peer.key, data, HEADER_BYTES + message.token.length, this.#seed);
+    const known = this.#duplicates.find(this.#fingerprint, nowMs);
     if (known >= 0) {
       this.#duplicate(known, message, peer);
       return;
     }
-    const handle = this.#duplicates.add(hashA, hashB, nowMs);
+    const handle = this.#duplicates.add(this.#fingerprint, nowMs);
     const incoming = new IncomingRequest(message, peer, confirmable, handle);
     if (code >> 5 === 0) {
       this.#receiver?.request(incoming);

@@ -1,6 +1,6 @@
 import type { Peer, Runtime } from '@sefleet/runtime';
 import { type Block, blockOption } from '../codec/block.ts';
-import { hashBytes } from '../codec/hash.ts';
+import { Fingerprint } from '../codec/hash.ts';
 import type { MessageContent } from '../codec/message.ts';
 import { withOption } from '../codec/option-list.ts';
 import { type CoapOption, findOption, uintOption } from '../codec/option.ts';
@@ -82,10 +82,12 @@ function cut(whole: Representation, offset: number, size: number, later: boolean
 
 /** The same bytes give the same tag; 64 bits make two bodies with one tag a matter of chance alone. */
 function etagOf(payload: Uint8Array): Uint8Array {
+  const fingerprint = new Fingerprint();
+  fingerprint.set('', payload, payload.length, payload.length);
   const etag = new Uint8Array(8);
   const view = new DataView(etag.buffer);
-  view.setUint32(0, hashBytes(payload, payload.length, 0x811c9dc5));
-  view.setUint32(4, hashBytes(payload, payload.length, 0x5bd1e995));
+  view.setUint32(0, fingerprint.a);
+  view.setUint32(4, fingerprint.b);
   return etag;
 }
 

@@ -9,6 +9,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     'packages/lwm2m',
     'packages/globalplatform',
     'packages/pki',
+    'packages/racs',
     'packages/evidence',
   ],
   ['packages/secure-element', 'packages/lwm2m-coap', 'packages/service', 'packages/testing'],

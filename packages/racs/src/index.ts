@@ -1,0 +1,12 @@
+export { createTableAccess } from './access.ts';
+export type { AccessTables, RacsAccess } from './access.ts';
+export { RacsClient } from './client.ts';
+export type { RacsResponse } from './client.ts';
+export { RACS_ERRORS } from './errors.ts';
+export { LockTable } from './lock-table.ts';
+export type { SecureElementDirectory, ServedSecureElement } from './lock-table.ts';
+export { serveRacsConnection } from './server-connection.ts';
+export { RACS_VERSION, RacsServerSession } from './server-session.ts';
+export type { RacsServerContext } from './server-session.ts';
+export { formatStatusLine, parseStatusLine } from './status-line.ts';
+export type { StatusLine } from './status-line.ts';

@@ -1,0 +1,225 @@
+import { toHex } from '@sefleet/bytes';
+import { exchangeApdu } from './apdu-exchange.ts';
+import type { RacsAccess } from './access.ts';
+import { parseCommand, type Command, type ErrorClass } from './command.ts';
+import { COMMANDS_MAX, LABEL_CHARACTERS_MAX, RESPONSE_BYTES_MAX } from './limits.ts';
+import type { LockTable, SecureElementDirectory, ServedSecureElement } from './lock-table.ts';
+import { failure, formatStatusLine, success, type StatusLine } from './status-line.ts';
+
+/** The version of the protocol that is spoken. */
+export const RACS_VERSION = '0.2';
+
+/** What a session works with. */
+export interface RacsServerContext {
+  readonly directory: SecureElementDirectory;
+  readonly access: RacsAccess;
+  readonly locks: LockTable;
+}
+
+interface OpenRequest {
+  readonly label: string;
+  lines: number;
+  readonly kept: string[];
+  keptBytes: number;
+  last: StatusLine;
+  failed: boolean;
+}
+
+/** The mandatory lines of a command's answer, or an error class with its text. */
+type Outcome = { readonly text: string } | { readonly error: ErrorClass; readonly text: string };
+
+const SELECT_BY_NAME = [0xa4, 0x04] as const;
+
+/**
+ * One TLS session of one user: lines in, response lines out, one request after the other. It holds no socket; whoever
+ * owns one feeds whole lines and writes what comes back.
+ */
+export class RacsServerSession {
+  readonly #context: RacsServerContext;
+  readonly #commonName: string;
+  readonly #selected = new Set<string>();
+  #request: OpenRequest | undefined;
+
+  /** @param commonName of the certificate that the client proved in the TLS handshake. */
+  constructor(context: RacsServerContext, commonName: string) {
+    this.#context = context;
+    this.#commonName = commonName;
+  }
+
+  /** Takes the next line and resolves to the lines to answer with: none until END. Lines are taken one at a time. */
+  async receive(line: string): Promise<readonly string[]> {
+    const text = line.trim();
+    const request = this.#request;
+    if (request === undefined) return text === '' ? [] : this.#begin(text);
+    if (text === 'END') {
+      this.#request = undefined;
+      return respond(request);
+    }
+    request.lines++;
+    // After the first error the rest of the request is read and not carried out.
+    if (request.failed) return [];
+    if (request.lines > COMMANDS_MAX) {
+      this.#note(request, failure('SYSTEM', 'system', COMMANDS_MAX, 'too many commands'), false);
+      return [];
+    }
+    const command = parseCommand(text);
+    if ('error' in command) {
+      this.#note(request, failure(command.command, command.error, request.lines, command.text), false);
+      return [];
+    }
+    const outcome = await this.#execute(command);
+    const status =
+      'error' in outcome
+        ? failure(command.name, outcome.error, request.lines, outcome.text)
+        : success(command.name, request.lines, outcome.text);
+    this.#note(request, status, command.append);
+    return [];
+  }
+
+  /** The TLS session has ended: every element that it used is powered off and free. */
+  close(): void {
+    for (const seid of this.#context.locks.release(this)) this.#context.directory.find(seid)?.powerOff();
+  }
+
+  #begin(text: string): readonly string[] {
+    const [word, label = '', ...more] = text.split(/ +/);
+    if (word !== 'BEGIN') {
+      return ['BEGIN', formatStatusLine(failure('SYSTEM', 'illegalCommand', 0, 'waiting for BEGIN')), 'END'];
+    }
+    const tooLong = label.length > LABEL_CHARACTERS_MAX || more.length > 0;
+    this.#request = {
+      label: tooLong ? '' : label,
+      lines: 0,
+      kept: [],
+      keptBytes: 0,
+      last: tooLong
+        ? failure('BEGIN', 'illegalCommand', 0, 'label is one word of 64 characters at most')
+        : success('BEGIN', 0, ''),
+      failed: tooLong,
+    };
+    return [];
+  }
+
+  #note(request: OpenRequest, status: StatusLine, append: boolean): void {
+    request.last = status;
+    if (!status.ok) request.failed = true;
+    if (!append || !status.ok) return;
+    const line = formatStatusLine(status);
+    request.keptBytes += line.length + 2;
+    if (request.keptBytes > RESPONSE_BYTES_MAX) {
+      request.last = failure('SYSTEM', 'system', request.lines, 'the response has no more room');
+      request.failed = true;
+      return;
+    }
+    request.kept.push(line);
+  }
+
+  async #execute(command: Command): Promise<Outcome> {
+    switch (command.name) {
+      case 'GET-VERSION':
+        return { text: RACS_VERSION };
+      case 'SET-VERSION':
+        return command.version === RACS_VERSION
+          ? { text: RACS_VERSION }
+          : { error: 'illegalParameter', text: `only version ${RACS_VERSION}` };
+      case 'ECHO':
+        return { text: command.text };
+      case 'LIST':
+        return { text: this.#list() };
+      default:
+        return this.#onElement(command);
+    }
+  }
+
+  #list(): string {
+    const seids: string[] = [];
+    let bytes = 0;
+    for (const seid of this.#context.directory.seids()) {
+      if (!this.#context.access.mayUse(this.#commonName, seid)) continue;
+      bytes += seid.length + 1;
+      if (bytes > RESPONSE_BYTES_MAX / 2) break;
+      seids.push(seid);
+    }
+    return seids.join(' ');
+  }
+
+  async #onElement(command: Extract<Command, { seid: string }>): Promise<Outcome> {
+    const { access, directory, locks } = this.#context;
+    const { seid } = command;
+    // An element that the user may not use and one that is not there are told apart by nobody.
+    const element = access.mayUse(this.#commonName, seid) ? directory.find(seid) : undefined;
+    if (element === undefined) return { error: 'unauthorised', text: `${seid} is not for this user` };
+    const holder = locks.holder(seid);
+    if (holder !== undefined && holder !== this) return { error: 'inUse', text: `${seid} is already in use` };
+    if (command.name === 'POWERON') return this.#powerOn(seid, element);
+    if (holder === undefined) return { error: 'inUse', text: `${seid} is powered off` };
+    if (command.name === 'SHUTDOWN') return this.#shutDown(seid, element);
+    if (command.name === 'RESET') {
+      this.#selected.delete(seid);
+      element.reset(command.warm);
+      return { text: `${seid} is reset` };
+    }
+    return this.#apdu(command, element);
+  }
+
+  #powerOn(seid: string, element: ServedSecureElement): Outcome {
+    this.#context.locks.lock(seid, this);
+    this.#selected.delete(seid);
+    element.powerOn();
+    return { text: `${seid} is powered on` };
+  }
+
+  #shutDown(seid: string, element: ServedSecureElement): Outcome {
+    element.powerOff();
+    this.#selected.delete(seid);
+    this.#context.locks.unlock(seid);
+    return { text: `${seid} is powered off` };
+  }
+
+  async #apdu(command: Extract<Command, { name: 'APDU' }>, element: ServedSecureElement): Promise<Outcome> {
+    const { seid, apdu, chaining } = command;
+    const refusal = this.#firewall(seid, apdu);
+    if (refusal !== undefined) return { error: 'inUse', text: refusal };
+    const result = await exchangeApdu((request) => element.transmit(request), apdu, chaining);
+    if ('failed' in result) {
+      return result.failed === 'hardware'
+        ? { error: 'hardware', text: `${seid} does not answer` }
+        : { error: 'inUse', text: 'response overflow' };
+    }
+    if (selectedAid(apdu) !== undefined) {
+      if (result.response.at(-2) === 0x90 || result.response.at(-2) === 0x61) this.#selected.add(seid);
+      else this.#selected.delete(seid);
+    }
+    const text = toHex(result.response).toUpperCase();
+    return result.accepted ? { text } : { error: 'execution', text };
+  }
+
+  /** Why a command may not reach the element, if it may not. */
+  #firewall(seid: string, apdu: Uint8Array): string | undefined {
+    const { access } = this.#context;
+    if (!access.mayTransmit(this.#commonName, seid, apdu)) return 'the command is filtered';
+    const aid = selectedAid(apdu);
+    if (aid !== undefined) {
+      return access.maySelect(this.#commonName, seid, aid)
+        ? undefined
+        : 'the application is not for this user';
+    }
+    return access.hasApplicationTable(seid) && !this.#selected.has(seid)
+      ? 'no application is selected'
+      : undefined;
+  }
+}
+
+/** The AID of a SELECT by name, on whichever logical channel; undefined for other commands (ISO 7816-4 §11.2). */
+function selectedAid(apdu: Uint8Array): Uint8Array | undefined {
+  const [cla = 0, ins, p1, , lc = 0] = apdu;
+  if (cla >= 0x80 || ins !== SELECT_BY_NAME[0] || p1 !== SELECT_BY_NAME[1]) return undefined;
+  return apdu.subarray(5, 5 + lc);
+}
+
+function respond(request: OpenRequest): readonly string[] {
+  const last = formatStatusLine(request.last);
+  const isKept = request.kept.at(-1) === last;
+  const label = request.label === '' ? '' : ` ${request.label}`;
+  return [`BEGIN${label}`, ...request.kept, ...(isKept ? [] : [last]), 'END'];
+}

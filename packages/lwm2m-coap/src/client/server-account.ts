@@ -1,0 +1,64 @@
+import { isSefleetError } from '@sefleet/errors';
+import {
+  ACCESS,
+  isAllowed,
+  OBJECT_ID,
+  registrationQueries,
+  SERVER_RESOURCE,
+  serverAccounts,
+} from '@sefleet/lwm2m';
+import type { Lwm2mPath, ObjectTree, SecurityAccount, ServerAccount } from '@sefleet/lwm2m';
+
+/** A server to register with: how to reach it and how to register. */
+export interface Account {
+  readonly security: SecurityAccount;
+  readonly server: ServerAccount;
+}
+
+/** The account with that short server id as it stands now. */
+export function accountOf(tree: ObjectTree, shortServerId: number): Account | undefined {
+  return serverAccounts(tree).find(({ server }) => server.shortServerId === shortServerId);
+}
+
+/** True when the server would have to be told of the change. */
+export function registersAlike(a: ServerAccount, b: ServerAccount): boolean {
+  return a.lifetimeSeconds === b.lifetimeSeconds && a.binding === b.binding && a.queueMode === b.queueMode;
+}
+
+/** Queries of an Update: only what differs from what the server knows (Core §6.2.2). */
+export function updateQueries(
+  known: ServerAccount | undefined,
+  now: ServerAccount,
+  version: string,
+): string[] {
+  const queries: string[] = [];
+  if (known?.lifetimeSeconds !== now.lifetimeSeconds) queries.push(`lt=${now.lifetimeSeconds}`);
+  if (known !== undefined && (known.binding !== now.binding || known.queueMode !== now.queueMode)) {
+    const all = registrationQueries({ ...now, endpoint: undefined, version });
+    queries.push(...all.filter((query) => query.startsWith('b=') || query === 'Q'));
+  }
+  return queries;
+}
+
+/** Executable resources of the Server object that the client itself carries out (Core appendix E.2). */
+export type ServerCommand = 'disable' | 'update' | 'bootstrap';
+
+const COMMANDS: ReadonlyMap<number, ServerCommand> = new Map([
+  [SERVER_RESOURCE.DISABLE, 'disable'],
+  [SERVER_RESOURCE.UPDATE_TRIGGER, 'update'],
+  [SERVER_RESOURCE.BOOTSTRAP_TRIGGER, 'bootstrap'],
+]);
+
+/** The command that an Execute of `path` by `who` stands for; undefined when it is none or not allowed. */
+export function serverCommandAt(tree: ObjectTree, path: Lwm2mPath, who: number): ServerCommand | undefined {
+  const { objectId, instanceId = 0, resourceId = -1 } = path;
+  if (objectId !== OBJECT_ID.SERVER || tree.instance(objectId, instanceId) === undefined) return undefined;
+  return isAllowed(tree, who, ACCESS.EXECUTE, objectId, instanceId) ? COMMANDS.get(resourceId) : undefined;
+}
+
+/** Resource 11 of the account: the TLS alert that ended the last attempt to connect. */
+export function noteAlert(tree: ObjectTree, { instanceId }: ServerAccount, error: unknown): void {
+  const alert = isSefleetError(error) ? error.context['alert'] : undefined;
+  if (typeof alert !== 'number') return;
+  tree.instance(OBJECT_ID.SERVER, instanceId)?.set(SERVER_RESOURCE.TLS_ALERT_CODE, alert);
+}

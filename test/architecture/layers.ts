@@ -10,6 +10,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     'packages/globalplatform',
     'packages/pki',
     'packages/racs',
+    'packages/vpcd',
     'packages/evidence',
   ],
   ['packages/secure-element', 'packages/lwm2m-coap', 'packages/service', 'packages/testing'],

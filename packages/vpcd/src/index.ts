@@ -1,0 +1,3 @@
+export { encodeFrame, FrameSplitter } from './frame.ts';
+export { insertCard } from './virtual-card-session.ts';
+export type { InsertedCard } from './virtual-card-session.ts';

@@ -1,3 +1,17 @@
+export { createLwm2mClient } from './client/create-client.ts';
+export { LWM2M_CLIENT_ERRORS } from './client/errors.ts';
+export type { Lwm2mClientErrorCode } from './client/errors.ts';
+export type { Lwm2mClient } from './client/lwm2m-client.ts';
+export { DEFAULT_CLIENT_SETTINGS } from './client/settings.ts';
+export type {
+  ConnectRequest,
+  Lwm2mClientEvents,
+  Lwm2mClientOptions,
+  Lwm2mClientSettings,
+  Lwm2mClientState,
+  Lwm2mConnection,
+  Lwm2mTransport,
+} from './client/settings.ts';
 export {
   APDU_COMMAND_PATH,
   APDU_EXCHANGE_MODEL,
@@ -10,6 +24,9 @@ export {
   SEALED_RECORDS_MODEL,
   SEALED_RECORDS_OBJECT_ID,
 } from './objects/sealed-records.ts';
+export { accountWrites } from './server/account-writes.ts';
+export type { ServerAccountConfiguration } from './server/account-writes.ts';
+export { createBootstrapServer } from './server/bootstrap-server.ts';
 export type {
   BootstrapConfiguration,
   BootstrapServer,
@@ -17,6 +34,8 @@ export type {
   BootstrapServerOptions,
   BootstrapWrite,
 } from './server/bootstrap.ts';
+export { AnnouncementTable } from './server/announcement-table.ts';
+export { credentialName } from './server/credential-name.ts';
 export type {
   CreateResult,
   DeviceOperations,
@@ -29,7 +48,8 @@ export type {
 export { LWM2M_SERVER_ERRORS } from './server/errors.ts';
 export type { Lwm2mServerErrorCode } from './server/errors.ts';
 export type { Lwm2mServer, RegisteredDevice } from './server/lwm2m-server.ts';
-export type { Registration, RegistrationParameters } from './server/registration.ts';
+export { createLwm2mServer } from './server/management-server.ts';
+export type { Announcement, Registration } from './server/registration.ts';
 export { DEFAULT_SERVER_LIMITS } from './server/settings.ts';
 export type {
   AuthorisedDevice,

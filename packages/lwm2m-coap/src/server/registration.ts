@@ -1,3 +1,5 @@
+import type { RegisteredObject } from '@sefleet/lwm2m';
+
 /** What a server knows of a registered device. What a device may change with an Update is replaced, never mutated. */
 export interface Registration {
   /** The last segment of `/rd/{id}`. */
@@ -10,30 +12,25 @@ export interface Registration {
   readonly kind: string;
   /** LwM2M enabler version, `1.0`, `1.1` or `1.2`. */
   readonly version: string;
-  /** 0 never expires (Core §6.2.1). */
+  /** 0 never expires. */
   readonly lifetimeSeconds: number;
   /** Binding modes, for example `U` or `UT`, without the `Q` of LwM2M 1.0. */
   readonly binding: string;
   readonly queueMode: boolean;
   readonly smsNumber: string | undefined;
-  /** Objects and instances, in link format as the device sent it. */
-  readonly links: string;
+  readonly announcement: Announcement;
   /** Wall clock, milliseconds since 1970. */
   readonly registeredAtMs: number;
   /** Wall clock of the last Register or Update. */
   readonly updatedAtMs: number;
 }
 
-/** The parameters of a Register or Update as the device sent them (Core §6.2.1, §6.2.2). */
-export interface RegistrationParameters {
-  readonly endpoint: string | undefined;
-  readonly version: string | undefined;
-  readonly lifetimeSeconds: number | undefined;
-  readonly binding: string | undefined;
-  readonly queueMode: boolean | undefined;
-  readonly smsNumber: string | undefined;
-  readonly links: string | undefined;
+/** The body of a Register: what a device has. Devices that announce the same share one. */
+export interface Announcement {
+  /** Link format, as the device sent it. */
+  readonly links: string;
+  /** The alternate path, `/` by default. */
+  readonly rootPath: string;
+  readonly contentFormats: readonly number[];
+  readonly objects: readonly RegisteredObject[];
 }
-
-/** LwM2M Core §6.2.1: 24 hours when the device does not say. */
-export const DEFAULT_LIFETIME_SECONDS = 86_400;

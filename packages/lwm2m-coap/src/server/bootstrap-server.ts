@@ -1,0 +1,208 @@
+import {
+  CODE,
+  type CoapEndpoint,
+  type CoapReply,
+  type CoapRequest,
+  type RequestHandler,
+} from '@sefleet/coap';
+import { formatCode } from '@sefleet/coap';
+import { CONTENT_FORMAT, encodeContent, isContentFormat, Lwm2mPath } from '@sefleet/lwm2m';
+import type { ContentFormat } from '@sefleet/lwm2m';
+import type { Peer } from '@sefleet/runtime';
+import type {
+  BootstrapConfiguration,
+  BootstrapServer,
+  BootstrapServerEvents,
+  BootstrapServerOptions,
+} from './bootstrap.ts';
+import { serverError } from './errors.ts';
+import type { AuthorisedDevice } from './settings.ts';
+import { wellKnown } from './well-known.ts';
+
+/**
+ * Makes a bootstrap server: a device asks with `POST /bs`, is answered, and then receives deletes, writes and Finish
+ * (Core §6.1.7). `GET /bspack` hands the same configuration out in one answer (Core 1.2 §6.1.7.7).
+ */
+export function createBootstrapServer(options: BootstrapServerOptions): BootstrapServer {
+  return new ConfigurationServer(options);
+}
+
+const WELL_KNOWN = '</bs>;rt="oma.lwm2m.bs",</bspack>;ct="112 11544"';
+/** Each session is a handful of exchanges; this many at once keep two cores busy. */
+const SESSIONS_MAX = 4096;
+/** CoAP's MAX_TRANSMIT_WAIT for each of a few steps would be minutes; a fleet wants its place back sooner. */
+const SESSION_TIMEOUT_MS = 120_000;
+const RETRY_AFTER_SECONDS = 5;
+/** Formats in which a device may prefer to be written to (`pct`, Core §6.1.7.1). */
+const WRITE_FORMATS: ReadonlySet<number> = new Set<ContentFormat>([
+  CONTENT_FORMAT.TLV,
+  CONTENT_FORMAT.SENML_CBOR,
+  CONTENT_FORMAT.SENML_JSON,
+  CONTENT_FORMAT.LWM2M_CBOR,
+]);
+
+interface Session {
+  readonly coap: CoapEndpoint;
+  readonly peer: Peer;
+  readonly device: AuthorisedDevice;
+  readonly format: ContentFormat;
+  readonly startedMs: number;
+  readonly abort: AbortController;
+}
+
+class ConfigurationServer implements BootstrapServer {
+  readonly #options: BootstrapServerOptions;
+  readonly #events: BootstrapServerEvents;
+  readonly #endpoints: CoapEndpoint[] = [];
+  readonly #counters = new Map<string, number>();
+  /** By endpoint name: a device that asks again starts over. */
+  readonly #sessions = new Map<string, Session>();
+
+  constructor(options: BootstrapServerOptions) {
+    this.#options = options;
+    this.#events = options.events ?? {};
+  }
+
+  listen(connect: (handler: RequestHandler) => CoapEndpoint): CoapEndpoint {
+    const coap: CoapEndpoint = connect((request) => this.#handle(coap, request));
+    this.#endpoints.push(coap);
+    return coap;
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counters);
+  }
+
+  async close(): Promise<void> {
+    for (const session of this.#sessions.values()) session.abort.abort();
+    await Promise.all(this.#endpoints.map((coap) => coap.close()));
+  }
+
+  #handle(coap: CoapEndpoint, request: CoapRequest): CoapReply | Promise<CoapReply> {
+    const [first] = request.segments;
+    if (first === '.well-known') return wellKnown(request, WELL_KNOWN);
+    if (request.segments.length !== 1) return { code: CODE.NOT_FOUND };
+    if (first === 'bs') {
+      return request.method === 'POST' ? this.#onRequest(coap, request) : { code: CODE.METHOD_NOT_ALLOWED };
+    }
+    if (first === 'bspack') {
+      return request.method === 'GET' ? this.#onPackRequest(request) : { code: CODE.METHOD_NOT_ALLOWED };
+    }
+    return { code: CODE.NOT_FOUND };
+  }
+
+  async #onRequest(coap: CoapEndpoint, request: CoapRequest): Promise<CoapReply> {
+    const { peer } = request;
+    const format = this.#formatOf(request);
+    if (format === undefined) return this.#refuse(request, CODE.BAD_REQUEST, 'format');
+    if (this.#sessions.size >= (this.#options.maxSessions ?? SESSIONS_MAX)) {
+      this.#refuse(request, CODE.SERVICE_UNAVAILABLE, 'full');
+      return { code: CODE.SERVICE_UNAVAILABLE, maxAgeSeconds: RETRY_AFTER_SECONDS };
+    }
+    const found = await this.#configurationOf(request);
+    if ('code' in found) return found;
+    const { device, configuration } = found;
+    this.#sessions.get(device.endpoint)?.abort.abort();
+    const { runtime } = this.#options;
+    const startedMs = runtime.clock.monotonicMs();
+    const session: Session = { coap, peer, device, format, startedMs, abort: new AbortController() };
+    this.#sessions.set(device.endpoint, session);
+    this.#count('bootstraps.requested');
+    this.#events.requested?.(device);
+    // In a later turn: the device gets its 2.04 before the first of the operations.
+    runtime.timers.after(0, () => void this.#configure(session, configuration));
+    return { code: CODE.CHANGED };
+  }
+
+  async #onPackRequest(request: CoapRequest): Promise<CoapReply> {
+    const format = request.accept ?? CONTENT_FORMAT.SENML_CBOR;
+    if (format !== CONTENT_FORMAT.SENML_CBOR && format !== CONTENT_FORMAT.LWM2M_CBOR) {
+      return this.#refuse(request, CODE.NOT_ACCEPTABLE, 'format');
+    }
+    const found = await this.#configurationOf(request);
+    if ('code' in found) return found;
+    const entries = found.configuration.writes.flatMap((write) => write.entries);
+    const payload = encodeContent(format, Lwm2mPath.ROOT, entries, this.#options.models);
+    this.#count('bootstraps.packed');
+    this.#events.requested?.(found.device);
+    this.#events.finished?.(found.device, 0);
+    return { code: CODE.CONTENT, payload, contentFormat: format };
+  }
+
+  async #configurationOf(
+    request: CoapRequest,
+  ): Promise<
+    { device: AuthorisedDevice; configuration: BootstrapConfiguration } | (CoapReply & { code: number })
+  > {
+    const claimed = request.queryValue('ep');
+    const device = await this.#options.authoriser.authorise(request.peer, claimed);
+    if (device === undefined || (claimed ?? device.endpoint) !== device.endpoint) {
+      return this.#refuse(request, CODE.FORBIDDEN, 'notAuthorised');
+    }
+    const configuration = await this.#options.configurationFor(device);
+    if (configuration === undefined) return this.#refuse(request, CODE.BAD_REQUEST, 'noConfiguration');
+    return { device, configuration };
+  }
+
+  /** `pct` of the request when it has one; TLV is what every version has (Core §6.1.7.1). */
+  #formatOf(request: CoapRequest): ContentFormat | undefined {
+    const preferred = request.queryValue('pct');
+    if (preferred === undefined) return CONTENT_FORMAT.TLV;
+    const format = Number(preferred);
+    return isContentFormat(format) && WRITE_FORMATS.has(format) ? format : undefined;
+  }
+
+  async #configure(session: Session, configuration: BootstrapConfiguration): Promise<void> {
+    const { device, abort, startedMs } = session;
+    const { timers, clock } = this.#options.runtime;
+    const timer = timers.after(this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS, () => abort.abort());
+    try {
+      for (const path of configuration.deletes) {
+        await this.#step(session, { method: 'DELETE', path: pathOf(path) });
+      }
+      for (const { path, entries } of configuration.writes) {
+        const payload = encodeContent(session.format, path, entries, this.#options.models);
+        await this.#step(session, {
+          method: 'PUT',
+          path: pathOf(path),
+          payload,
+          contentFormat: session.format,
+        });
+      }
+      await this.#step(session, { method: 'POST', path: ['bs'] });
+      this.#count('bootstraps.finished');
+      this.#events.finished?.(device, clock.monotonicMs() - startedMs);
+    } catch (error) {
+      this.#count('bootstraps.failed');
+      this.#events.failed?.(device, error);
+    } finally {
+      timer.cancel();
+      if (this.#sessions.get(device.endpoint) === session) this.#sessions.delete(device.endpoint);
+    }
+  }
+
+  async #step(session: Session, init: Parameters<CoapEndpoint['request']>[1]): Promise<void> {
+    const response = await session.coap.request(session.peer, { ...init, signal: session.abort.signal });
+    if (response.success) return;
+    const code = formatCode(response.code);
+    const path = `/${[init.path ?? []].flat().join('/')}`;
+    const { endpoint } = session.device;
+    throw serverError('LWM2M_BOOTSTRAP_FAILED', `${endpoint} answered ${code} to ${init.method} ${path}`, {
+      context: { endpoint, code, method: init.method, path },
+    });
+  }
+
+  #refuse(request: CoapRequest, code: number, reason: string): CoapReply {
+    this.#count(`bootstraps.refused.${reason}`);
+    this.#events.refused?.(request.peer, reason, request.queryValue('ep'));
+    return { code };
+  }
+
+  #count(name: string): void {
+    this.#counters.set(name, (this.#counters.get(name) ?? 0) + 1);
+  }
+}
+
+function pathOf(path: Lwm2mPath): readonly string[] {
+  return path.ids().map(String);
+}

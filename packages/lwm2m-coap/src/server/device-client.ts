@@ -1,0 +1,186 @@
+import type { CoapRequestInit, CoapResponse } from '@sefleet/coap';
+import { CONTENT_FORMAT, encodeContent, Lwm2mPath } from '@sefleet/lwm2m';
+import type { ContentFormat, Lwm2mEntry, ModelRegistry } from '@sefleet/lwm2m';
+import type { Clock } from '@sefleet/runtime';
+import { toDiscoverResult, toReadResult, toResult } from './answers.ts';
+import { compositeFormat, readFormat, treeFormat } from './content-choice.ts';
+import type {
+  CreateResult,
+  DiscoverResult,
+  NotificationAttributes,
+  OperationOptions,
+  OperationResult,
+  ReadResult,
+} from './device-operations.ts';
+import type { DeviceState } from './device-state.ts';
+import { serverError } from './errors.ts';
+import type { Exchanges } from './exchanges.ts';
+import type { RegisteredDevice } from './lwm2m-server.ts';
+import type { Observations } from './observations.ts';
+import type { Registration } from './registration.ts';
+import { requestPath } from './request-path.ts';
+
+/** What a {@link DeviceClient} works with. */
+export interface DeviceClientParts {
+  readonly exchanges: Exchanges;
+  readonly observations: Observations;
+  readonly models: ModelRegistry;
+  readonly clock: Clock;
+}
+
+/** Core operations on one registered device, as CoAP requests (Transport §6.4). */
+export class DeviceClient implements RegisteredDevice {
+  readonly #device: DeviceState;
+  readonly #parts: DeviceClientParts;
+
+  constructor(device: DeviceState, parts: DeviceClientParts) {
+    this.#device = device;
+    this.#parts = parts;
+  }
+
+  get registration(): Registration {
+    return this.#device.registration;
+  }
+
+  get reachable(): boolean {
+    return this.#device.reachable;
+  }
+
+  get sleeping(): boolean {
+    return this.#device.sleeping;
+  }
+
+  observations(): readonly (readonly string[])[] {
+    return [...(this.#device.wanted?.values() ?? [])].map(({ names }) => names);
+  }
+
+  async read(path: Lwm2mPath, accept?: ContentFormat, options?: OperationOptions): Promise<ReadResult> {
+    if (path.depth === 0) throw invalid('the root is read with Read-Composite');
+    const format = accept ?? readFormat(this.registration, path);
+    const response = await this.#ask({ method: 'GET', path: this.#path(path), accept: format }, options);
+    return toReadResult(response, path, this.#parts.models, this.#nowSeconds());
+  }
+
+  async write(
+    path: Lwm2mPath,
+    entries: readonly Lwm2mEntry[],
+    mode: 'replace' | 'update',
+    options?: OperationOptions,
+  ): Promise<OperationResult> {
+    if (path.depth < 2) throw invalid('a Write names an instance or what lies below');
+    // Core §6.3.3: the partial update is an operation on instances.
+    const method = mode === 'replace' || path.depth === 4 ? 'PUT' : 'POST';
+    return this.#put(method, path, treeFormat(this.registration), entries, options);
+  }
+
+  async writeOpaque(
+    path: Lwm2mPath,
+    value: Uint8Array,
+    options?: OperationOptions,
+  ): Promise<OperationResult> {
+    if (path.depth < 3) throw invalid('opaque content is written to a resource');
+    return this.#put('PUT', path, CONTENT_FORMAT.OPAQUE, [{ path, value }], options);
+  }
+
+  async execute(path: Lwm2mPath, args = '', options?: OperationOptions): Promise<OperationResult> {
+    if (path.depth !== 3) throw invalid('an Execute names a resource');
+    const init: CoapRequestInit = { method: 'POST', path: this.#path(path) };
+    // Core §6.3.5: arguments are plain text.
+    const body = args === '' ? {} : { payload: args, contentFormat: CONTENT_FORMAT.TEXT };
+    return toResult(await this.#ask({ ...init, ...body }, options));
+  }
+
+  async create(
+    path: Lwm2mPath,
+    entries: readonly Lwm2mEntry[],
+    options?: OperationOptions,
+  ): Promise<CreateResult> {
+    const { objectId, instanceId } = path;
+    if (objectId === undefined || path.depth > 2) throw invalid('a Create names an object or an instance');
+    const object = new Lwm2mPath(objectId);
+    // Only TLV can leave the choice of the instance id to the device (Core §6.3.6).
+    const format = instanceId === undefined ? CONTENT_FORMAT.TLV : treeFormat(this.registration);
+    const base = instanceId === undefined ? object.child(0) : object;
+    const payload = encodeContent(format, base, entries, this.#parts.models);
+    const init = { method: 'POST', path: this.#path(object), payload, contentFormat: format } as const;
+    const response = await this.#ask(init, options);
+    return { ...toResult(response), location: response.locationPath };
+  }
+
+  async delete(path: Lwm2mPath, options?: OperationOptions): Promise<OperationResult> {
+    if (path.depth !== 2 && path.depth !== 4) throw invalid('a Delete names an instance');
+    return toResult(await this.#ask({ method: 'DELETE', path: this.#path(path) }, options));
+  }
+
+  async discover(path: Lwm2mPath, options?: OperationOptions): Promise<DiscoverResult> {
+    if (path.depth === 0 || path.depth === 4)
+      throw invalid('a Discover names an object, instance or resource');
+    const init = { method: 'GET', path: this.#path(path), accept: CONTENT_FORMAT.LINK } as const;
+    return toDiscoverResult(await this.#ask(init, options));
+  }
+
+  async writeAttributes(
+    path: Lwm2mPath,
+    attributes: NotificationAttributes,
+    options?: OperationOptions,
+  ): Promise<OperationResult> {
+    const query = Object.entries(attributes).map(([name, value]) =>
+      value === null ? name : `${name}=${value}`,
+    );
+    if (query.length === 0 || path.depth === 0)
+      throw invalid('a Write-Attributes names a node and attributes');
+    return toResult(await this.#ask({ method: 'PUT', path: this.#path(path), query }, options));
+  }
+
+  async readComposite(paths: readonly Lwm2mPath[], options?: OperationOptions): Promise<ReadResult> {
+    const format = compositeFormat(this.registration, false);
+    const entries = paths.map((path) => ({ path, value: null }));
+    const payload = encodeContent(format, Lwm2mPath.ROOT, entries, this.#parts.models);
+    const path = this.#path(Lwm2mPath.ROOT);
+    const init = { method: 'FETCH', path, payload, contentFormat: format, accept: format } as const;
+    const response = await this.#ask(init, options);
+    return toReadResult(response, Lwm2mPath.ROOT, this.#parts.models, this.#nowSeconds());
+  }
+
+  async writeComposite(entries: readonly Lwm2mEntry[], options?: OperationOptions): Promise<OperationResult> {
+    const removals = entries.some(({ value }) => value === null);
+    const format = compositeFormat(this.registration, removals);
+    return this.#put('iPATCH', Lwm2mPath.ROOT, format, entries, options);
+  }
+
+  observe(paths: readonly Lwm2mPath[], options?: OperationOptions): Promise<ReadResult> {
+    return this.#parts.observations.observe(this.#device, paths, options);
+  }
+
+  cancelObservation(paths: readonly Lwm2mPath[]): Promise<boolean> {
+    return this.#parts.observations.cancel(this.#device, paths);
+  }
+
+  async #put(
+    method: 'PUT' | 'POST' | 'iPATCH',
+    base: Lwm2mPath,
+    format: ContentFormat,
+    entries: readonly Lwm2mEntry[],
+    options: OperationOptions | undefined,
+  ): Promise<OperationResult> {
+    const payload = encodeContent(format, base, entries, this.#parts.models);
+    const init = { method, path: this.#path(base), payload, contentFormat: format };
+    return toResult(await this.#ask(init, options));
+  }
+
+  #ask(init: CoapRequestInit, options: OperationOptions | undefined): Promise<CoapResponse> {
+    return this.#parts.exchanges.request(this.#device, init, options);
+  }
+
+  #path(path: Lwm2mPath): readonly string[] {
+    return requestPath(this.registration, path);
+  }
+
+  #nowSeconds(): number {
+    return this.#parts.clock.wallMs() / 1000;
+  }
+}
+
+function invalid(message: string): Error {
+  return serverError('LWM2M_OPERATION_INVALID', message);
+}

@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CODE, createCoapEndpoint } from '@sefleet/coap';
+import type { CoapEndpoint, CoapReply, CoapRequest, ServerObservation } from '@sefleet/coap';
+import { CONTENT_FORMAT, encodeContent, Lwm2mPath, omaModels } from '@sefleet/lwm2m';
+import type { Lwm2mEntry } from '@sefleet/lwm2m';
+import type { Peer } from '@sefleet/runtime';
+import { SimNetwork, SimRuntime } from '@sefleet/runtime/sim';
+import { createLwm2mServer } from './management-server.ts';
+import type { Lwm2mServer } from './lwm2m-server.ts';
+import type { Lwm2mServerOptions, SendVerdict } from './settings.ts';
+
+const models = omaModels();
+
+/** A server and a device that is nothing but a CoAP endpoint, on a simulated network. */
+class Bench {
+  readonly runtime = new SimRuntime(1);
+  readonly network = new SimNetwork(this.runtime);
+  readonly log: string[] = [];
+  readonly sent: (readonly Lwm2mEntry[])[] = [];
+  readonly requests: CoapRequest[] = [];
+  verdict: () => SendVerdict | Promise<SendVerdict> = () => ({ kind: 'accepted' });
+  answer: (request: CoapRequest) => CoapReply = () => ({ code: CODE.CHANGED });
+  readonly server: Lwm2mServer;
+  readonly device: CoapEndpoint;
+  readonly serverPeer: Peer;
+  readonly serverEndpoint: CoapEndpoint;
+
+  constructor(options: Partial<Lwm2mServerOptions> = {}) {
+    const note = (name: string) => (registration: { endpoint: string }) =>
+      void this.log.push(`${name} ${registration.endpoint}`);
+    this.server = createLwm2mServer({
+      runtime: this.runtime,
+      models,
+      authoriser: {
+        authorise: (_peer, endpoint) =>
+          endpoint === undefined || endpoint === 'stranger' ? undefined : { endpoint, kind: 'smart-meter' },
+      },
+      consumer: {
+        send: (_registration, entries) => {
+          this.sent.push(entries);
+          return this.verdict();
+        },
+        notification: (_registration, paths, entries) =>
+          void this.log.push(`notification ${paths.join()} ${JSON.stringify(entries[0]?.value)}`),
+      },
+      events: {
+        registered: note('registered'),
+        updated: note('updated'),
+        deregistered: note('deregistered'),
+        expired: note('expired'),
+        sleeping: note('sleeping'),
+        awake: note('awake'),
+        refused: (_peer, reason) => void this.log.push(`refused ${reason}`),
+      },
+      ...options,
+    });
+    const { runtime } = this;
+    const channel = this.network.bind('10.0.0.1', 5683);
+    this.serverEndpoint = this.server.listen((handler) => createCoapEndpoint({ runtime, channel, handler }));
+    const own = this.network.bind('10.0.0.2');
+    const handler = (request: CoapRequest): CoapReply => {
+      this.requests.push(request);
+      return this.answer(request);
+    };
+    this.device = createCoapEndpoint({ runtime, channel: own, handler });
+    this.serverPeer = own.peerAt('10.0.0.1', 5683);
+  }
+
+  async settle<T>(promise: Promise<T>): Promise<T> {
+    let done = false;
+    const settled = promise.finally(() => (done = true));
+    settled.catch(() => {});
+    await this.runtime.runUntil(() => done, 600_000);
+    return settled;
+  }
+
+  post(path: string, query: string[] = [], payload = '', contentFormat?: number) {
+    return this.settle(
+      this.device.request(this.serverPeer, { method: 'POST', path, query, payload, contentFormat }),
+    );
+  }
+
+  register(query: string[] = []) {
+    const base = ['ep=meter', 'lwm2m=1.1', 'lt=300', ...query];
+    return this.post('/rd', base, '</>;rt="oma.lwm2m";ct="110 112 11542",</3/0>', 40);
+  }
+}
+
+test('registers, updates and de-registers a device', async () => {
+  const bench = new Bench();
+  const created = await bench.register(['b=U']);
+  assert.equal(created.code, CODE.CREATED);
+  const location = created.locationPath ?? '';
+  assert.match(location, /^\/rd\/[\w-]{12}$/);
+  assert.equal(bench.server.device('meter').registration.kind, 'smart-meter');
+  assert.equal((await bench.post(location, ['lt=600'])).code, CODE.CHANGED);
+  assert.equal(bench.server.device('meter').registration.lifetimeSeconds, 600);
+  assert.equal((await bench.post('/rd/unknown')).code, CODE.NOT_FOUND);
+  const gone = await bench.settle(
+    bench.device.request(bench.serverPeer, { method: 'DELETE', path: location }),
+  );
+  assert.equal(gone.code, CODE.DELETED);
+  assert.deepEqual(bench.log, ['registered meter', 'updated meter', 'deregistered meter']);
+  assert.equal(bench.server.size, 0);
+});
+
+test('refuses what no registration may say', async () => {
+  const bench = new Bench();
+  const links = '</3/0>';
+  const cases: [string[], string, number | undefined, number][] = [
+    [['ep=stranger', 'lwm2m=1.1'], links, 40, CODE.FORBIDDEN],
+    [['lwm2m=1.1'], links, 40, CODE.FORBIDDEN],
+    [['ep=meter', 'lwm2m=2.0'], links, 40, CODE.PRECONDITION_FAILED],
+    [['ep=meter', 'lwm2m=1.1', 'lt=x'], links, 40, CODE.BAD_REQUEST],
+    [['ep=meter', 'ep=meter'], links, 40, CODE.BAD_REQUEST],
+    [['ep=meter', 'lwm2m=1.1'], '<broken', 40, CODE.BAD_REQUEST],
+    [['ep=meter', 'lwm2m=1.1'], links, 60, CODE.UNSUPPORTED_CONTENT_FORMAT],
+    [
+      ['ep=meter', 'lwm2m=1.1'],
+      `</3/0>,${'<coap://x>,'.repeat(2000)}</4/0>`,
+      40,
+      CODE.REQUEST_ENTITY_TOO_LARGE,
+    ],
+  ];
+  for (const [query, payload, format, code] of cases) {
+    assert.equal((await bench.post('/rd', query, payload, format)).code, code, query.join());
+  }
+  assert.equal(bench.server.size, 0);
+});
+
+test('expires a registration whose lifetime passes without an update', async () => {
+  const bench = new Bench();
+  const { locationPath = '' } = await bench.register();
+  await bench.runtime.advance(200_000);
+  await bench.post(locationPath);
+  await bench.runtime.advance(200_000);
+  assert.equal(bench.server.size, 1);
+  await bench.runtime.advance(101_000);
+  assert.deepEqual(bench.log.at(-1), 'expired meter');
+  assert.equal(bench.server.size, 0);
+});
+
+test('answers a Send only when its consumer has the data', async () => {
+  const bench = new Bench();
+  await bench.register();
+  const path = Lwm2mPath.parse('/3/0/13');
+  const payload = encodeContent(CONTENT_FORMAT.SENML_CBOR, Lwm2mPath.ROOT, [{ path, value: 17 }], models);
+  const send = () =>
+    bench.device.request(bench.serverPeer, { method: 'POST', path: '/dp', payload, contentFormat: 112 });
+  let accept: (verdict: SendVerdict) => void = () => {};
+  bench.verdict = () => new Promise((resolve) => (accept = resolve));
+  let answered = false;
+  const answer = send().finally(() => (answered = true));
+  await bench.runtime.advance(1000);
+  assert.equal(answered, false);
+  accept({ kind: 'accepted' });
+  assert.equal((await bench.settle(answer)).code, CODE.CHANGED);
+  bench.verdict = () => ({ kind: 'busy', retryAfterSeconds: 7 });
+  const busy = await bench.settle(send());
+  assert.equal(busy.code, CODE.SERVICE_UNAVAILABLE);
+  assert.equal(busy.maxAgeSeconds, 7);
+  assert.deepEqual(
+    bench.sent[0]?.map((entry) => [entry.path.toString(), entry.value]),
+    [['/3/0/13', 17]],
+  );
+  assert.equal((await bench.post('/dp', [], 'junk', 112)).code, CODE.BAD_REQUEST);
+  assert.equal((await bench.post('/dp', [], 'x', 0)).code, CODE.UNSUPPORTED_CONTENT_FORMAT);
+});
+
+test('refuses a Send of a device that is not registered', async () => {
+  const bench = new Bench();
+  assert.equal((await bench.post('/dp', [], 'x', 112)).code, CODE.NOT_FOUND);
+});
+
+test('reads, writes, executes and deletes on a device', async () => {
+  const bench = new Bench();
+  await bench.register();
+  const device = bench.server.device('meter');
+  const path = Lwm2mPath.parse('/3/0/0');
+  const payload = encodeContent(CONTENT_FORMAT.SENML_CBOR, path, [{ path, value: 'sefleet' }], models);
+  bench.answer = () => ({ code: CODE.CONTENT, payload, contentFormat: CONTENT_FORMAT.SENML_CBOR });
+  const read = await bench.settle(device.read(path));
+  assert.deepEqual(
+    read.entries.map(({ value }) => value),
+    ['sefleet'],
+  );
+  assert.equal(bench.requests.at(-1)?.accept, CONTENT_FORMAT.SENML_CBOR);
+  bench.answer = () => ({ code: CODE.METHOD_NOT_ALLOWED });
+  const written = await bench.settle(device.write(path, [{ path, value: 'x' }], 'replace'));
+  assert.deepEqual(written, { code: CODE.METHOD_NOT_ALLOWED, success: false });
+  await bench.settle(device.execute(Lwm2mPath.parse('/3/0/4'), "0='now'"));
+  assert.equal(new TextDecoder().decode(bench.requests.at(-1)?.payload), "0='now'");
+  await bench.settle(device.delete(Lwm2mPath.parse('/3/1')));
+  assert.equal(bench.requests.at(-1)?.method, 'DELETE');
+  await bench.settle(device.writeAttributes(path, { pmin: 5, lt: null }));
+  assert.deepEqual(bench.requests.at(-1)?.query, ['pmin=5', 'lt']);
+});
+
+test('delivers notifications and observes again after a re-registration', async () => {
+  const bench = new Bench();
+  await bench.register();
+  const path = Lwm2mPath.parse('/3/0/9');
+  const state = (value: number): CoapReply => ({
+    code: CODE.CONTENT,
+    payload: encodeContent(CONTENT_FORMAT.SENML_CBOR, path, [{ path, value }], models),
+    contentFormat: CONTENT_FORMAT.SENML_CBOR,
+  });
+  const observers: ServerObservation[] = [];
+  bench.answer = (request) => {
+    const observer = request.observe?.accept();
+    if (observer !== undefined) observers.push(observer);
+    return state(80);
+  };
+  const first = await bench.settle(bench.server.device('meter').observe([path]));
+  assert.deepEqual(
+    first.entries.map(({ value }) => value),
+    [80],
+  );
+  observers[0]?.notify(state(79));
+  await bench.runtime.advance(100);
+  assert.equal(bench.log.at(-1), 'notification /3/0/9 79');
+  await bench.register();
+  await bench.runtime.advance(100);
+  assert.equal(observers.length, 2);
+  observers[1]?.notify(state(78));
+  await bench.runtime.advance(100);
+  assert.equal(bench.log.at(-1), 'notification /3/0/9 78');
+  assert.equal(await bench.settle(bench.server.device('meter').cancelObservation([path])), true);
+  assert.deepEqual(bench.server.device('meter').observations(), []);
+});
+
+test('holds operations for a sleeping device until it is heard of', async () => {
+  const bench = new Bench({ awakeTimeMs: 10_000 });
+  const { locationPath = '' } = await bench.register(['Q']);
+  await bench.runtime.advance(10_100);
+  assert.equal(bench.log.at(-1), 'sleeping meter');
+  const device = bench.server.device('meter');
+  assert.equal(device.sleeping, true);
+  let done = false;
+  const executed = device.execute(Lwm2mPath.parse('/3/0/4'), '', { timeoutMs: 200_000 });
+  void executed.then(() => (done = true));
+  await bench.runtime.advance(50_000);
+  assert.equal(done, false);
+  assert.equal(bench.requests.length, 0);
+  await bench.post(locationPath);
+  assert.equal((await bench.settle(executed)).code, CODE.CHANGED);
+  assert.ok(bench.log.includes('awake meter'));
+  const late = device.execute(Lwm2mPath.parse('/3/0/4'), '', { timeoutMs: 5000 });
+  await bench.settle(late);
+  await bench.runtime.advance(20_000);
+  const failed = device.read(Lwm2mPath.parse('/3/0/0'), undefined, { whenAway: 'fail' });
+  await assert.rejects(bench.settle(failed), { code: 'LWM2M_DEVICE_UNAVAILABLE' });
+});
+
+test('lists its resources at /.well-known/core', async () => {
+  const bench = new Bench();
+  const path = '/.well-known/core';
+  const answer = await bench.settle(bench.device.request(bench.serverPeer, { method: 'GET', path }));
+  assert.match(answer.text(), /<\/rd>/);
+});

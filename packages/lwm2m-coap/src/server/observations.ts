@@ -1,0 +1,184 @@
+import type { CoapRequestInit, CoapResponse, NotificationListener } from '@sefleet/coap';
+import { encodeContent, Lwm2mPath } from '@sefleet/lwm2m';
+import type { ModelRegistry } from '@sefleet/lwm2m';
+import type { Clock } from '@sefleet/runtime';
+import { decodeAnswer, toReadResult } from './answers.ts';
+import { compositeFormat, readFormat } from './content-choice.ts';
+import type { OperationOptions, ReadResult } from './device-operations.ts';
+import type { DeviceState, WantedObservation } from './device-state.ts';
+import { serverError } from './errors.ts';
+import type { Exchanges } from './exchanges.ts';
+import type { Presence } from './presence.ts';
+import { requestPath } from './request-path.ts';
+import type { ReportConsumer } from './settings.ts';
+import type { Lwm2mServerStore } from './store.ts';
+
+/** What {@link Observations} works with. */
+export interface ObservationParts {
+  readonly exchanges: Exchanges;
+  readonly presence: Presence;
+  readonly models: ModelRegistry;
+  readonly clock: Clock;
+  readonly consumer: ReportConsumer;
+  readonly store: Lwm2mServerStore;
+  readonly maxPerDevice: number;
+  readonly count: (name: string) => void;
+}
+
+/**
+ * Observations as wishes: a wish outlives the device's registration and session, and is put to the device again when it
+ * comes back (Core §6.4.1 ends observations with the registration).
+ */
+export class Observations {
+  readonly #parts: ObservationParts;
+
+  constructor(parts: ObservationParts) {
+    this.#parts = parts;
+  }
+
+  /** Puts a wish back that the store kept, without asking the device yet. */
+  restore(device: DeviceState, names: readonly string[]): void {
+    const paths = names.map((name) => Lwm2mPath.tryParse(name)).filter((path) => path !== undefined);
+    if (paths.length > 0) this.#want(device, paths);
+  }
+
+  /** Starts an observation; its answer is the state now. A refusal of the device withdraws the wish. */
+  async observe(
+    device: DeviceState,
+    paths: readonly Lwm2mPath[],
+    options?: OperationOptions,
+  ): Promise<ReadResult> {
+    const [first] = paths;
+    if (first === undefined) throw serverError('LWM2M_OPERATION_INVALID', 'an Observe names a path');
+    const wanted = this.#want(device, paths);
+    const { endpoint } = device.registration;
+    this.#parts.store.saveObservation({ endpoint, paths: wanted.names });
+    const response = await this.#start(device, wanted, options);
+    if (!response.success) this.#drop(device, wanted);
+    return toReadResult(response, baseOf(paths), this.#parts.models, this.#nowSeconds());
+  }
+
+  /** Withdraws a wish; false when there was none. */
+  async cancel(device: DeviceState, paths: readonly Lwm2mPath[]): Promise<boolean> {
+    const wanted = device.wanted?.get(keyOf(paths));
+    if (wanted === undefined) return false;
+    const { running } = wanted;
+    this.#drop(device, wanted);
+    // Core §6.4.3: Observe = 1. A device that does not answer refuses the next notification's Reset.
+    if (running?.active === true)
+      await running.cancel(device.reachable ? 'deregister' : 'forget').catch(() => {});
+    return true;
+  }
+
+  /** Puts every wish to a device that registered anew or came back on another session. */
+  renew(device: DeviceState): void {
+    for (const wanted of device.wanted?.values() ?? []) {
+      void this.#start(device, wanted, { whenAway: 'wait' }).then(
+        (response) => {
+          if (!response.success) this.#parts.count('observations.notRenewed');
+        },
+        () => this.#parts.count('observations.notRenewed'),
+      );
+    }
+  }
+
+  /** The registration is over, and the wishes with it. */
+  forget(device: DeviceState): void {
+    for (const { running } of device.wanted?.values() ?? []) void running?.cancel('forget').catch(() => {});
+    device.wanted = undefined;
+  }
+
+  async #start(
+    device: DeviceState,
+    wanted: WantedObservation,
+    options: OperationOptions | undefined,
+  ): Promise<CoapResponse> {
+    void wanted.running?.cancel('forget').catch(() => {});
+    wanted.running = undefined;
+    const observation = await this.#parts.exchanges.observe(
+      device,
+      this.#request(device, wanted.paths),
+      this.#listener(device, wanted),
+      options,
+    );
+    if (device.wanted?.get(keyOf(wanted.paths)) !== wanted) {
+      // Withdrawn meanwhile.
+      await observation.cancel('forget').catch(() => {});
+    } else if (observation.active) {
+      wanted.running = observation;
+      wanted.peerKey = device.connection?.peer.key;
+    }
+    return observation.first;
+  }
+
+  #request({ registration }: DeviceState, paths: readonly Lwm2mPath[]): CoapRequestInit {
+    const [first = Lwm2mPath.ROOT] = paths;
+    if (paths.length === 1) {
+      const accept = readFormat(registration, first);
+      return { method: 'GET', path: requestPath(registration, first), accept };
+    }
+    const format = compositeFormat(registration, false);
+    const entries = paths.map((path) => ({ path, value: null }));
+    const payload = encodeContent(format, Lwm2mPath.ROOT, entries, this.#parts.models);
+    const path = requestPath(registration, Lwm2mPath.ROOT);
+    return { method: 'FETCH', path, payload, contentFormat: format, accept: format };
+  }
+
+  #listener(device: DeviceState, wanted: WantedObservation): NotificationListener {
+    return {
+      notification: (response) => this.#onNotification(device, wanted, response),
+      ended: (reason) => {
+        wanted.running = undefined;
+        // RFC 7641 §4.2: an error ends the observation; what was observed is not there any more.
+        if (reason === 'error-response' && device.wanted?.get(keyOf(wanted.paths)) === wanted) {
+          this.#drop(device, wanted);
+        }
+      },
+    };
+  }
+
+  #onNotification(device: DeviceState, wanted: WantedObservation, response: CoapResponse): void {
+    const { models, presence, consumer } = this.#parts;
+    presence.heard(device);
+    if (!response.success) return;
+    try {
+      const entries = decodeAnswer(response, baseOf(wanted.paths), models, this.#nowSeconds());
+      this.#parts.count('notifications');
+      consumer.notification(device.registration, wanted.names, entries);
+    } catch {
+      this.#parts.count('notifications.malformed');
+    }
+  }
+
+  #want(device: DeviceState, paths: readonly Lwm2mPath[]): WantedObservation {
+    device.wanted ??= new Map();
+    const key = keyOf(paths);
+    const known = device.wanted.get(key);
+    if (known !== undefined) return known;
+    if (device.wanted.size >= this.#parts.maxPerDevice) {
+      throw serverError('LWM2M_OPERATION_QUEUE_FULL', 'too many observations of one device');
+    }
+    const names = paths.map((path) => path.toString());
+    const wanted: WantedObservation = { paths, names, running: undefined, peerKey: undefined };
+    device.wanted.set(key, wanted);
+    return wanted;
+  }
+
+  #drop(device: DeviceState, wanted: WantedObservation): void {
+    device.wanted?.delete(keyOf(wanted.paths));
+    this.#parts.store.removeObservation({ endpoint: device.registration.endpoint, paths: wanted.names });
+  }
+
+  #nowSeconds(): number {
+    return this.#parts.clock.wallMs() / 1000;
+  }
+}
+
+function keyOf(paths: readonly Lwm2mPath[]): string {
+  return paths.join(' ');
+}
+
+function baseOf(paths: readonly Lwm2mPath[]): Lwm2mPath {
+  const [first = Lwm2mPath.ROOT] = paths;
+  return paths.length === 1 ? first : Lwm2mPath.ROOT;
+}

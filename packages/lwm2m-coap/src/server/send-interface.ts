@@ -1,0 +1,85 @@
+import { CODE, type CoapEndpoint, type CoapReply, type CoapRequest } from '@sefleet/coap';
+import { isSefleetError } from '@sefleet/errors';
+import { CONTENT_FORMAT, decodeContent, Lwm2mPath } from '@sefleet/lwm2m';
+import type { ContentFormat, Lwm2mEntry, ModelRegistry } from '@sefleet/lwm2m';
+import type { Clock } from '@sefleet/runtime';
+import type { DeviceState } from './device-state.ts';
+import type { Lwm2mServerLimits, ReportConsumer, SendVerdict } from './settings.ts';
+
+/** What {@link SendInterface} works with. */
+export interface SendParts {
+  readonly models: ModelRegistry;
+  readonly clock: Clock;
+  readonly consumer: ReportConsumer;
+  readonly limits: Lwm2mServerLimits;
+  /** The device that speaks on this peer, if it is registered. */
+  deviceOf(
+    coap: CoapEndpoint,
+    request: CoapRequest,
+  ): DeviceState | undefined | Promise<DeviceState | undefined>;
+  readonly count: (name: string) => void;
+}
+
+/** Formats of Send (Core §6.4.5, §7.4). */
+const FORMATS: ReadonlySet<number> = new Set<ContentFormat>([
+  CONTENT_FORMAT.SENML_CBOR,
+  CONTENT_FORMAT.SENML_JSON,
+  CONTENT_FORMAT.LWM2M_CBOR,
+]);
+
+/** Send (Core §6.4.5): `POST /dp`. */
+export class SendInterface {
+  readonly #parts: SendParts;
+
+  constructor(parts: SendParts) {
+    this.#parts = parts;
+  }
+
+  async handle(coap: CoapEndpoint, request: CoapRequest): Promise<CoapReply> {
+    if (request.segments.length !== 1) return { code: CODE.NOT_FOUND };
+    if (request.method !== 'POST') return { code: CODE.METHOD_NOT_ALLOWED };
+    const device = await this.#parts.deviceOf(coap, request);
+    // Core §6.4.5: only registered devices send; 4.04 tells one that was forgotten to register again.
+    if (device === undefined) return this.#refuse(CODE.NOT_FOUND, 'notRegistered');
+    const { contentFormat, payload } = request;
+    if (contentFormat === undefined || !FORMATS.has(contentFormat)) {
+      return this.#refuse(CODE.UNSUPPORTED_CONTENT_FORMAT, 'contentFormat');
+    }
+    if (payload.length > this.#parts.limits.maxSendBytes) {
+      return this.#refuse(CODE.REQUEST_ENTITY_TOO_LARGE, 'tooLarge');
+    }
+    const entries = this.#decode(contentFormat, payload);
+    if (entries === undefined || entries.length === 0) return this.#refuse(CODE.BAD_REQUEST, 'malformed');
+    return this.#answer(await this.#parts.consumer.send(device.registration, entries));
+  }
+
+  #answer(verdict: SendVerdict): CoapReply {
+    switch (verdict.kind) {
+      case 'accepted':
+        this.#parts.count('sends.accepted');
+        return { code: CODE.CHANGED };
+      case 'busy':
+        this.#parts.count('sends.busy');
+        return { code: CODE.SERVICE_UNAVAILABLE, maxAgeSeconds: verdict.retryAfterSeconds };
+      case 'refused':
+        return this.#refuse(CODE.BAD_REQUEST, 'byConsumer');
+    }
+  }
+
+  #decode(contentFormat: number, payload: Uint8Array): readonly Lwm2mEntry[] | undefined {
+    const nowSeconds = this.#parts.clock.wallMs() / 1000;
+    try {
+      // The set above holds nothing else.
+      const format = contentFormat as ContentFormat;
+      return decodeContent(format, Lwm2mPath.ROOT, payload, this.#parts.models, { nowSeconds });
+    } catch (error) {
+      if (isSefleetError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #refuse(code: number, reason: string): CoapReply {
+    this.#parts.count(`sends.refused.${reason}`);
+    return { code };
+  }
+}

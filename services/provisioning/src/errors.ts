@@ -3,24 +3,42 @@ import { SefleetError, type Fault, type SefleetErrorOptions } from '@sefleet/err
 /** The errors of this service, by code. */
 export const PROVISIONING_ERRORS = {
   PROVISIONING_FORBIDDEN: { fault: 'caller', doc: "The caller's certificate does not allow this call." },
-  PROVISIONING_REQUEST_INVALID: { fault: 'caller', doc: 'A field of a request is missing or out of its range.' },
+  PROVISIONING_REQUEST_INVALID: {
+    fault: 'caller',
+    doc: 'A field of a request is missing or out of its range.',
+  },
   PROVISIONING_DEVICE_NOT_FOUND: { fault: 'caller', doc: 'No device with this endpoint name was made here.' },
-  PROVISIONING_DEVICE_EXISTS: { fault: 'caller', doc: 'The endpoint name is taken by a device of another make.' },
+  PROVISIONING_DEVICE_EXISTS: {
+    fault: 'caller',
+    doc: 'The endpoint name is taken by a device of another make.',
+  },
   PROVISIONING_ROTATION_NOT_FOUND: { fault: 'caller', doc: 'No rotation has this id.' },
   PROVISIONING_STAKEHOLDER_NOT_FOUND: { fault: 'caller', doc: 'No stakeholder has this role or name.' },
-  PROVISIONING_CARD_REFUSED: { fault: 'peer', doc: 'A card refused a command of its personalisation or rotation.' },
+  PROVISIONING_CARD_REFUSED: {
+    fault: 'peer',
+    doc: 'A card refused a command of its personalisation or rotation.',
+  },
   PROVISIONING_KEY_UNCONFIRMED: { fault: 'peer', doc: 'A card did not confirm a new key as it was sent.' },
   PROVISIONING_OLD_KEY_ALIVE: { fault: 'peer', doc: 'A card still accepted a key that had been replaced.' },
-  PROVISIONING_KEY_STATE_UNKNOWN: { fault: 'peer', doc: 'A card answers to none of the keys that it could hold.' },
+  PROVISIONING_KEY_STATE_UNKNOWN: {
+    fault: 'peer',
+    doc: 'A card answers to none of the keys that it could hold.',
+  },
   PROVISIONING_CARD_SWAPPED: { fault: 'peer', doc: 'The card that answers is not the one of this device.' },
   PROVISIONING_CARD_TIMEOUT: { fault: 'environment', doc: 'A device did not answer in time.' },
   PROVISIONING_LINK_UNAVAILABLE: { fault: 'environment', doc: 'There is no way to a device now.' },
   PROVISIONING_STORE_UNAVAILABLE: { fault: 'environment', doc: 'The state cannot be read or written.' },
   CUSTODY_KEY_NOT_FOUND: { fault: 'caller', doc: 'The vault of a party has no such key.' },
-  CUSTODY_KEY_STATE_PRECONDITION: { fault: 'caller', doc: "A key's life-cycle state does not allow this use." },
+  CUSTODY_KEY_STATE_PRECONDITION: {
+    fault: 'caller',
+    doc: "A key's life-cycle state does not allow this use.",
+  },
   CUSTODY_RELEASE_FORBIDDEN: { fault: 'caller', doc: 'A key of this purpose never leaves its vault.' },
   CUSTODY_SEAL_BROKEN: { fault: 'environment', doc: 'A vault does not open with the vault key that is set.' },
-  CUSTODY_ROOT_KEY_INVALID: { fault: 'caller', doc: 'The vault key is not 32 bytes in hexadecimal or base64.' },
+  CUSTODY_ROOT_KEY_INVALID: {
+    fault: 'caller',
+    doc: 'The vault key is not 32 bytes in hexadecimal or base64.',
+  },
 } as const satisfies Readonly<Record<string, { readonly fault: Fault; readonly doc: string }>>;
 
 /** A code of {@link PROVISIONING_ERRORS}. */

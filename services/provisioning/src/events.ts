@@ -13,5 +13,9 @@ export const PROVISIONING_EVENTS = {
   rotationStarted: { name: 'rotation.started', level: 'info', message: 'a rotation started' },
   rotationResumed: { name: 'rotation.resumed', level: 'warn', message: 'a rotation goes on after a restart' },
   rotationDone: { name: 'rotation.done', level: 'info', message: 'a rotation is done' },
-  rotationFailed: { name: 'rotation.deviceFailed', level: 'warn', message: 'the keys of a device were not rotated' },
+  rotationFailed: {
+    name: 'rotation.deviceFailed',
+    level: 'warn',
+    message: 'the keys of a device were not rotated',
+  },
 } as const satisfies Readonly<Record<string, EventDefinition>>;

@@ -49,7 +49,10 @@ export class CardConversation {
     }
     const answer = answers[script.length - 1];
     if (answer === undefined) {
-      throw provisioningError('PROVISIONING_LINK_UNAVAILABLE', 'the script came back without the answer to its end');
+      throw provisioningError(
+        'PROVISIONING_LINK_UNAVAILABLE',
+        'the script came back without the answer to its end',
+      );
     }
     return answer;
   };

@@ -32,7 +32,11 @@ export interface PartyVault {
   /** The master key of `purpose` and `version`, made now unless it exists. */
   ensureMaster(purpose: MasterPurpose, version: number): Promise<KeyRecord>;
   /** ENC, MAC and DEK of one card by KDF3. */
-  diversify(purpose: 'issuer-domain' | 'domain', version: number, diversification: Uint8Array): Promise<StaticKeys>;
+  diversify(
+    purpose: 'issuer-domain' | 'domain',
+    version: number,
+    diversification: Uint8Array,
+  ): Promise<StaticKeys>;
   /** `length` (at most 32) bytes that are bound to `label`: HMAC-SHA256 under the master. */
   derive(purpose: MasterPurpose, version: number, label: string, length: number): Promise<Uint8Array>;
   /** The record key of one device, from the `record` master of `version`. */

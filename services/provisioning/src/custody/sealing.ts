@@ -28,7 +28,9 @@ export class Seal {
     try {
       const nonce = sealed.subarray(0, NONCE_BYTES);
       const tag = sealed.subarray(sealed.length - TAG_BYTES);
-      const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce).setAAD(Buffer.from(name)).setAuthTag(tag);
+      const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce)
+        .setAAD(Buffer.from(name))
+        .setAuthTag(tag);
       const plain = decipher.update(sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES));
       decipher.final();
       return plain;

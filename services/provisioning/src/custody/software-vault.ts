@@ -1,4 +1,12 @@
-import { createHash, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+} from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { deriveRecordKey } from '@sefleet/cose';
 import { diversifyKdf3, type StaticKeys } from '@sefleet/globalplatform';
@@ -66,7 +74,10 @@ export class SoftwareVault implements PartyVault {
 
   async release(purpose: MasterPurpose, version: number): Promise<Uint8Array> {
     if (purpose !== 'record') {
-      throw provisioningError('CUSTODY_RELEASE_FORBIDDEN', `a ${purpose} key never leaves the vault of ${this.party}`);
+      throw provisioningError(
+        'CUSTODY_RELEASE_FORBIDDEN',
+        `a ${purpose} key never leaves the vault of ${this.party}`,
+      );
     }
     return Uint8Array.from(this.#master(purpose, version));
   }
@@ -108,7 +119,9 @@ export class SoftwareVault implements PartyVault {
     }
     inTransaction(this.#database, () => {
       this.#database
-        .prepare(`UPDATE keys SET state = ?${to === 'destroyed' ? ', sealed = NULL' : ''} WHERE purpose = ? AND version = ?`)
+        .prepare(
+          `UPDATE keys SET state = ?${to === 'destroyed' ? ', sealed = NULL' : ''} WHERE purpose = ? AND version = ?`,
+        )
         .run(to, purpose, version);
       this.#remember(purpose, version, record.state, to, reason);
     });
@@ -134,7 +147,10 @@ export class SoftwareVault implements PartyVault {
   }
 
   #create(purpose: Purpose, version: number, secret: Uint8Array): KeyRecord {
-    const digest = createHash('sha256').update(`${this.party} ${keyName(purpose, version)}`).update(secret).digest();
+    const digest = createHash('sha256')
+      .update(`${this.party} ${keyName(purpose, version)}`)
+      .update(secret)
+      .digest();
     const record: KeyRecord = {
       purpose,
       version,
@@ -145,7 +161,14 @@ export class SoftwareVault implements PartyVault {
     inTransaction(this.#database, () => {
       this.#database
         .prepare('INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)')
-        .run(purpose, version, record.state, record.createdAt, record.fingerprint, this.#seal.seal(keyName(purpose, version), secret));
+        .run(
+          purpose,
+          version,
+          record.state,
+          record.createdAt,
+          record.fingerprint,
+          this.#seal.seal(keyName(purpose, version), secret),
+        );
       this.#remember(purpose, version, undefined, 'initialised', 'made in the vault');
       this.#remember(purpose, version, 'initialised', 'active', 'taken into use');
     });
@@ -153,7 +176,13 @@ export class SoftwareVault implements PartyVault {
     return record;
   }
 
-  #remember(purpose: Purpose, version: number, from: KeyState | undefined, to: KeyState, reason: string): void {
+  #remember(
+    purpose: Purpose,
+    version: number,
+    from: KeyState | undefined,
+    to: KeyState,
+    reason: string,
+  ): void {
     this.#database
       .prepare('INSERT INTO key_events VALUES (?, ?, ?, ?, ?, ?)')
       .run(purpose, version, this.#clock.wallMs(), from ?? null, to, reason);

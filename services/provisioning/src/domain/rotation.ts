@@ -12,7 +12,12 @@ export type RotationInput = 'install' | 'already-installed' | 'key-confirmed' | 
 
 const STEPS: Readonly<Record<RotationStep, Partial<Readonly<Record<RotationInput, RotationStep>>>>> = {
   planned: { install: 'installing', 'already-installed': 'installed', 'give-up': 'failed' },
-  installing: { install: 'installing', 'already-installed': 'installed', 'key-confirmed': 'installed', 'give-up': 'failed' },
+  installing: {
+    install: 'installing',
+    'already-installed': 'installed',
+    'key-confirmed': 'installed',
+    'give-up': 'failed',
+  },
   installed: { 'already-installed': 'installed', 'old-key-refused': 'confirmed', 'give-up': 'failed' },
   confirmed: {},
   failed: {},
@@ -65,5 +70,9 @@ export interface RotationProgress extends Rotation {
   readonly done: boolean;
   /** Of the devices that are through, ascending, in milliseconds. */
   readonly durationsMs: readonly number[];
-  readonly failures: readonly { readonly endpoint: string; readonly code: string; readonly message: string }[];
+  readonly failures: readonly {
+    readonly endpoint: string;
+    readonly code: string;
+    readonly message: string;
+  }[];
 }

@@ -104,7 +104,8 @@ export class CardFactory {
       { rng: this.#rng },
     );
     await this.#layOut(card, plan, issuerKeys, endpoint);
-    for (const place of plan.domains) await this.#personalise(card, place, issuerKeys, endpoint, diversification);
+    for (const place of plan.domains)
+      await this.#personalise(card, place, issuerKeys, endpoint, diversification);
     const client = new IotSafeClient(card.transmit.bind(card));
     const deviceKey = Uint8Array.of(IOT_SAFE_CONTAINER.deviceKey);
     client.generateKeyPair(deviceKey);

@@ -1,9 +1,24 @@
-import { createHash, createPrivateKey, randomBytes, sign, X509Certificate, type KeyObject } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  randomBytes,
+  sign,
+  X509Certificate,
+  type KeyObject,
+} from 'node:crypto';
 import { decodeOnlyTlv, decodeTlvs, encodeTlv, encodeTlvs, type Tlv } from '@sefleet/globalplatform';
 import { issueCertificate, type CertificateRequest, type Credential } from '@sefleet/pki';
 import { provisioningError } from '../errors.ts';
 
-const TAG = { SEQUENCE: 0x30, SET: 0x31, INTEGER: 0x02, BIT_STRING: 0x03, OCTET_STRING: 0x04, OID: 0x06, UTF8: 0x0c };
+const TAG = {
+  SEQUENCE: 0x30,
+  SET: 0x31,
+  INTEGER: 0x02,
+  BIT_STRING: 0x03,
+  OCTET_STRING: 0x04,
+  OID: 0x06,
+  UTF8: 0x0c,
+};
 /** Where the fields of a TBSCertificate stand (RFC 5280 §4.1): version and extensions are always there in ours. */
 const FIELD = { SERIAL: 1, SUBJECT: 5, PUBLIC_KEY: 6, EXTENSIONS: 7 } as const;
 const OID_COMMON_NAME = Uint8Array.of(0x55, 0x04, 0x03);

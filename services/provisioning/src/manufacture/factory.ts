@@ -67,7 +67,10 @@ export class Factory {
   }
 
   /** Delivers the cards of `orders` in their order, a batch at a time, making those that do not exist. */
-  async *deliver(orders: readonly DeviceOrder[], signal: AbortSignal): AsyncIterable<readonly DeliveredCard[]> {
+  async *deliver(
+    orders: readonly DeviceOrder[],
+    signal: AbortSignal,
+  ): AsyncIterable<readonly DeliveredCard[]> {
     checkOrders(orders);
     for (const kind of new Set(orders.map((order) => order.kind))) await this.#cards.prepare(kind);
     for (let at = 0; at < orders.length && !signal.aborted; at += BATCH) {
@@ -166,15 +169,27 @@ function checkOrders(orders: readonly DeviceOrder[]): void {
   }
   for (const { endpoint, kind } of orders) {
     // RFC 5280 appendix A.1: a common name has at most 64 characters.
-    if (isEndpointName(endpoint) && endpoint.length <= CERTIFICATE_BYTES_NAME_MAX && DEVICE_KINDS.includes(kind)) continue;
-    throw provisioningError('PROVISIONING_REQUEST_INVALID', `${JSON.stringify(endpoint)} cannot be an endpoint name`, {
-      hint: 'At most 64 letters, digits and : . _ -, and a kind of device.',
-    });
+    if (
+      isEndpointName(endpoint) &&
+      endpoint.length <= CERTIFICATE_BYTES_NAME_MAX &&
+      DEVICE_KINDS.includes(kind)
+    )
+      continue;
+    throw provisioningError(
+      'PROVISIONING_REQUEST_INVALID',
+      `${JSON.stringify(endpoint)} cannot be an endpoint name`,
+      {
+        hint: 'At most 64 letters, digits and : . _ -, and a kind of device.',
+      },
+    );
   }
 }
 
 function taken(endpoint: string): Error {
-  return provisioningError('PROVISIONING_DEVICE_EXISTS', `${endpoint} exists as a device of another make or kind`);
+  return provisioningError(
+    'PROVISIONING_DEVICE_EXISTS',
+    `${endpoint} exists as a device of another make or kind`,
+  );
 }
 
 function imageName(endpoint: string): string {

@@ -18,7 +18,12 @@ import type { Rng } from '@sefleet/runtime';
 import { CardConversation, type ApduChannel } from '../card-link/card-link.ts';
 import type { PartyVault } from '../custody/key-custody.ts';
 import { generationNear, keyVersionOf } from '../domain/key-versions.ts';
-import { nextRotationStep, type DeviceRotation, type RotationInput, type RotationStep } from '../domain/rotation.ts';
+import {
+  nextRotationStep,
+  type DeviceRotation,
+  type RotationInput,
+  type RotationStep,
+} from '../domain/rotation.ts';
 import { provisioningError } from '../errors.ts';
 import { probeOldKeys } from './old-key-probe.ts';
 
@@ -50,7 +55,10 @@ export async function rotateDomain(rotation: DeviceRotation, ports: RotationPort
   const advance = async (input: RotationInput): Promise<void> => {
     const next = nextRotationStep(step, input);
     if (next === undefined) {
-      throw provisioningError('PROVISIONING_KEY_STATE_UNKNOWN', `the journal says ${step} and the card ${input}`);
+      throw provisioningError(
+        'PROVISIONING_KEY_STATE_UNKNOWN',
+        `the journal says ${step} and the card ${input}`,
+      );
     }
     if (next !== step) await ports.journal(next);
     step = next;

@@ -104,8 +104,15 @@ export class RotationRunner {
       await store.finishRotation(rotation, 'confirmed', { ...ended(), oldKeyRefused: true });
     } catch (error) {
       const known = isSefleetError(error);
-      const failure = { code: known ? error.code : 'INTERNAL', message: known ? error.message : 'a fault of ours' };
-      log.emit(PROVISIONING_EVENTS.rotationFailed, { endpoint: planned.endpoint, ...failure, ...(known ? {} : { error }) });
+      const failure = {
+        code: known ? error.code : 'INTERNAL',
+        message: known ? error.message : 'a fault of ours',
+      };
+      log.emit(PROVISIONING_EVENTS.rotationFailed, {
+        endpoint: planned.endpoint,
+        ...failure,
+        ...(known ? {} : { error }),
+      });
       await store.finishRotation(rotation, 'failed', { ...ended(), oldKeyRefused: false, failure });
     }
   }

@@ -72,7 +72,11 @@ export interface ProvisioningStore {
   unfinishedDevices(rotationId: string): Promise<readonly DeviceRotation[]>;
   moveRotation(device: DeviceRotation, step: RotationStep): Promise<void>;
   /** Ends the rotation of a device; a confirmed one changes which generation its domain holds. */
-  finishRotation(device: DeviceRotation, step: 'confirmed' | 'failed', outcome: RotationOutcome): Promise<void>;
+  finishRotation(
+    device: DeviceRotation,
+    step: 'confirmed' | 'failed',
+    outcome: RotationOutcome,
+  ): Promise<void>;
 
   close(): Promise<void>;
 }

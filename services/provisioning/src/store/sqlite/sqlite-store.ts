@@ -1,6 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { DEVICE_KINDS } from '../../domain/device-kind.ts';
-import { isRotationOver, type DeviceRotation, type Rotation, type RotationOutcome } from '../../domain/rotation.ts';
+import {
+  isRotationOver,
+  type DeviceRotation,
+  type Rotation,
+  type RotationOutcome,
+} from '../../domain/rotation.ts';
 import type { RotationProgress, RotationStep } from '../../domain/rotation.ts';
 import { openDatabase } from '../open-database.ts';
 import type { Device, DomainState, KindCount, MadeCard, ProvisioningStore } from '../provisioning-store.ts';
@@ -69,24 +74,38 @@ export class SqliteStore implements ProvisioningStore {
   }
 
   async domains(endpoint: string): Promise<readonly DomainState[]> {
-    return this.#sql('SELECT * FROM domains WHERE endpoint = ? ORDER BY domain').all(endpoint).map(toDomainState);
+    return this.#sql('SELECT * FROM domains WHERE endpoint = ? ORDER BY domain')
+      .all(endpoint)
+      .map(toDomainState);
   }
 
-  async domainsOf(endpoints: readonly string[], holders: ReadonlySet<string>): Promise<readonly DomainState[]> {
+  async domainsOf(
+    endpoints: readonly string[],
+    holders: ReadonlySet<string>,
+  ): Promise<readonly DomainState[]> {
     const all = await Promise.all(endpoints.map((endpoint) => this.domains(endpoint)));
     return all.flat().filter(({ role, party }) => holders.has(role) || holders.has(party));
   }
 
   async countByKind(): Promise<readonly KindCount[]> {
     const made = this.#sql('SELECT kind, count(*) AS n FROM devices GROUP BY kind').all();
-    const rotated = this.#sql(`SELECT kind, count(DISTINCT endpoint) AS n FROM domains JOIN devices USING (endpoint)
+    const rotated =
+      this.#sql(`SELECT kind, count(DISTINCT endpoint) AS n FROM domains JOIN devices USING (endpoint)
       WHERE rotated_at IS NOT NULL GROUP BY kind`).all();
     const count = (rows: typeof made, kind: string): number =>
       Number(rows.find((row) => row['kind'] === kind)?.['n'] ?? 0);
-    return DEVICE_KINDS.map((kind) => ({ kind, manufactured: count(made, kind), rotated: count(rotated, kind) }));
+    return DEVICE_KINDS.map((kind) => ({
+      kind,
+      manufactured: count(made, kind),
+      rotated: count(rotated, kind),
+    }));
   }
 
-  async startRotation(requestId: string, rotation: Rotation, devices: readonly DeviceRotation[]): Promise<string> {
+  async startRotation(
+    requestId: string,
+    rotation: Rotation,
+    devices: readonly DeviceRotation[],
+  ): Promise<string> {
     const insert = this.#sql(`INSERT INTO device_rotations
       (rotation_id, endpoint, domain, party, step, from_generation, to_generation) VALUES (?, ?, ?, ?, ?, ?, ?)`);
     let rotationId = rotation.rotationId;
@@ -139,7 +158,11 @@ export class SqliteStore implements ProvisioningStore {
     return this.#writes.write(() => void update.run(step, device.rotationId, device.endpoint, device.domain));
   }
 
-  finishRotation(device: DeviceRotation, step: 'confirmed' | 'failed', outcome: RotationOutcome): Promise<void> {
+  finishRotation(
+    device: DeviceRotation,
+    step: 'confirmed' | 'failed',
+    outcome: RotationOutcome,
+  ): Promise<void> {
     const { rotationId, endpoint, domain } = device;
     const { durationMs, oldKeyRefused, failure } = outcome;
     return this.#writes.write(() => {
@@ -180,7 +203,8 @@ export class SqliteStore implements ProvisioningStore {
     const rows = this.#sql(`SELECT endpoint, step, duration_ms, old_key_refused, failure_code, failure_message
       FROM device_rotations WHERE rotation_id = ? ORDER BY duration_ms`).all(rotation.rotationId);
     const count = (keep: (row: (typeof rows)[number]) => boolean): number => rows.filter(keep).length;
-    const isOver = (row: (typeof rows)[number]): boolean => isRotationOver(String(row['step']) as RotationStep);
+    const isOver = (row: (typeof rows)[number]): boolean =>
+      isRotationOver(String(row['step']) as RotationStep);
     return {
       ...rotation,
       attempted: count((row) => row['step'] !== 'planned'),

@@ -1,0 +1,83 @@
+import { provisioning } from '@sefleet/api';
+import type { EventLog } from '@sefleet/observability';
+import { serve, type ServedService } from '@sefleet/service';
+import type { KeyCustody } from '../../custody/key-custody.ts';
+import { IOT_SAFE_CONTAINER } from '../../domain/card-plan.ts';
+import { NETWORK_PROVIDER } from '../../domain/party.ts';
+import { parsePskIdentity, pskIdentity } from '../../domain/psk-identity.ts';
+import { provisioningError } from '../../errors.ts';
+import { FIRST_PSK_VERSION, pskLabel, PSK_BYTES } from '../../manufacture/first-keys.ts';
+import type { ProvisioningStore } from '../../store/provisioning-store.ts';
+import { requirePermission } from './authorisation.ts';
+import { toApiKind } from './messages.ts';
+
+const MAX_IDENTITIES = 10_000;
+const SHORT_SERVER_ID = 1;
+const SECURITY_INSTANCE = 1;
+const SERVER_INSTANCE = 0;
+
+/** What the LwM2M servers need to recognise devices. */
+export function serveCredentials(options: {
+  readonly store: ProvisioningStore;
+  readonly custody: KeyCustody;
+  readonly lwm2mUri: string;
+  readonly lifetimeSeconds: number;
+  readonly log: EventLog;
+}): ServedService {
+  const { store, custody, log } = options;
+  const psk = (endpoint: string, purpose: 'bootstrap' | 'management'): Promise<Uint8Array> =>
+    custody.vault(NETWORK_PROVIDER).derive('psk', FIRST_PSK_VERSION, pskLabel(endpoint, purpose), PSK_BYTES);
+  return serve(provisioning.CredentialService, {
+    lookupPsks: async ({ identities }, { caller }) => {
+      requirePermission(caller, 'read-transport-keys', log);
+      if (identities.length > MAX_IDENTITIES) {
+        throw provisioningError(
+          'PROVISIONING_REQUEST_INVALID',
+          `at most ${MAX_IDENTITIES} identities at a time`,
+        );
+      }
+      const parsed = identities.map((identity) => ({ identity, ...parsePskIdentity(identity) }));
+      const devices = await store.devices(parsed.map(({ endpoint }) => endpoint));
+      const known = parsed.flatMap(({ identity, endpoint, purpose }) => {
+        const device = devices.get(endpoint);
+        return device === undefined ? [] : [{ identity, endpoint, purpose, kind: device.kind }];
+      });
+      const credentials = await Promise.all(
+        known.map(async ({ identity, endpoint, purpose, kind }) => ({
+          identity,
+          endpoint,
+          psk: await psk(endpoint, purpose),
+          kind: toApiKind(kind),
+          bootstrap: purpose === 'bootstrap',
+        })),
+      );
+      return { credentials };
+    },
+    getBootstrapConfiguration: async ({ endpoint }, { caller }) => {
+      requirePermission(caller, 'read-transport-keys', log);
+      const device = (await store.devices([endpoint])).get(endpoint);
+      if (device === undefined)
+        throw provisioningError('PROVISIONING_DEVICE_NOT_FOUND', `no device ${endpoint}`);
+      const secretKey =
+        device.make === 'card'
+          ? Buffer.from(`se:${IOT_SAFE_CONTAINER.managementPsk}`)
+          : await psk(endpoint, 'management');
+      return {
+        deletes: ['/0', '/1'],
+        servers: [
+          {
+            securityInstance: SECURITY_INSTANCE,
+            serverInstance: SERVER_INSTANCE,
+            shortServerId: SHORT_SERVER_ID,
+            uri: options.lwm2mUri,
+            pskIdentity: pskIdentity(endpoint, 'management'),
+            secretKey,
+            lifetimeSeconds: options.lifetimeSeconds,
+            binding: 'U',
+            notificationStoring: true,
+          },
+        ],
+      };
+    },
+  });
+}

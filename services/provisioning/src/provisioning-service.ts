@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { management } from '@sefleet/api';
+import { SefleetError } from '@sefleet/errors';
+import type { Credential } from '@sefleet/pki';
+import { createNodeRuntime } from '@sefleet/runtime/node';
+import { createGrpcClient, type RunningService, type ServiceDescription } from '@sefleet/service';
+import { serveCredentials } from './adapters/grpc/credentials.ts';
+import { serveManufacturing } from './adapters/grpc/manufacturing.ts';
+import { serveRecordKeys } from './adapters/grpc/record-keys.ts';
+import { serveRotations } from './adapters/grpc/rotations.ts';
+import { ManagedCardLinks } from './adapters/management/managed-card-links.ts';
+import { loadRootKey } from './custody/root-key.ts';
+import { Seal } from './custody/sealing.ts';
+import { createSoftwareCustody } from './custody/software-custody.ts';
+import { Factory } from './manufacture/factory.ts';
+import { RotationOrders } from './rotation/rotation-orders.ts';
+import { RotationRunner } from './rotation/rotation-runner.ts';
+import { PROVISIONING_SETTINGS } from './settings.ts';
+import { SqliteStore } from './store/sqlite/sqlite-store.ts';
+
+/** The provisioning service: factory, custody of keys, credentials and rotations. */
+export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTINGS> = {
+  name: 'provisioning',
+  settings: PROVISIONING_SETTINGS,
+  start: async ({ settings, log, tls, dataFolder }): Promise<RunningService> => {
+    const runtime = createNodeRuntime();
+    const authority = readAuthority(settings.pkiFolder);
+    const rootKey = loadRootKey(settings.vaultKey, dataFolder);
+    const custody = createSoftwareCustody({
+      folder: join(dataFolder, 'vaults'),
+      rootKey,
+      clock: runtime.clock,
+    });
+    const store = new SqliteStore(join(dataFolder, 'state.sqlite'));
+    const seal = new Seal(rootKey, 'factory');
+    const { certificateDays } = settings;
+    const factory = new Factory({ store, custody, seal, authority, runtime, log, certificateDays });
+    const client = createGrpcClient(management.DeviceManagementService, settings.managementTarget, tls);
+    const links = new ManagedCardLinks(client, runtime.timers, settings.cardTimeoutMs);
+    const runner = new RotationRunner({ store, custody, links, runtime, log });
+    const defaultConcurrency = settings.rotationConcurrency;
+    const orders = new RotationOrders({ store, custody, runner, log, defaultConcurrency });
+    await runner.resume();
+    const { lwm2mUri, lifetimeSeconds } = settings;
+    return {
+      grpc: [
+        serveManufacturing({
+          factory,
+          bootstrapUri: settings.lwm2mBootstrapUri,
+          authorityPem: authority.certificatePem,
+          log,
+        }),
+        serveCredentials({ store, custody, lwm2mUri, lifetimeSeconds, log }),
+        serveRecordKeys({ custody, log }),
+        serveRotations({ orders, store, custody, log }),
+      ],
+      stop: async () => {
+        await runner.stop();
+        client.close();
+        await store.close();
+        custody.close();
+        runtime.close();
+      },
+    };
+  },
+};
+
+function readAuthority(folder: string): Credential {
+  try {
+    return {
+      certificatePem: readFileSync(join(folder, 'ca.pem'), 'utf8'),
+      privateKeyPem: readFileSync(join(folder, 'ca.key'), 'utf8'),
+    };
+  } catch (cause) {
+    throw new SefleetError('TLS_FILES_MISSING', 'environment', `no authority in ${folder}`, {
+      cause,
+      hint: 'Run `sefleet up` once: it makes the local authority.',
+    });
+  }
+}

@@ -1,0 +1,71 @@
+import { createEventLog } from '@sefleet/observability';
+import { createRootAuthority } from '@sefleet/pki';
+import { decodeResponse, isProcessed } from '@sefleet/globalplatform';
+import { createNodeRuntime } from '@sefleet/runtime/node';
+import { importCard, type SecureElement } from '@sefleet/secure-element';
+import type { ApduChannel, CardLinks } from '../card-link/card-link.ts';
+import { Seal } from '../custody/sealing.ts';
+import { createSoftwareCustody } from '../custody/software-custody.ts';
+import { provisioningError } from '../errors.ts';
+import { Factory, type DeviceOrder } from '../manufacture/factory.ts';
+import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
+
+const DAY_MS = 86_400_000;
+
+/** A factory, its state and the cards it made, all in memory: what tests of this service stand on. */
+export async function createBench(databasePath = ':memory:') {
+  const runtime = createNodeRuntime();
+  const rootKey = new Uint8Array(32).fill(7);
+  const store = new SqliteStore(databasePath);
+  const custody = createSoftwareCustody({ folder: ':memory:', rootKey, clock: runtime.clock });
+  const now = Date.now();
+  const authority = await createRootAuthority('test', new Date(now - DAY_MS), new Date(now + DAY_MS));
+  const log = createEventLog({ service: 'test', level: 'silent' });
+  const seal = new Seal(rootKey, 'factory');
+  const factory = new Factory({ store, custody, seal, authority, runtime, log, certificateDays: 1 });
+  const cards = new Map<string, SecureElement>();
+  const make = async (orders: readonly DeviceOrder[]): Promise<void> => {
+    for await (const batch of factory.deliver(orders, new AbortController().signal)) {
+      for (const { device, image } of batch) {
+        cards.set(device.endpoint, importCard(image, { rng: runtime.rng }));
+      }
+    }
+  };
+  const close = async (): Promise<void> => {
+    await store.close();
+    custody.close();
+    runtime.close();
+  };
+  return { runtime, store, custody, factory, log, cards, links: new LocalCardLinks(cards), make, close };
+}
+
+/** The way to cards in the same process. `onExchange` may throw, or let answers get lost, as a network would. */
+export class LocalCardLinks implements CardLinks {
+  readonly #cards: ReadonlyMap<string, SecureElement>;
+  onExchange: (endpoint: string, when: 'before' | 'after', command: Uint8Array) => void = () => undefined;
+  exchanges = 0;
+
+  constructor(cards: ReadonlyMap<string, SecureElement>) {
+    this.#cards = cards;
+  }
+
+  open(endpoint: string): ApduChannel {
+    const card = this.#cards.get(endpoint);
+    if (card === undefined) throw provisioningError('PROVISIONING_LINK_UNAVAILABLE', `no way to ${endpoint}`);
+    return {
+      exchange: async (commands) => {
+        const answers: Uint8Array[] = [];
+        for (const command of commands) {
+          this.exchanges++;
+          this.onExchange(endpoint, 'before', command);
+          const answer = card.transmit(command);
+          this.onExchange(endpoint, 'after', command);
+          answers.push(answer);
+          if (!isProcessed(decodeResponse(answer).sw)) break;
+        }
+        return answers;
+      },
+      close: () => undefined,
+    };
+  }
+}

@@ -1,4 +1,5 @@
 import { provisioning } from '@sefleet/api';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { EventLog } from '@sefleet/observability';
 import { serve, type ServedService } from '@sefleet/service';
 import type { KeyCustody } from '../../custody/key-custody.ts';
@@ -15,6 +16,8 @@ const MAX_IDENTITIES = 10_000;
 const SHORT_SERVER_ID = 1;
 const SECURITY_INSTANCE = 1;
 const SERVER_INSTANCE = 0;
+/** What stands in object 0 in place of a key that is in the card. */
+const MANAGEMENT_PSK_REFERENCE = Buffer.from(`se:${IOT_SAFE_CONTAINER.managementPsk}`);
 
 /** What the LwM2M servers need to recognise devices. */
 export function serveCredentials(options: {
@@ -58,26 +61,27 @@ export function serveCredentials(options: {
       const device = (await store.devices([endpoint])).get(endpoint);
       if (device === undefined)
         throw provisioningError('PROVISIONING_DEVICE_NOT_FOUND', `no device ${endpoint}`);
-      const secretKey =
-        device.make === 'card'
-          ? Buffer.from(`se:${IOT_SAFE_CONTAINER.managementPsk}`)
-          : await psk(endpoint, 'management');
-      return {
-        deletes: ['/0', '/1'],
-        servers: [
-          {
-            securityInstance: SECURITY_INSTANCE,
-            serverInstance: SERVER_INSTANCE,
-            shortServerId: SHORT_SERVER_ID,
-            uri: options.lwm2mUri,
-            pskIdentity: pskIdentity(endpoint, 'management'),
-            secretKey,
-            lifetimeSeconds: options.lifetimeSeconds,
-            binding: 'U',
-            notificationStoring: true,
-          },
-        ],
-      };
+      const held = device.make === 'card';
+      const secretKey = held ? MANAGEMENT_PSK_REFERENCE : await psk(endpoint, 'management');
+      return { deletes: ['/0', '/1'], servers: [managementAccount(endpoint, secretKey, options)] };
     },
   });
+}
+
+function managementAccount(
+  endpoint: string,
+  secretKey: Uint8Array,
+  { lwm2mUri, lifetimeSeconds }: { readonly lwm2mUri: string; readonly lifetimeSeconds: number },
+): MessageInitShape<typeof provisioning.ServerAccountSchema> {
+  return {
+    securityInstance: SECURITY_INSTANCE,
+    serverInstance: SERVER_INSTANCE,
+    shortServerId: SHORT_SERVER_ID,
+    uri: lwm2mUri,
+    pskIdentity: pskIdentity(endpoint, 'management'),
+    secretKey,
+    lifetimeSeconds,
+    binding: 'U',
+    notificationStoring: true,
+  };
 }

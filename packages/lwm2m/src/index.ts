@@ -75,3 +75,5 @@ export type {
 } from './registration/registration-machine.ts';
 export { afterFailure, updateAfterSeconds } from './registration/retry-plan.ts';
 export type { RetryStep } from './registration/retry-plan.ts';
+export { defineObject, DEVICE_RESOURCE, enablerObjects } from './objects/enabler-objects.ts';
+export type { DeviceHooks } from './objects/enabler-objects.ts';

@@ -56,8 +56,10 @@ export class ServerLink {
       },
     });
     if (this.#connection !== undefined) await opened.close();
-    else if (broken === undefined) this.#connection = opened;
-    else
+    else if (broken === undefined) {
+      held.connection = opened;
+      this.#connection = opened;
+    } else
       throw clientError('LWM2M_REGISTRATION_FAILED', 'the connection broke', { context: { reason: broken } });
   }
 

@@ -21,8 +21,8 @@ export interface ConnectRequest {
   readonly tree: ObjectTree;
   /** Answers what the server asks. */
   readonly handler: RequestHandler;
-  /** To be called when the conversation broke by itself. */
-  lost(reason: string): void;
+  /** To be called when the conversation broke by itself; `close` is not called then. */
+  readonly lost: (reason: string) => void;
 }
 
 /**

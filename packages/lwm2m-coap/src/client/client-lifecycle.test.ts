@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { CODE } from '@sefleet/coap';
+import { CONTENT_FORMAT, encodeContent, parseRegistration } from '@sefleet/lwm2m';
+import { entry, models, path, senml, SERVER, World } from './client-world.test.ts';
+
+describe('registration', () => {
+  it('registers with its objects, lifetime and binding', async () => {
+    const world = new World().withAccounts();
+    await world.run(world.client.start());
+    const [request] = world.requests;
+    assert.ok(request);
+    assert.equal(request.path, '/rd');
+    assert.deepEqual(request.query, ['ep=dev-1', 'lwm2m=1.1', 'lt=300', 'b=U']);
+    const registration = parseRegistration(request.query, request.payload);
+    const paths = registration.objects.map((object) => object.path.toString());
+    assert.deepEqual(paths, ['/1', '/1/0', '/2', '/3', '/3/0', '/6', '/3303', '/3303/0']);
+    assert.deepEqual(registration.contentFormats, [60, 110, 112, 11542, 11544]);
+    assert.equal(world.client.state, 'registered');
+  });
+
+  it('updates before the lifetime ends, and after a change of what is registered', async () => {
+    const world = new World().withAccounts();
+    await world.run(world.client.start());
+    await world.runtime.advance(208_000);
+    assert.equal(world.requests.at(-1)?.path, '/rd/4711');
+    assert.equal(world.requests.at(-1)?.payload.length, 0);
+    world.tree.require(3303).add(1, [[5700, 1]]);
+    await world.runtime.advance(100);
+    assert.match(Buffer.from(world.requests.at(-1)?.payload ?? []).toString(), /<\/3303\/1>/);
+  });
+
+  it('registers anew when the server has forgotten it', async () => {
+    const world = new World().withAccounts();
+    await world.run(world.client.start());
+    world.answer = (request) => (request.path === '/rd' ? world.accept(request) : { code: CODE.NOT_FOUND });
+    world.client.update();
+    await world.runtime.advance(100);
+    assert.deepEqual(
+      world.requests.map((request) => request.path),
+      ['/rd', '/rd/4711', '/rd'],
+    );
+  });
+
+  it('de-registers on stop and leaves nothing running', async () => {
+    const world = new World().withAccounts();
+    await world.run(world.client.start());
+    await world.run(world.client.stop());
+    assert.equal(world.requests.at(-1)?.method, 'DELETE');
+    assert.equal(world.client.state, 'stopped');
+  });
+
+  it('backs off as the account says, then gives up', async () => {
+    const world = new World().withAccounts();
+    world.tree.require(1).instances.get(0)?.set(17, 3);
+    world.tree.require(1).instances.get(0)?.set(18, 10);
+    world.answer = () => ({ code: CODE.FORBIDDEN });
+    const times: number[] = [];
+    world.answer = () => {
+      times.push(Math.round(world.runtime.clock.monotonicMs() / 1000));
+      return { code: CODE.FORBIDDEN };
+    };
+    await assert.rejects(world.run(world.client.start()), { code: 'LWM2M_REGISTRATION_FAILED' });
+    assert.deepEqual(times, [0, 10, 30]);
+  });
+
+  it('comes back after the connection was lost', async () => {
+    const world = new World().withAccounts();
+    await world.run(world.client.start());
+    world.lose?.('session gone');
+    await world.runtime.advance(3_000);
+    assert.equal(world.requests.filter((request) => request.path === '/rd').length, 2);
+    assert.equal(world.connections, 2);
+  });
+});
+
+describe('bootstrap', () => {
+  async function serve(world: World): Promise<void> {
+    await world.runtime.runUntil(() => world.requests.length > 0);
+    const [request] = world.requests;
+    assert.equal(request?.path, '/bs');
+    assert.deepEqual(request?.query, ['ep=dev-1', 'pct=112']);
+    const root = await world.ask({ method: 'DELETE', path: '/' });
+    assert.equal(root.code, CODE.DELETED);
+    const security = [
+      entry('/0/1/0', `coap://${SERVER}`),
+      entry('/0/1/1', false),
+      entry('/0/1/2', 3),
+      entry('/0/1/3', Uint8Array.of()),
+      entry('/0/1/4', Uint8Array.of()),
+      entry('/0/1/5', Uint8Array.of()),
+      entry('/0/1/10', 101),
+    ];
+    const wrote = await world.ask({ method: 'PUT', path: '/0/1', ...senml('/0/1', security) });
+    assert.equal(wrote.code, CODE.CHANGED);
+    const server = [entry('/1/0/0', 101), entry('/1/0/1', 600), entry('/1/0/6', true), entry('/1/0/7', 'U')];
+    const tlv = encodeContent(CONTENT_FORMAT.TLV, path('/1/0'), server, models);
+    const second = await world.ask({
+      method: 'PUT',
+      path: '/1/0',
+      contentFormat: CONTENT_FORMAT.TLV,
+      payload: tlv,
+    });
+    assert.equal(second.code, CODE.CHANGED);
+  }
+
+  it('is asked for, written, finished, and followed by the registration', async () => {
+    const world = new World().withBootstrapAccount();
+    const started = world.client.start();
+    await serve(world);
+    const discovered = await world.ask({ method: 'GET', path: '/', accept: CONTENT_FORMAT.LINK });
+    assert.match(discovered.text(), /<\/0\/1>;ssid=101;uri="coap:\/\/10\.0\.0\.1"/);
+    assert.equal((await world.ask({ method: 'GET', path: '/1', accept: 112 })).code, CODE.CONTENT);
+    assert.equal((await world.ask({ method: 'GET', path: '/0', accept: 112 })).code, CODE.METHOD_NOT_ALLOWED);
+    assert.equal((await world.ask({ method: 'POST', path: '/bs' })).code, CODE.CHANGED);
+    await world.run(started);
+    assert.equal(world.requests.at(-1)?.path, '/rd');
+    assert.equal(world.tree.instance(0, 0)?.get(1), true);
+    assert.equal(world.tree.instance(3, 0)?.get(0), 'ACME');
+  });
+
+  it('is refused and undone when what was written is inconsistent', async () => {
+    const world = new World().withBootstrapAccount();
+    const started = world.client.start();
+    started.catch(() => undefined);
+    await world.runtime.runUntil(() => world.requests.length > 0);
+    const server = [entry('/1/0/0', 101), entry('/1/0/1', 600), entry('/1/0/6', true), entry('/1/0/7', 'U')];
+    await world.ask({ method: 'PUT', path: '/1/0', ...senml('/1/0', server) });
+    assert.equal((await world.ask({ method: 'POST', path: '/bs' })).code, CODE.NOT_ACCEPTABLE);
+    assert.equal(world.tree.instance(1, 0), undefined);
+    await world.runtime.advance(60_000);
+    assert.equal(world.requests.filter((request) => request.path === '/bs').length, 2);
+  });
+
+  it('is tried again when the server goes silent', async () => {
+    const world = new World({ bootstrapTimeoutMs: 10_000 }).withBootstrapAccount();
+    world.client.start().catch(() => undefined);
+    await world.runtime.advance(71_000);
+    assert.equal(world.requests.length, 2);
+  });
+
+  it('starts when a server executes the trigger', async () => {
+    const world = new World().withAccounts().withBootstrapAccount();
+    await world.run(world.client.start());
+    assert.equal((await world.ask({ method: 'POST', path: '/1/0/9' })).code, CODE.CHANGED);
+    await world.runtime.advance(100);
+    assert.equal(world.requests.at(-1)?.path, '/bs');
+  });
+});

@@ -50,8 +50,8 @@ test(
     store.addDevices([identity(1), identity(2)]);
     const id = store.device('meter-2')?.id ?? 0;
     const state = { cardImage: Uint8Array.of(9), readings: '{}', accounts: '[]', sealed: 2, acknowledged: 1 };
-    const first = { sequence: 1, sealed: Uint8Array.of(1) };
-    const second = { sequence: 2, sealed: Uint8Array.of(2) };
+    const first = { position: 1, sealed: Uint8Array.of(1) };
+    const second = { position: 2, sealed: Uint8Array.of(2) };
     store.apply({
       states: [{ id, state }],
       added: [
@@ -60,12 +60,12 @@ test(
       ],
       acknowledged: [],
     });
-    store.apply({ states: [], added: [], acknowledged: [{ id, sequence: 1 }] });
+    store.apply({ states: [], added: [], acknowledged: [{ id, position: 1 }] });
     store.close();
     const again = new FleetStore(path);
     assert.deepEqual(again.fleet(), PLAN);
     assert.deepEqual({ ...again.device('meter-2') }, { ...identity(2), id, ...state });
-    assert.deepEqual(again.outbox(id), [second]);
+    assert.deepEqual(again.outbox(id, 10), [second]);
     again.close();
   }),
 );
@@ -106,24 +106,24 @@ test(
     const nowMs = (): number => runtime.clock.monotonicMs();
     const journal = new GroupCommit(store, { timers: runtime.timers, nowMs, windowMs: 50 });
     const durable: number[] = [];
-    for (const sequence of [1, 2, 3]) {
-      sealed = sequence;
-      journal.recordSealed(device, { sequence, sealed: Uint8Array.of(sequence) }, () => {
+    for (const position of [1, 2, 3]) {
+      sealed = position;
+      journal.recordSealed(device, { position, sealed: Uint8Array.of(position) }, () => {
         assert.equal(store.device('meter-1')?.sealed, 3);
-        assert.equal(store.outbox(stored.id).length, 3);
-        durable.push(sequence);
+        assert.equal(store.outbox(stored.id, 10).length, 3);
+        durable.push(position);
       });
     }
     await runtime.advance(49);
     assert.deepEqual(durable, []);
-    assert.equal(store.outbox(stored.id).length, 0);
+    assert.equal(store.outbox(stored.id, 10).length, 0);
     await runtime.advance(2);
     assert.deepEqual(durable, [1, 2, 3]);
     assert.equal(journal.counters.commits, 1);
     journal.recordAcknowledged(device, 2);
     journal.flush();
     assert.deepEqual(
-      store.outbox(stored.id).map(({ sequence }) => sequence),
+      store.outbox(stored.id, 10).map(({ position }) => position),
       [1, 3],
     );
     assert.equal(runtime.activeTimers, 0);

@@ -60,7 +60,8 @@ export interface StoredDevice extends DeviceIdentity, DeviceState {
 
 /** A sealed record that has not been acknowledged. */
 export interface OutboxRecord {
-  readonly sequence: number;
+  /** Counts the records of the device, from 1, whichever stakeholder they are for. */
+  readonly position: number;
   readonly sealed: Uint8Array;
 }
 
@@ -68,7 +69,7 @@ export interface OutboxRecord {
 export interface FleetChanges {
   readonly states: readonly { readonly id: number; readonly state: DeviceState }[];
   readonly added: readonly { readonly id: number; readonly record: OutboxRecord }[];
-  readonly acknowledged: readonly { readonly id: number; readonly sequence: number }[];
+  readonly acknowledged: readonly { readonly id: number; readonly position: number }[];
 }
 
 const planSchema = z.object({
@@ -96,7 +97,8 @@ const deviceRow = z.object({
   sealed: z.number(),
   acknowledged: z.number(),
 });
-const outboxRow = z.object({ sequence: z.number(), sealed: bytes });
+const ledgerRow = deviceRow.pick({ endpoint: true, sealed: true, acknowledged: true });
+const outboxRow = z.object({ position: z.number(), sealed: bytes });
 
 /**
  * The fleet on disk: SQLite with a write-ahead log.
@@ -119,10 +121,10 @@ export class FleetStore {
     this.#updateState = this.#database.prepare(
       'UPDATE device_state SET card_image = ?, readings = ?, accounts = ?, sealed = ?, acknowledged = ? WHERE id = ?',
     );
-    this.#addRecord = this.#database.prepare('INSERT INTO outbox (id, sequence, sealed) VALUES (?, ?, ?)');
-    this.#removeRecord = this.#database.prepare('DELETE FROM outbox WHERE id = ? AND sequence = ?');
+    this.#addRecord = this.#database.prepare('INSERT INTO outbox (id, position, sealed) VALUES (?, ?, ?)');
+    this.#removeRecord = this.#database.prepare('DELETE FROM outbox WHERE id = ? AND position = ?');
     this.#listRecords = this.#database.prepare(
-      'SELECT sequence, sealed FROM outbox WHERE id = ? ORDER BY sequence',
+      'SELECT position, sealed FROM outbox WHERE id = ? ORDER BY position LIMIT ?',
     );
   }
 
@@ -196,9 +198,9 @@ export class FleetStore {
     };
   }
 
-  /** What a device has not had acknowledged, oldest first. */
-  outbox(id: number): readonly OutboxRecord[] {
-    const rows = this.#guard(() => this.#listRecords.all(id));
+  /** The oldest records of a device that have not been acknowledged. */
+  outbox(id: number, limit: number): readonly OutboxRecord[] {
+    const rows = this.#guard(() => this.#listRecords.all(id, limit));
     return rows.map((row) => this.#parse(outboxRow, row));
   }
 
@@ -209,9 +211,19 @@ export class FleetStore {
         const { cardImage, readings, accounts, sealed, acknowledged } = state;
         this.#updateState.run(cardImage, readings, accounts, sealed, acknowledged, id);
       }
-      for (const { id, record } of changes.added) this.#addRecord.run(id, record.sequence, record.sealed);
-      for (const { id, sequence } of changes.acknowledged) this.#removeRecord.run(id, sequence);
+      for (const { id, record } of changes.added) this.#addRecord.run(id, record.position, record.sealed);
+      for (const { id, position } of changes.acknowledged) this.#removeRecord.run(id, position);
     });
+  }
+
+  /** Endpoint names and counts of all devices, for the ledger. */
+  *ledger(): Iterable<{ readonly endpoint: string; readonly sealed: number; readonly acknowledged: number }> {
+    const rows = this.#guard(() =>
+      this.#database
+        .prepare('SELECT endpoint, sealed, acknowledged FROM device JOIN device_state USING (id)')
+        .all(),
+    );
+    for (const row of rows) yield this.#parse(ledgerRow, row);
   }
 
   close(): void {

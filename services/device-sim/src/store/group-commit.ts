@@ -28,7 +28,7 @@ export class GroupCommit {
   #timer: Timer | undefined;
   #dirty = new Set<JournaledDevice>();
   #added: { readonly id: number; readonly record: OutboxRecord }[] = [];
-  #acknowledged: { readonly id: number; readonly sequence: number }[] = [];
+  #acknowledged: { readonly id: number; readonly position: number }[] = [];
   #waiting: (() => void)[] = [];
   #counters = { commits: 0, recordsCommitted: 0, longestCommitMs: 0 };
 
@@ -54,8 +54,8 @@ export class GroupCommit {
   }
 
   /** The record is where it belongs and need not be kept. */
-  recordAcknowledged(device: JournaledDevice, sequence: number): void {
-    this.#acknowledged.push({ id: device.id, sequence });
+  recordAcknowledged(device: JournaledDevice, position: number): void {
+    this.#acknowledged.push({ id: device.id, position });
     this.deviceChanged(device);
   }
 

@@ -28,8 +28,8 @@ CREATE TABLE IF NOT EXISTS device_state (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS outbox (
   id INTEGER NOT NULL REFERENCES device (id),
-  sequence INTEGER NOT NULL,
+  position INTEGER NOT NULL,
   sealed BLOB NOT NULL,
-  PRIMARY KEY (id, sequence)
+  PRIMARY KEY (id, position)
 ) STRICT, WITHOUT ROWID;
 `;

@@ -1,0 +1,128 @@
+import { metricNamed } from '@sefleet/cose';
+import type { PskKeyProvider } from '@sefleet/dtls';
+import { isSefleetError } from '@sefleet/errors';
+import type { Rng } from '@sefleet/runtime';
+import {
+  exportCard,
+  importCard,
+  IotSafeClient,
+  RecordsClient,
+  type SecureElement,
+} from '@sefleet/secure-element';
+import type { Measurement } from '../behaviour/behaviour-model.ts';
+import { simulationError } from '../errors.ts';
+
+/** What a card is made from. */
+export interface DeviceCardOptions {
+  readonly image: Uint8Array;
+  readonly endpoint: string;
+  readonly rng: Rng;
+  /** Stakeholders with a Security Domain on the card who get no readings. */
+  readonly withoutReadings: readonly string[];
+  /** The card's memory has changed and belongs on disk. */
+  readonly changed: () => void;
+}
+
+/**
+ * A device's secure element and what the device asks of it: master secrets, signatures, sealed records. The device
+ * holds no key; it works on logical channels of its own and leaves the basic one to the card's owners.
+ */
+export class DeviceCard {
+  readonly #card: SecureElement;
+  readonly #options: DeviceCardOptions;
+  #iotSafe: IotSafeClient | undefined;
+  #records: RecordsClient | undefined;
+
+  /** @throws SefleetError `SE_IMAGE_MALFORMED`, `SE_PROFILE_UNKNOWN` */
+  constructor(options: DeviceCardOptions) {
+    this.#options = options;
+    this.#card = importCard(options.image, { rng: options.rng, onCommit: () => options.changed() });
+  }
+
+  /** The pre-shared key in a container of the card, for a DTLS handshake; the card computes the master secret. */
+  psk(identity: string, container: number): PskKeyProvider {
+    const id = Uint8Array.of(container);
+    return { identity, masterSecret: (request) => this.#keys().masterSecret(id, request) };
+  }
+
+  /** The DER ECDSA signature over the SHA-256 digest of `message`, with a private key of the card. */
+  sign(container: number, message: Uint8Array): Uint8Array {
+    return this.#keys().signMessage(Uint8Array.of(container), message);
+  }
+
+  /**
+   * A record for the stakeholder that readings are for: the applet numbers and seals it.
+   *
+   * @throws SefleetError `SIM_CARD_UNUSABLE` when no stakeholder takes readings
+   */
+  seal(timestampMs: number, measurements: readonly Measurement[]): Uint8Array {
+    const record = { timestampMs, values: measurements.flatMap(toRecordValue) };
+    const known = this.#records;
+    if (known !== undefined) {
+      try {
+        return known.seal(record);
+      } catch (error) {
+        // The stakeholder's applet was closed or deleted meanwhile: another one may have taken its place.
+        if (!isSefleetError(error, 'SE_APPLET_REFUSED') && !isSefleetError(error, 'SE_APPLET_UNAVAILABLE'))
+          throw error;
+        known.close();
+      }
+    }
+    this.#records = this.#findRecords();
+    return this.#records.seal(record);
+  }
+
+  /** Hands command APDUs of the card's owners to it, one after the other, up to the first that it refuses. */
+  exchange(commands: readonly Uint8Array[]): readonly Uint8Array[] {
+    const responses: Uint8Array[] = [];
+    for (const command of commands) {
+      const response = this.#card.transmit(command);
+      responses.push(response);
+      if (!goesOn(response)) break;
+    }
+    return responses;
+  }
+
+  /** The card as it belongs on disk. */
+  image(): Uint8Array {
+    return exportCard(this.#card);
+  }
+
+  #keys(): IotSafeClient {
+    this.#iotSafe ??= new IotSafeClient((apdu) => this.#card.transmit(apdu));
+    return this.#iotSafe;
+  }
+
+  /** The records applet of the stakeholder that takes readings now; after a switch that is another one than before. */
+  #findRecords(): RecordsClient {
+    const { endpoint, withoutReadings } = this.#options;
+    for (const application of this.#card.applications) {
+      const client = new RecordsClient((apdu) => this.#card.transmit(apdu), application);
+      try {
+        const status = client.status();
+        const { stakeholder = '' } = status;
+        const usable =
+          !status.closed && status.endpoint === endpoint && !withoutReadings.includes(stakeholder);
+        if (usable) return client;
+      } catch (error) {
+        // Not every application on a card is a records applet.
+        if (!isSefleetError(error)) throw error;
+      }
+      client.close();
+    }
+    throw simulationError('SIM_CARD_UNUSABLE', 'no stakeholder on the card takes readings', {
+      context: { endpoint },
+    });
+  }
+}
+
+function toRecordValue({ metric, value }: Measurement): readonly (readonly [number, number])[] {
+  const known = metricNamed(metric);
+  return known === undefined ? [] : [[known.id, value]];
+}
+
+/** 9000, 61xx, 62xx and 63xx let a script go on. */
+function goesOn(response: Uint8Array): boolean {
+  const sw1 = response[response.length - 2] ?? 0;
+  return sw1 === 0x90 || (sw1 >= 0x61 && sw1 <= 0x63);
+}

@@ -1,0 +1,18 @@
+import type { DeviceKind } from '../device-kind.ts';
+
+/** The device behind an object tree, as its objects see it. */
+export interface DeviceOwner {
+  readonly endpoint: string;
+  readonly kind: DeviceKind;
+  readonly serialNumber: string;
+  /** Milliseconds since 1970. */
+  nowMs(): number;
+  /** The newest value of a metric; undefined before the first reading. */
+  measured(metric: string): number | undefined;
+  /** The newest sealed record; undefined before the first. */
+  newestRecord(): Uint8Array | undefined;
+  /** Runs a script of command APDUs on the secure element; what changed on the card is on disk when it returns. */
+  runApduScript(script: Uint8Array): Uint8Array;
+  /** Switches off and on again, once the answer is on its way. */
+  reboot(): void;
+}

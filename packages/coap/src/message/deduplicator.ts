@@ -22,6 +22,7 @@ export type EarlierAnswer = Uint8Array | 'pending' | 'acknowledged';
  * the time or the memory of one is over, the oldest generation goes as a whole.
  */
 export class Deduplicator {
+  readonly #lifetimeMs: number;
   readonly #sliceMs: number;
   readonly #generationBytes: number;
   #generations: Generation[] = [];
@@ -31,6 +32,7 @@ export class Deduplicator {
   evictedEarly = 0;
 
   constructor(lifetimeMs: number, maxBytes: number) {
+    this.#lifetimeMs = lifetimeMs;
     this.#sliceMs = lifetimeMs / (GENERATIONS - 1);
     this.#generationBytes = Math.max(1024, Math.floor(maxBytes / GENERATIONS));
   }
@@ -84,10 +86,13 @@ export class Deduplicator {
 
   #rotate(nowMs: number): void {
     const [previous] = this.#generations;
-    // After a silence longer than the lifetime nothing of the past is needed.
-    const stale = nowMs >= this.#rotateAtMs + this.#sliceMs * GENERATIONS;
-    const kept = stale ? [] : this.#generations.slice(0, GENERATIONS - 1);
-    this.#generations = [new Generation(++this.#serial, stale ? 0 : (previous?.count ?? 0)), ...kept];
+    if (previous !== undefined) previous.untilMs = Math.min(nowMs, this.#rotateAtMs);
+    // Nothing turns while no message comes, so a whole generation may have aged in between.
+    const kept = this.#generations
+      .slice(0, GENERATIONS - 1)
+      .filter((generation) => generation.untilMs + this.#lifetimeMs > nowMs);
+    const expected = kept.length === 0 ? 0 : (previous?.count ?? 0);
+    this.#generations = [new Generation(++this.#serial, expected), ...kept];
     this.#rotateAtMs = nowMs + this.#sliceMs;
   }
 }
@@ -95,6 +100,8 @@ export class Deduplicator {
 /** A hash table of messages that arrived in one slice of time. */
 class Generation {
   readonly serial: number;
+  /** When its last message may have arrived; known once it is no longer filled. */
+  untilMs = 0;
   count = 0;
   /** hashA, hashB, offset of the answer, length or state of the answer; one row a message. */
   #records: Uint32Array;

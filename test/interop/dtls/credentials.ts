@@ -24,10 +24,8 @@ export function makeCredentials() {
     openssl('ec', '-in', `${name}.key`, '-pubout', '-out', `${name}.pub`);
     writeFileSync(path(`${name}.ext`), 'subjectAltName=DNS:localhost,IP:127.0.0.1\nkeyUsage=critical,digitalSignature\n');
     openssl('req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-out', `${name}.csr`);
-    openssl(
-      ...['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'],
-      ...['-days', '2', '-extfile', `${name}.ext`, '-out', `${name}.pem`],
-    );
+    const request = `x509 -req -in ${name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2`;
+    openssl(...request.split(' '), '-extfile', `${name}.ext`, '-out', `${name}.pem`);
   }
   writeFileSync(path('psk.txt'), `${PSK_IDENTITY}:${PSK_HEX}\n`);
   const der = (name: string): Uint8Array => {

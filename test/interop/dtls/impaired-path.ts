@@ -36,7 +36,8 @@ export class ImpairedPath {
     this.#serverPort = serverPort;
     this.#impairment = impairment;
     this.#pcap = pcap;
-    this.#fraction = createSeededRng(seed).fraction;
+    const rng = createSeededRng(seed);
+    this.#fraction = () => rng.fraction();
   }
 
   static async open(

@@ -28,7 +28,7 @@ export class PcapWriter {
     header.writeUInt16LE(4, 6);
     header.writeUInt32LE(65_535, 16);
     header.writeUInt32LE(LINKTYPE_RAW, 20);
-    const parts = [header];
+    const parts: Buffer[] = [header];
     for (const [index, packet] of this.#packets.entries()) {
       const record = Buffer.alloc(16);
       record.writeUInt32LE(1_700_000_000 + index, 0);

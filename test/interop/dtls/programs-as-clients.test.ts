@@ -15,9 +15,8 @@ interface Cell {
 
 const path = (name: string): string => credentials?.path(name) ?? name;
 
-const opensslClient = (port: number, mtu: number): readonly string[] => [
-  ...['openssl', 's_client', '-dtls1_2', '-quiet', '-connect', `127.0.0.1:${port}`, '-mtu', String(mtu)],
-];
+const opensslClient = (port: number, mtu: number): readonly string[] =>
+  `openssl s_client -dtls1_2 -quiet -connect 127.0.0.1:${port} -mtu ${mtu}`.split(' ');
 const opensslPsk = ['-psk_identity', PSK_IDENTITY, '-psk', PSK_HEX];
 const opensslX509 = ['-CAfile', path('ca.pem'), '-verify_return_error'];
 const opensslCell = (suite: string, cipher: string, credential: readonly string[]): Cell => ({
@@ -33,9 +32,8 @@ const OPENSSL: readonly Cell[] = [
 
 const gnutlsCell = (suite: string, priority: string, credential: readonly string[]): Cell => ({
   suite,
-  command: (port, mtu) => [
-    ...['gnutls-cli', '--udp', `--mtu=${mtu}`, '-p', String(port), '--priority', priority, ...credential, '127.0.0.1'],
-  ],
+  command: (port, mtu) =>
+    [`gnutls-cli --udp --mtu=${mtu} -p ${port} --priority`.split(' '), priority, credential, '127.0.0.1'].flat(),
 });
 const gnutlsPsk = ['--pskusername', PSK_IDENTITY, '--pskkey', PSK_HEX];
 const only = (kx: string, cipher: string): string => `NONE:+VERS-DTLS1.2:+COMP-ALL:+MAC-ALL:+SIGN-ALL:+GROUP-ALL:+${kx}:+${cipher}`;
@@ -46,7 +44,9 @@ const GNUTLS: readonly Cell[] = [
   gnutlsCell('ECDHE-ECDSA-CCM8', `${only('ECDHE-ECDSA', 'AES-128-CCM-8')}:+CTYPE-X509`, [`--x509cafile=${path('ca.pem')}`]),
   gnutlsCell('ECDHE-ECDSA-GCM', `${only('ECDHE-ECDSA', 'AES-128-GCM')}:+CTYPE-X509`, [`--x509cafile=${path('ca.pem')}`]),
   gnutlsCell('RPK-CCM8', only('ECDHE-ECDSA', 'AES-128-CCM-8') + rawKeys, [
-    ...['--insecure', `--rawpkkeyfile=${path('client.key')}`, `--rawpkfile=${path('client.pub')}`],
+    '--insecure',
+    `--rawpkkeyfile=${path('client.key')}`,
+    `--rawpkfile=${path('client.pub')}`,
   ]),
 ];
 

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { createX509Trust, type CipherSuiteName, type DtlsClientSettings } from '@sefleet/dtls';
 import { makeCredentials, PSK, PSK_HEX, PSK_IDENTITY } from './credentials.ts';
 import { ImpairedPath, IMPAIRMENTS } from './impaired-path.ts';
 import { repeatUntil, startOurClient } from './our-side.ts';
-import { RunningProgram, skipWithout } from './programs.ts';
+import { freePort, RunningProgram, skipWithout } from './programs.ts';
 
 const skip = skipWithout('openssl', 'stdbuf');
 const credentials = skip === false ? makeCredentials() : undefined;
@@ -25,7 +23,9 @@ const opensslPsk = ['-nocert', '-psk_identity', PSK_IDENTITY, '-psk', PSK_HEX];
 const demandX509 = ['-Verify', '2', '-CAfile', path('ca.pem'), '-verify_return_error'];
 
 const openssl = (cipher: string, credential: readonly string[]): readonly string[] => [
-  ...['-cipher', `${cipher}:@SECLEVEL=0`, ...credential],
+  '-cipher',
+  `${cipher}:@SECLEVEL=0`,
+  ...credential,
 ];
 
 const OPENSSL: readonly Cell[] = [
@@ -45,7 +45,8 @@ const OPENSSL: readonly Cell[] = [
 ];
 
 const only = (kx: string, cipher: string): readonly string[] => [
-  ...['--priority', `NONE:+VERS-DTLS1.2:+COMP-ALL:+MAC-ALL:+SIGN-ALL:+GROUP-ALL:+${kx}:+${cipher}`],
+  '--priority',
+  `NONE:+VERS-DTLS1.2:+COMP-ALL:+MAC-ALL:+SIGN-ALL:+GROUP-ALL:+${kx}:+${cipher}`,
 ];
 const gnutlsX509 = [`--x509keyfile=${path('server.key')}`, `--x509certfile=${path('server.pem')}`];
 const gnutlsPsk = [`--pskpasswd=${path('psk.txt')}`];
@@ -63,7 +64,10 @@ const GNUTLS: readonly Cell[] = [
     with: 'x509',
     args: [
       ...only('ECDHE-ECDSA', 'AES-128-CCM-8:+CTYPE-X509'),
-      ...[...gnutlsX509, '--require-client-cert', '--verify-client-cert', `--x509cafile=${path('ca.pem')}`],
+      ...gnutlsX509,
+      '--require-client-cert',
+      '--verify-client-cert',
+      `--x509cafile=${path('ca.pem')}`,
     ],
   },
   {
@@ -78,7 +82,9 @@ const GNUTLS: readonly Cell[] = [
     with: 'rpk',
     args: [
       ...only('ECDHE-ECDSA', 'AES-128-CCM-8:+CTYPE-SRV-RAWPK:+CTYPE-CLI-RAWPK'),
-      ...[`--rawpkkeyfile=${path('server.key')}`, `--rawpkfile=${path('server.pub')}`, '--require-client-cert'],
+      `--rawpkkeyfile=${path('server.key')}`,
+      `--rawpkfile=${path('server.pub')}`,
+      '--require-client-cert',
     ],
   },
 ];
@@ -88,16 +94,6 @@ function serverCommand(peer: string, port: number, mtu: number, cell: Cell): rea
     return ['gnutls-serv', '--udp', '--echo', `--mtu=${mtu}`, '-p', String(port), '--noticket', ...cell.args];
   }
   return ['openssl', 's_server', '-dtls1_2', '-accept', `127.0.0.1:${port}`, '-mtu', String(mtu), '-listen', ...cell.args];
-}
-
-/** A port that was free a moment ago: the programs take no 0. */
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
 }
 
 for (const [peer, cells, ready] of [
@@ -114,7 +110,7 @@ for (const [peer, cells, ready] of [
           const program = new RunningProgram(command, args);
           t.after(() => program.end());
           await program.printed(ready);
-          const route = await ImpairedPath.open(port, impairment, { seed: 11 });
+          const route = await ImpairedPath.open(port, impairment, { seed: 5 });
           t.after(() => route.close());
           const client = await startOurClient(t, impairment);
           const peerOfOurs = await client.endpoint.connect('127.0.0.1', route.port, settingsFor(cell, client.clock));

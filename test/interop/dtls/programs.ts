@@ -1,4 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 
 /** False when the program is there; otherwise the reason to skip its tests. */
 export function skipWithout(...programs: readonly string[]): string | false {
@@ -25,7 +27,7 @@ export class RunningProgram {
     this.#child.stdout?.on('data', take);
     this.#child.stderr?.on('data', take);
     this.#child.stdin?.on('error', () => {});
-    this.#child.on('exit', () => {
+    this.#child.on('close', () => {
       this.#ended = true;
       for (const wake of this.#waiting.splice(0)) wake();
     });
@@ -54,9 +56,19 @@ export class RunningProgram {
   async end(): Promise<void> {
     if (this.#ended) return;
     const exited = new Promise<void>((resolve) => {
-      this.#child.once('exit', () => resolve());
+      this.#child.once('close', () => resolve());
     });
     this.#child.kill('SIGKILL');
     await exited;
   }
+}
+
+/** A port that was free a moment ago: the programs take no 0. */
+export async function freePort(): Promise<number> {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  await once(socket, 'close');
+  return port;
 }

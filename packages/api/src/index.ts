@@ -4,4 +4,5 @@ export * as fleet from './gen/sefleet/fleet/v1/fleet_pb.js';
 export * as management from './gen/sefleet/management/v1/management_pb.js';
 export * as provisioning from './gen/sefleet/provisioning/v1/provisioning_pb.js';
 export * as simulation from './gen/sefleet/simulation/v1/simulation_pb.js';
+export * as switching from './gen/sefleet/switching/v1/switching_pb.js';
 export * as telemetry from './gen/sefleet/telemetry/v1/telemetry_pb.js';

@@ -139,3 +139,16 @@ export { DELETE_RELATED, deleteCommand, deleteKeyCommand } from './content/delet
 export { SET_STATUS_SCOPE, setStatusCommand } from './content/set-status.ts';
 export { decodeLoadFile, encodeLoadFile, loadCommands } from './content/load.ts';
 export type { DapBlock, LoadFile } from './content/load.ts';
+
+export { ecPoint, ecPublicKey, signGp, verifyGp } from './crypto/public-key.ts';
+export type { SigningKey, VerificationKey } from './crypto/public-key.ts';
+export { attachToken, splitDeleteToken, tokenInput, withToken } from './delegation/tokens.ts';
+export { decodeReceipt, encodeReceipt, verifyReceipt } from './delegation/receipts.ts';
+export type { Confirmation, Receipt, ReceiptContext } from './delegation/receipts.ts';
+export {
+  CERTIFICATE_USAGE,
+  decodeCertificate,
+  encodeCertificate,
+  verifyCertificate,
+} from './certificates/gp-certificate.ts';
+export type { DecodedGpCertificate, GpCertificate } from './certificates/gp-certificate.ts';

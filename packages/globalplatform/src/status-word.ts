@@ -27,8 +27,8 @@ export const STATUS_WORD = {
   SIGNATURE_INVALID: 0x6d01,
   CLA_NOT_SUPPORTED: 0x6e00,
   NO_PRECISE_DIAGNOSIS: 0x6f00,
-  TOKEN_NOT_AVAILABLE: 0x9484,
-  TOKEN_INVALID: 0x9485,
+  ALGORITHM_NOT_SUPPORTED: 0x9484,
+  INVALID_KEY_CHECK_VALUE: 0x9485,
 } as const;
 
 const MEANING: Readonly<Record<number, string>> = {
@@ -61,8 +61,8 @@ const MEANING: Readonly<Record<number, string>> = {
   0x6d01: 'signature verification failed',
   0x6e00: 'class not supported',
   0x6f00: 'no precise diagnosis',
-  0x9484: 'algorithm or token not available',
-  0x9485: 'token verification failed',
+  0x9484: 'algorithm not supported',
+  0x9485: 'invalid key check value',
 };
 
 /** What a status word means, for people; it names the counter of `63Cx` and the length of `61xx` and `6Cxx`. */

@@ -10,6 +10,8 @@ export interface CardState {
   readonly identity: CardIdentity;
   /** Confirmation counter: receipts made so far. */
   readonly confirmationCounter: number;
+  /** Digests of tokens that hold once and were used. */
+  readonly usedTokens: readonly Uint8Array[];
   /** Load files beyond those of the profile. */
   readonly loadFiles: readonly LoadFileEntry[];
   /** Preloaded load files that were deleted. */

@@ -1,4 +1,5 @@
 import type { Aid, SecureMessaging } from '@sefleet/globalplatform';
+import type { Authority } from './authority.ts';
 
 /** An open secure channel session on a logical channel. */
 export interface CardSession {
@@ -25,7 +26,7 @@ export interface Loading {
   readonly loadFile: Aid;
   readonly parent: Aid;
   readonly hash: Uint8Array;
-  readonly command: Uint8Array;
+  readonly authority: Authority;
   readonly parts: Uint8Array[];
   length: number;
 }

@@ -25,7 +25,7 @@ export function createCard(
   personalisation: CardPersonalisation,
   ports: CardPorts,
 ): SecureElement {
-  return new VirtualCard(profile, factoryState(profile, personalisation), ports, STANDARD_APPLETS);
+  return new VirtualCard(profile, factoryState(profile, personalisation), 0, ports, STANDARD_APPLETS);
 }
 
 /** What {@link importCard} may be told. */
@@ -62,7 +62,9 @@ export function importCard(image: Uint8Array, ports: CardPorts, options: ImportO
       hint: 'Restore the newest image; a card that goes back would use sequence numbers and keys again.',
     });
   }
-  return new VirtualCard(profile, decodeCardState(image, STANDARD_APPLETS), ports, STANDARD_APPLETS);
+  // Read whole so that a bad image fails here; the card starts parked and reads it again when it is used.
+  decodeCardState(image, STANDARD_APPLETS);
+  return new VirtualCard(profile, image.slice(), header.revision, ports, STANDARD_APPLETS);
 }
 
 function factoryState(profile: CardProfile, personalisation: CardPersonalisation): CardState {
@@ -113,6 +115,7 @@ function factoryState(profile: CardProfile, personalisation: CardPersonalisation
     lifeCycle: CARD_LIFE_CYCLE.SECURED,
     identity: { diversificationData: diversificationData.slice() },
     confirmationCounter: 0,
+    usedTokens: [],
     loadFiles: [],
     deletedLoadFiles: [],
     entries: [issuer],

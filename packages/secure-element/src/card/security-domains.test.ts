@@ -169,7 +169,7 @@ test('PUT KEY with a wrong check value changes nothing', async () => {
   const command = putKeysCommand(session, testKeys('new'), { newVersion: 0x31 });
   const data = command.data.slice();
   data[data.length - 1] = (data.at(-1) ?? 0) ^ 1;
-  assert.equal(await statusOf(session, { ...command, data }), '6a80');
+  assert.equal(await statusOf(session, { ...command, data }), '9485');
   assert.equal(card.revision, before);
   assert.equal(aesKeyCheckValue(testKeys('new').dek).length, 3);
 });

@@ -46,12 +46,18 @@ export class VirtualCard implements SecureElement, CardServices {
   #revision: number;
   #channels: Map<number, Channel> | undefined;
 
-  constructor(profile: CardProfile, state: CardState, ports: CardPorts, programs: AppletPrograms) {
+  constructor(
+    profile: CardProfile,
+    memory: CardState | Uint8Array,
+    revision: number,
+    ports: CardPorts,
+    programs: AppletPrograms,
+  ) {
     this.profile = profile;
     this.#ports = ports;
     this.#programs = programs;
-    this.#memory = state;
-    this.#revision = state.revision;
+    this.#memory = memory;
+    this.#revision = revision;
   }
 
   get revision(): number {

@@ -1,20 +1,93 @@
-import { PRIVILEGE, STATUS_WORD } from '@sefleet/globalplatform';
-import type { Aid } from '@sefleet/globalplatform';
-import type { Entry, LoadFileEntry, SecurityDomain } from '../card/card-state.ts';
-import { refuse } from '../card/refusal.ts';
-import { hasPrivilege, isBelow } from '../registry/registry.ts';
+import { createHash } from 'node:crypto';
+import { bytesEqual, concatBytes } from '@sefleet/bytes';
+import {
+  CARD_LIFE_CYCLE,
+  decodeTlvs,
+  encodeReceipt,
+  findTlv,
+  LIFE_CYCLE_LOCKED,
+  PRIVILEGE,
+  STATUS_WORD,
+  verifyGp,
+} from '@sefleet/globalplatform';
+import type { Aid, Confirmation, ReceiptContext } from '@sefleet/globalplatform';
+import type { Authority } from '../card/authority.ts';
+import type { CardState, Entry, LoadFileEntry, SecurityDomain } from '../card/card-state.ts';
+import { orRefuse, refuse } from '../card/refusal.ts';
+import { RECEIPT_KEY, TOKEN_KEY, verificationKey } from '../registry/special-keys.ts';
+import { ancestry, hasPrivilege, isBelow } from '../registry/registry.ts';
 import { requireSession, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 
-/** The Security Domain that performs a card content management command, authenticated with its own keys or inherited. */
+/** Token digests that a card remembers; the oldest goes first. */
+const MAX_USED_TOKENS = 32;
+const DIGEST_LENGTH = 8;
+const WITHOUT_RECEIPT = Uint8Array.of(0);
+const MAX_COUNTER = 0xffff;
+
+/** The Security Domain that performs a command, authenticated with its own keys or inherited ones, and not locked. */
 export function performingDomain(context: CommandContext): SecurityDomain {
   requireSession(context);
-  return selectedDomain(context);
+  const domain = selectedDomain(context);
+  const isIssuer = domain.aid === context.tx.state.entries[0]?.aid;
+  if (!isIssuer && (domain.lifeCycle & LIFE_CYCLE_LOCKED) !== 0) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  return domain;
 }
 
-/** Ends the command with 6985 unless `domain` may manage content on its own authority (GPCS 2.3.1 §9.1.3). */
-export function requireAuthorizedManagement(domain: SecurityDomain): void {
-  if (!hasPrivilege(domain, PRIVILEGE.AUTHORIZED_MANAGEMENT)) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+/**
+ * Authorized Management needs nothing more; Delegated Management needs a token over the command (GPCS 2.3.1 §9.1.3).
+ *
+ * @param covered The data field up to the token.
+ * @param parameters The install parameters, in which a token may name its card and itself (tag B6).
+ */
+export function authorize(
+  context: CommandContext,
+  covered: Uint8Array,
+  token: Uint8Array,
+  parameters: Uint8Array = new Uint8Array(0),
+): Authority {
+  const { tx } = context;
+  const domain = performingDomain(context);
+  if (tx.state.lifeCycle === CARD_LIFE_CYCLE.CARD_LOCKED) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  if (hasPrivilege(domain, PRIVILEGE.AUTHORIZED_MANAGEMENT))
+    return { domain, delegated: false, token: undefined };
+  if (!hasPrivilege(domain, PRIVILEGE.DELEGATED_MANAGEMENT))
+    return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  const verifier = holderOf(tx.state, domain, PRIVILEGE.TOKEN_VERIFICATION);
+  const key = orRefuse(
+    verifier && verificationKey(verifier, TOKEN_KEY),
+    STATUS_WORD.CONDITIONS_NOT_SATISFIED,
+  );
+  const { p1, p2 } = context.command;
+  const input = concatBytes(Uint8Array.of(p1, p2, covered.length), covered);
+  if (token.length === 0 || covered.length > 0xff || !verifyGp(key, input, token)) {
+    return refuse(STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED);
+  }
+  return { domain, delegated: true, token: useToken(context, token, parameters) };
+}
+
+/** The response of a command: a receipt when it was delegated and the card has a receipt key, else none. */
+export function confirm(context: CommandContext, authority: Authority, done: ReceiptContext): Uint8Array {
+  if (!authority.delegated) return WITHOUT_RECEIPT;
+  const { tx } = context;
+  const maker = holderOf(tx.state, authority.domain, PRIVILEGE.RECEIPT_GENERATION);
+  const key = maker && verificationKey(maker, RECEIPT_KEY);
+  if (key?.kind !== 'aes') return WITHOUT_RECEIPT;
+  const counter = tx.state.confirmationCounter + 1;
+  if (counter > MAX_COUNTER) return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  tx.patch({ confirmationCounter: counter });
+  const { token } = authority;
+  const confirmation = { counter, cardUniqueData: cardUniqueData(tx.state) };
+  return encodeReceipt(key.key, token === undefined ? confirmation : { ...confirmation, token }, done);
+}
+
+/** Issuer identification and card image number, joined (GPCS 2.3.1 §11.1.6). */
+export function cardUniqueData(state: CardState): Uint8Array {
+  const [issuer] = state.entries;
+  if (issuer?.kind !== 'security-domain') return new Uint8Array(0);
+  const value = (tag: number): Uint8Array =>
+    issuer.objects.find((object) => object.tag === tag)?.value ?? new Uint8Array(0);
+  return concatBytes(value(0x42), value(0x45));
 }
 
 /** Ends the command with 6985 unless `target` is in the hierarchy of `domain`, or `domain` has `global`. */
@@ -25,14 +98,46 @@ export function requireReach(
   global: number,
 ): void {
   const { state } = context.tx;
-  const issuer = state.entries[0]?.aid;
-  if (hasPrivilege(domain, global) || domain.aid === issuer) return;
-  if (!isBelow(state, target, domain.aid)) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  if (!hasPrivilege(domain, global) && !isBelow(state, target, domain.aid)) {
+    refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  }
 }
 
-/** Ends the command with 6985 while `target` is selected on any logical channel but this one. */
+/** Ends the command with 6985 while `target` is selected on a logical channel. */
 export function requireNotSelected(context: CommandContext, target: Aid): void {
   for (const channel of context.card.channels.values()) {
     if (channel.selected === target) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   }
+}
+
+function holderOf(state: CardState, domain: SecurityDomain, privilege: number): SecurityDomain | undefined {
+  return ancestry(state, domain).find((candidate) => hasPrivilege(candidate, privilege));
+}
+
+/**
+ * A token that names a card (42, 45) holds on that card only; one with an identifier (93) holds once. The digest of
+ * each used one is kept, so that neither replay nor deletion and repetition gets past.
+ */
+function useToken(context: CommandContext, token: Uint8Array, parameters: Uint8Array): Confirmation['token'] {
+  const { tx } = context;
+  const described = parameters.length === 0 ? undefined : findTlv(decodeTlvs(parameters), 0xb6);
+  if (described === undefined) return undefined;
+  const fields = decodeTlvs(described);
+  const [issuer] = tx.state.entries;
+  const objects = issuer?.kind === 'security-domain' ? issuer.objects : [];
+  for (const tag of [0x42, 0x45]) {
+    const wanted = findTlv(fields, tag);
+    const own = objects.find((object) => object.tag === tag)?.value;
+    if (wanted !== undefined && (own === undefined || !bytesEqual(wanted, own))) {
+      refuse(STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED);
+    }
+  }
+  const identifier = findTlv(fields, 0x93);
+  if (identifier === undefined) return undefined;
+  const digest = Uint8Array.from(createHash('sha256').update(token).digest());
+  const short = digest.slice(0, DIGEST_LENGTH);
+  if (tx.state.usedTokens.some((used) => bytesEqual(used, short)))
+    refuse(STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED);
+  tx.patch({ usedTokens: [...tx.state.usedTokens.slice(1 - MAX_USED_TOKENS), short] });
+  return { identifier: identifier.slice(), digest };
 }

@@ -1,20 +1,22 @@
-import { decodeTlvs, DELETE_RELATED, findTlv, PRIVILEGE, STATUS_WORD } from '@sefleet/globalplatform';
+import {
+  aidBytes,
+  decodeTlvs,
+  DELETE_RELATED,
+  findTlv,
+  PRIVILEGE,
+  SECURITY_DOMAIN_LIFE_CYCLE,
+  splitDeleteToken,
+  STATUS_WORD,
+} from '@sefleet/globalplatform';
 import type { Aid } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
 import type { Entry, LoadFileEntry } from '../card/card-state.ts';
 import { refuse } from '../card/refusal.ts';
-import { allLoadFiles, isBelow } from '../registry/registry.ts';
-import {
-  performingDomain,
-  requireAuthorizedManagement,
-  requireNotSelected,
-  requireReach,
-} from './authorization.ts';
+import { allLoadFiles, hasPrivilege, isBelow } from '../registry/registry.ts';
+import { authorize, confirm, requireNotSelected, requireReach } from './authorization.ts';
 import type { CommandContext } from './command-context.ts';
-import { readAid } from './install.ts';
 import { deleteKeys } from './put-key.ts';
-
-const DONE_WITHOUT_RECEIPT = Uint8Array.of(0);
+import { readAid } from './read-aid.ts';
 
 /** DELETE (GPCS 2.3.1 §11.2): keys, an application or Security Domain, a load file alone or with what came from it. */
 export function deleteObject(context: CommandContext): Answer {
@@ -23,22 +25,26 @@ export function deleteObject(context: CommandContext): Answer {
   const named = findTlv(objects, 0x4f);
   if (command.p1 !== 0 || (command.p2 & ~DELETE_RELATED) !== 0) refuse(STATUS_WORD.INCORRECT_P1_P2);
   if (named === undefined) return deleteKeys(context);
-  const domain = performingDomain(context);
+  const { covered, token } = splitDeleteToken(command.data);
+  const authority = authorize(context, covered, token, covered);
   const target = readAid(named);
   const related = command.p2 === DELETE_RELATED;
   const entry = tx.find(target);
   const file = allLoadFiles(tx.state, card.profile).find((other) => other.aid === target);
   const found = entry ?? file ?? refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
-  requireAuthorizedManagement(domain);
-  requireReach(context, domain, found, PRIVILEGE.GLOBAL_DELETE);
+  requireReach(context, authority.domain, found, PRIVILEGE.GLOBAL_DELETE);
   if (entry === undefined) deleteLoadFile(context, target, related);
-  else deleteEntry(context, entry, related);
-  return DONE_WITHOUT_RECEIPT;
+  else deleteEntry(context, entry, related, hasPrivilege(authority.domain, PRIVILEGE.GLOBAL_DELETE));
+  return confirm(context, authority, { kind: 'delete', object: aidBytes(target) });
 }
 
-function deleteEntry(context: CommandContext, entry: Entry, related: boolean): void {
+function deleteEntry(context: CommandContext, entry: Entry, related: boolean, global: boolean): void {
   const { tx } = context;
   if (entry.aid === tx.state.entries[0]?.aid) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  const personalized = entry.lifeCycle === SECURITY_DOMAIN_LIFE_CYCLE.PERSONALIZED;
+  if (entry.kind === 'security-domain' && personalized && !entry.acceptsDeletion && !global) {
+    refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  }
   const below = belongings(context, entry);
   if (below.length > 0 && !related) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   for (const doomed of [...below.filter(isEntry), entry]) {

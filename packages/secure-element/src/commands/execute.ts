@@ -8,6 +8,7 @@ import { deleteObject } from './delete.ts';
 import { getData } from './get-data.ts';
 import { getStatus } from './get-status.ts';
 import { install } from './install.ts';
+import { load } from './load.ts';
 import { putKey } from './put-key.ts';
 import { externalAuthenticate, initializeUpdate } from './secure-channel.ts';
 import { manageChannel, select } from './select.ts';
@@ -19,6 +20,7 @@ const DOMAIN_COMMANDS: Readonly<Record<number, Handler>> = {
   [INS.INITIALIZE_UPDATE]: initializeUpdate,
   [INS.EXTERNAL_AUTHENTICATE]: externalAuthenticate,
   [INS.INSTALL]: install,
+  [INS.LOAD]: load,
   [INS.DELETE]: deleteObject,
   [INS.PUT_KEY]: putKey,
   [INS.STORE_DATA]: storeData,

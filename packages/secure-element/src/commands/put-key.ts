@@ -149,7 +149,8 @@ function readKey(block: PutKeyBlock, id: number, dek: Uint8Array): Key {
   if (first === undefined || block.components.length > 2) return refuse(STATUS_WORD.WRONG_DATA);
   const key = readComponents(first, second, id, dek);
   const checked = block.checkValue.length === 0 || bytesEqual(block.checkValue, keyCheckValue(key));
-  if (!checked || !isKeyLength(key.type, key.value.length)) refuse(STATUS_WORD.WRONG_DATA);
+  if (!isKeyLength(key.type, key.value.length)) refuse(STATUS_WORD.WRONG_DATA);
+  if (!checked) refuse(STATUS_WORD.INVALID_KEY_CHECK_VALUE);
   return key;
 }
 
@@ -174,7 +175,7 @@ function readComponents(
     case KEY_TYPE.EC_PRIVATE:
       return { id, type: first.type, value: decryptKeyValue(first.value, dek) };
     default:
-      return refuse(STATUS_WORD.WRONG_DATA);
+      return refuse(STATUS_WORD.ALGORITHM_NOT_SUPPORTED);
   }
 }
 

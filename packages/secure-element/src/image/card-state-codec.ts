@@ -26,6 +26,7 @@ type Programs = ReadonlyMap<Aid, AppletProgram>;
 const MAGIC = 0x5345464c;
 const FORMAT_VERSION = 1;
 const CHECK_LENGTH = 8;
+const TOKEN_DIGEST_LENGTH = 8;
 const DOMAIN = 1;
 const APPLICATION = 2;
 const FLAG = { HERE: 1, AWAY: 2, DELETION: 4, AUTHORITY: 8 } as const;
@@ -38,6 +39,8 @@ export function encodeCardState(state: CardState, profile: CardProfile, programs
   writer.lengthPrefixed(1, (body) => body.bytes(UTF8.encode(profile.name)));
   writer.u48(state.revision).u8(state.lifeCycle).bytes(state.identity.diversificationData);
   writer.u16(state.confirmationCounter);
+  writer.u8(state.usedTokens.length);
+  for (const digest of state.usedTokens) writer.bytes(digest);
   writer.u8(state.loadFiles.length);
   for (const file of state.loadFiles) writeLoadFile(writer, file);
   writer.u8(state.deletedLoadFiles.length);
@@ -62,12 +65,14 @@ export function decodeCardState(image: Uint8Array, programs: Programs): CardStat
     const lifeCycle = reader.u8();
     const diversificationData = reader.bytes(10).slice();
     const confirmationCounter = reader.u16();
+    const usedTokens = times(reader.u8(), () => reader.bytes(TOKEN_DIGEST_LENGTH).slice());
     const loadFiles = times(reader.u8(), () => readLoadFile(reader));
     const deletedLoadFiles = times(reader.u8(), () => readAid(reader));
     const entries = times(reader.u8(), () => readEntry(reader, programs));
     reader.end();
     const identity = { diversificationData };
-    return { revision, lifeCycle, identity, confirmationCounter, loadFiles, deletedLoadFiles, entries };
+    const counters = { confirmationCounter, usedTokens };
+    return { revision, lifeCycle, identity, ...counters, loadFiles, deletedLoadFiles, entries };
   });
 }
 

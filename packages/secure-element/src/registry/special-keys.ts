@@ -1,0 +1,40 @@
+import { KEY_TYPE } from '@sefleet/globalplatform';
+import type { VerificationKey } from '@sefleet/globalplatform';
+import type { Key, SecurityDomain } from '../card/card-state.ts';
+
+/** Where a key of GlobalPlatform's own uses lies (GPCS 2.3.1 §H.4; GP UICC configuration). */
+export interface KeyPlace {
+  readonly version: number;
+  readonly id: number;
+}
+
+/** Verifies tokens; in the Security Domain with Token Verification. */
+export const TOKEN_KEY: KeyPlace = { version: 0x70, id: 1 };
+/** Makes receipts; in the Security Domain with Receipt Generation. */
+export const RECEIPT_KEY: KeyPlace = { version: 0x71, id: 1 };
+/** Verifies DAPs; in a Security Domain with DAP Verification. */
+export const DAP_KEY: KeyPlace = { version: 0x73, id: 1 };
+/** The public key of the certification authority; in the Controlling Authority's Security Domain. */
+export const AUTHORITY_KEY: KeyPlace = { version: 0x74, id: 1 };
+/** The private key agreement key of the Controlling Authority's Security Domain. */
+export const AUTHORITY_AGREEMENT_KEY: KeyPlace = { version: 0x74, id: 3 };
+
+/** The key at `place`. */
+export function keyAt(domain: SecurityDomain, place: KeyPlace): Key | undefined {
+  return domain.keySets.find((set) => set.version === place.version)?.keys.find((key) => key.id === place.id);
+}
+
+/** The key at `place` as one that verifies signatures or MACs. */
+export function verificationKey(domain: SecurityDomain, place: KeyPlace): VerificationKey | undefined {
+  const key = keyAt(domain, place);
+  switch (key?.type) {
+    case KEY_TYPE.AES:
+      return { kind: 'aes', key: key.value };
+    case KEY_TYPE.EC_PUBLIC:
+      return { kind: 'ec', point: key.value };
+    case KEY_TYPE.RSA_MODULUS:
+      return { kind: 'rsa', modulus: key.value, exponent: key.exponent ?? new Uint8Array(0) };
+    default:
+      return undefined;
+  }
+}

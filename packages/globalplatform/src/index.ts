@@ -152,3 +152,17 @@ export {
   verifyCertificate,
 } from './certificates/gp-certificate.ts';
 export type { DecodedGpCertificate, GpCertificate } from './certificates/gp-certificate.ts';
+export {
+  decodeScenario3Parameters,
+  deriveScenario3,
+  encodeEphemeralKey,
+  encodeScenario3Parameters,
+  readScenario3Challenge,
+  SCENARIO3_DGI,
+  SCENARIO3_PARAMETER,
+  Scenario3Agreement,
+  scenario3CertificateCommand,
+  scenario3Receipt,
+  scenario3Signed,
+} from './key-agreement/scenario3.ts';
+export type { AgreedKeys, Scenario3Parameters } from './key-agreement/scenario3.ts';

@@ -31,6 +31,14 @@ export interface Loading {
   length: number;
 }
 
+/** Between the two commands of key agreement scenario #3: who was certified, and the challenge to sign. */
+export interface PendingAgreement {
+  readonly kind: 'scenario-3';
+  readonly domain: Aid;
+  readonly providerPoint: Uint8Array;
+  readonly challenge: Uint8Array;
+}
+
 /** The volatile state of one logical channel. */
 export interface Channel {
   readonly number: number;
@@ -50,8 +58,7 @@ export interface Channel {
   remaining: { data: Uint8Array; readonly sw: number } | undefined;
   /** What the selected applet keeps until deselected. */
   appletMemory: unknown;
-  /** Data objects that a command left for the steps after it: certificates of SCP11, a challenge of scenario #3. */
-  agreement: unknown;
+  agreement: PendingAgreement | undefined;
 }
 
 /** A channel with `selected` on it and nothing open. */

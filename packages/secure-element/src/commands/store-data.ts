@@ -3,10 +3,13 @@ import {
   aesCbcDecrypt,
   decodeDgis,
   decodeTlvs,
+  SCENARIO3_DGI,
+  SECURITY_DOMAIN_LIFE_CYCLE,
   STORE_DATA,
   STATUS_WORD,
   ZERO_BLOCK,
 } from '@sefleet/globalplatform';
+import type { Dgi } from '@sefleet/globalplatform';
 import type { Answer, AppletContext } from '../applets/applet.ts';
 import type { Application, SecurityDomain } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
@@ -15,6 +18,7 @@ import { appletContext } from './applet-commands.ts';
 import { NO_DATA, requireSession, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 import { isMadeByCard } from './get-data.ts';
+import { agreeOnKeys } from './key-agreement.ts';
 import { storeKeyGroupings } from './store-keys.ts';
 
 /** Data of one personalisation, over all its commands. */
@@ -30,15 +34,23 @@ export function storeData(context: CommandContext): Answer {
   const domain = selectedDomain(context);
   const data = collect(context);
   const last = (command.p1 & STORE_DATA.LAST) !== 0;
-  const target = channel.personalizing === undefined ? undefined : tx.find(channel.personalizing);
+  const target =
+    channel.personalizing === undefined
+      ? undefined
+      : orRefuse(tx.find(channel.personalizing), STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   if (target?.kind === 'application') {
     if (!last) return NO_DATA;
     channel.storing = undefined;
     return storeInApplet(context, target, data);
   }
+  // A domain below the selected one, before it has keys of its own.
+  const addressed = target ?? domain;
+  if (target !== undefined && target.lifeCycle !== SECURITY_DOMAIN_LIFE_CYCLE.SELECTABLE) {
+    return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  }
   const complete = isComplete(data, command.p1);
   if (!complete) return last ? refuse(STATUS_WORD.WRONG_DATA) : NO_DATA;
-  const answer = storeInDomain(context, domain, data);
+  const answer = storeInDomain(context, addressed, data);
   if (channel.storing !== undefined) channel.storing = { parts: [], next: channel.storing.next, length: 0 };
   if (last) channel.storing = undefined;
   return answer;
@@ -74,8 +86,10 @@ function isComplete(data: Uint8Array, p1: number): boolean {
 }
 
 function storeInDomain(context: CommandContext, domain: SecurityDomain, data: Uint8Array): Answer {
-  if ((context.command.p1 & FORMAT) === STORE_DATA.DGI)
-    return storeKeyGroupings(context, domain, decodeDgis(data));
+  if ((context.command.p1 & FORMAT) === STORE_DATA.DGI) {
+    const dgis = decodeDgis(data);
+    return isAgreement(dgis) ? agreeOnKeys(context, domain, dgis) : storeKeyGroupings(context, domain, dgis);
+  }
   let objects = domain.objects;
   for (const { tag, value } of decodeTlvs(data)) {
     if (isMadeByCard(tag)) refuse(STATUS_WORD.WRONG_DATA);
@@ -85,6 +99,10 @@ function storeInDomain(context: CommandContext, domain: SecurityDomain, data: Ui
   context.tx.put({ ...domain, objects });
   checkMemory(context.tx.state, context.card.profile, domain.aid);
   return NO_DATA;
+}
+
+function isAgreement(dgis: readonly Dgi[]): boolean {
+  return dgis[0]?.id === SCENARIO3_DGI.CERTIFICATE || dgis[0]?.id === SCENARIO3_DGI.PARAMETERS;
 }
 
 function storeInApplet(context: CommandContext, application: Application, data: Uint8Array): Answer {

@@ -6,3 +6,4 @@ export * as provisioning from './gen/sefleet/provisioning/v1/provisioning_pb.js'
 export * as simulation from './gen/sefleet/simulation/v1/simulation_pb.js';
 export * as switching from './gen/sefleet/switching/v1/switching_pb.js';
 export * as telemetry from './gen/sefleet/telemetry/v1/telemetry_pb.js';
+export * as secureElement from './gen/sefleet/secure_element/v1/secure_element_pb.js';

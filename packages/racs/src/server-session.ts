@@ -163,9 +163,14 @@ export class RacsServerSession {
   }
 
   #powerOn(seid: string, element: ServedSecureElement): Outcome {
+    try {
+      element.powerOn();
+    } catch {
+      // Somebody reaches the element by another door, or it does not start.
+      return { error: 'inUse', text: `${seid} cannot be powered on` };
+    }
     this.#context.locks.lock(seid, this);
     this.#selected.delete(seid);
-    element.powerOn();
     return { text: `${seid} is powered on` };
   }
 

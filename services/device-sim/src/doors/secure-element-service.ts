@@ -1,0 +1,84 @@
+import { secureElement } from '@sefleet/api';
+import { serve, type ServedService } from '@sefleet/service';
+import { simulationError } from '../errors.ts';
+import { ANSWER_TO_RESET, type BenchCard, type CardDirectory } from './card-directory.ts';
+import type { Visitors } from './visitors.ts';
+
+const PAGE_SIZE = 100;
+const PAGE_SIZE_MAX = 1000;
+const COMMAND_BYTES_MAX = 65_544;
+
+/** The cards over gRPC. */
+export function serveSecureElements(cards: CardDirectory, visitors: Visitors): ServedService {
+  return serve(secureElement.SecureElementService, {
+    listSecureElements: ({ pageSize, pageToken }) => {
+      const size = Math.min(pageSize === 0 ? PAGE_SIZE : pageSize, PAGE_SIZE_MAX);
+      const endpoints = cards.endpoints();
+      const start = pageToken === '' ? 0 : endpoints.findIndex((endpoint) => endpoint > pageToken);
+      const page = start === -1 ? [] : endpoints.slice(start, start + size);
+      const more = start !== -1 && start + size < endpoints.length;
+      return {
+        secureElements: page.flatMap((endpoint) => {
+          const card = cards.find(endpoint);
+          return card === undefined ? [] : [summaryOf(card)];
+        }),
+        nextPageToken: more ? (page.at(-1) ?? '') : '',
+        total: BigInt(endpoints.length),
+      };
+    },
+    openCard: (requests) => visit(requests, cards, visitors),
+    exportImage: ({ endpoint }) => ({ image: cardOf(cards, endpoint).image() }),
+  });
+}
+
+async function* visit(
+  requests: AsyncIterable<secureElement.OpenCardRequest>,
+  cards: CardDirectory,
+  visitors: Visitors,
+): AsyncGenerator<{ result: secureElement.OpenCardResponse['result'] }> {
+  const visitor = {};
+  let card: BenchCard | undefined;
+  try {
+    for await (const { action } of requests) {
+      if (card === undefined) {
+        if (action.case !== 'endpoint') throw firstMessageError();
+        card = cardOf(cards, action.value);
+        visitors.enter(card.endpoint, visitor);
+        yield { result: { case: 'answerToReset', value: ANSWER_TO_RESET } };
+      } else if (action.case === 'command' && action.value.length <= COMMAND_BYTES_MAX) {
+        yield { result: { case: 'response', value: card.transmit(action.value) } };
+      } else if (action.case === 'reset') {
+        card.reset();
+        yield { result: { case: 'answerToReset', value: ANSWER_TO_RESET } };
+      } else throw firstMessageError();
+    }
+  } finally {
+    if (card !== undefined) visitors.leave(card.endpoint, visitor);
+  }
+}
+
+function firstMessageError(): Error {
+  return simulationError(
+    'SIM_CARD_DIALOGUE',
+    'the first message names the card, each further one is one command',
+  );
+}
+
+function cardOf(cards: CardDirectory, endpoint: string): BenchCard {
+  const card = cards.find(endpoint);
+  if (card !== undefined) return card;
+  throw simulationError('SIM_CARD_NOT_FOUND', `no device of the running fleet is called ${endpoint}`, {
+    context: { endpoint },
+    hint: 'List the cards: sefleet se list',
+  });
+}
+
+function summaryOf(card: BenchCard): {
+  endpoint: string;
+  kind: BenchCard['kind'];
+  revision: bigint;
+  applications: string[];
+} {
+  const { endpoint, kind, revision, applications } = card;
+  return { endpoint, kind, revision: BigInt(revision), applications: [...applications] };
+}

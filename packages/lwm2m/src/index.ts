@@ -77,3 +77,32 @@ export { afterFailure, updateAfterSeconds } from './registration/retry-plan.ts';
 export type { RetryStep } from './registration/retry-plan.ts';
 export { defineObject, DEVICE_RESOURCE, enablerObjects } from './objects/enabler-objects.ts';
 export type { DeviceHooks } from './objects/enabler-objects.ts';
+export { FIRMWARE_RESULT, FIRMWARE_STATE, firmwareStep } from './objects/firmware-machine.ts';
+export type {
+  FirmwareInput,
+  FirmwareResult,
+  FirmwareState,
+  FirmwareStep,
+} from './objects/firmware-machine.ts';
+export {
+  FIRMWARE_RESOURCE,
+  firmwareDefaults,
+  firmwareUpdateObject,
+  recoverFirmware,
+} from './objects/firmware-update.ts';
+export type { FirmwareHooks, FirmwareVerdict } from './objects/firmware-update.ts';
+export {
+  BOOTSTRAP_FILE_BYTES_MAX,
+  bootstrapFromCard,
+  decodeBootstrapFile,
+  EF_DODF_BOOTSTRAP,
+  EF_LWM2M_BOOTSTRAP,
+  EF_ODF,
+  encodeBootstrapFile,
+  encodeDodf,
+  encodeOdf,
+  findBootstrapFile,
+  findDodf,
+  PKCS15_AID,
+} from './smartcard/bootstrap-file.ts';
+export type { BootstrapFileObject } from './smartcard/bootstrap-file.ts';

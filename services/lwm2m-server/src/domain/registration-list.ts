@@ -1,0 +1,64 @@
+import type { Lwm2mServer, RegisteredDevice } from '@sefleet/lwm2m-coap';
+import type { Clock } from '@sefleet/runtime';
+
+/** Which registrations a page is cut from. */
+export interface RegistrationFilter {
+  /** Empty: every kind. */
+  readonly kind: string;
+  /** Part of the endpoint name; empty: every name. */
+  readonly search: string;
+}
+
+/** One page. */
+export interface RegistrationPage {
+  readonly devices: readonly RegisteredDevice[];
+  /** Endpoint name to go on after; undefined on the last page. */
+  readonly next: string | undefined;
+  /** All that the filter lets through. */
+  readonly total: number;
+}
+
+/** Sorting a large fleet takes tens of milliseconds: the order is kept for so long even when devices come and go. */
+const ORDER_FRESH_MS = 1000;
+
+/** Registered devices in the order of their endpoint names. */
+export class RegistrationList {
+  readonly #server: Lwm2mServer;
+  readonly #clock: Clock;
+  #order: readonly string[] = [];
+  #orderedMs = -Infinity;
+
+  constructor(server: Lwm2mServer, clock: Clock) {
+    this.#server = server;
+    this.#clock = clock;
+  }
+
+  /** The first `size` registrations behind the endpoint name `after`. */
+  page(after: string, size: number, filter: RegistrationFilter): RegistrationPage {
+    const devices: RegisteredDevice[] = [];
+    let total = 0;
+    let more = false;
+    for (const endpoint of this.#sorted()) {
+      if (filter.search !== '' && !endpoint.includes(filter.search)) continue;
+      const device = this.#server.find(endpoint);
+      if (device === undefined || (filter.kind !== '' && device.registration.kind !== filter.kind)) continue;
+      total++;
+      if (endpoint <= after) continue;
+      if (devices.length < size) devices.push(device);
+      else more = true;
+    }
+    return { devices, total, next: more ? devices.at(-1)?.registration.endpoint : undefined };
+  }
+
+  #sorted(): readonly string[] {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#orderedMs >= ORDER_FRESH_MS) {
+      this.#order = Array.from(
+        this.#server.devices(),
+        ({ registration }) => registration.endpoint,
+      ).toSorted();
+      this.#orderedMs = nowMs;
+    }
+    return this.#order;
+  }
+}

@@ -1,0 +1,34 @@
+import { SefleetError } from '@sefleet/errors';
+import type { Fault, SefleetErrorOptions } from '@sefleet/errors';
+
+/** Every error that this service adds: its fault and what it means. */
+export const LWM2M_SERVICE_ERRORS = {
+  LWM2M_SOCKET_BIND: { fault: 'environment', doc: 'A UDP port for devices cannot be taken.' },
+  LWM2M_CREDENTIALS_UNAVAILABLE: {
+    fault: 'environment',
+    doc: 'Provisioning does not answer for credentials.',
+  },
+  LWM2M_APDU_REFUSED: { fault: 'peer', doc: 'The device refused a script of APDUs.' },
+  LWM2M_APDU_LOCK_TIMEOUT: {
+    fault: 'environment',
+    doc: 'Another conversation held the secure element for too long.',
+  },
+  LWM2M_APDU_CHANNEL_TIMEOUT: {
+    fault: 'caller',
+    doc: 'A conversation with a secure element was idle for too long.',
+  },
+  LWM2M_REQUEST_INVALID: { fault: 'caller', doc: 'A northbound request has a field that cannot be used.' },
+  LWM2M_PAGE_TOKEN_INVALID: { fault: 'caller', doc: 'The page token is not one of this server.' },
+} as const satisfies Record<string, { fault: Fault; doc: string }>;
+
+/** The codes of {@link LWM2M_SERVICE_ERRORS}. */
+export type Lwm2mServiceErrorCode = keyof typeof LWM2M_SERVICE_ERRORS;
+
+/** An error of this service, with the fault that the catalogue gives its code. */
+export function serviceError(
+  code: Lwm2mServiceErrorCode,
+  message: string,
+  options: SefleetErrorOptions = {},
+): SefleetError {
+  return new SefleetError(code, LWM2M_SERVICE_ERRORS[code].fault, message, options);
+}

@@ -1,0 +1,64 @@
+import { integerSetting, portSetting, textSetting } from '@sefleet/config';
+
+/** What the LwM2M server can be told, beside what every service can. */
+export const LWM2M_SERVER_SETTINGS = {
+  address: textSetting({
+    env: 'SEFLEET_LWM2M_ADDRESS',
+    doc: 'IP address where devices reach the LwM2M and the bootstrap server',
+    default: '127.0.0.1',
+  }),
+  lwm2mPort: portSetting({
+    env: 'SEFLEET_LWM2M_PORT',
+    doc: 'UDP port of the management server (coaps)',
+    default: 5684,
+  }),
+  bootstrapPort: portSetting({
+    env: 'SEFLEET_BOOTSTRAP_PORT',
+    doc: 'UDP port of the bootstrap server (coaps)',
+    default: 5784,
+  }),
+  provisioningTarget: textSetting({
+    env: 'SEFLEET_PROVISIONING_TARGET',
+    doc: 'gRPC address of provisioning, the source of PSKs and bootstrap configurations',
+    default: '127.0.0.1:50051',
+  }),
+  mqttUrl: textSetting({
+    env: 'SEFLEET_MQTT_URL',
+    doc: 'MQTT broker that records are published to, over mutual TLS',
+    default: 'mqtts://127.0.0.1:8883',
+    pattern: /^mqtts?:\/\/.+/,
+    expected: 'an mqtts or mqtt URL',
+  }),
+  maxPublishing: integerSetting({
+    env: 'SEFLEET_LWM2M_MAX_PUBLISHING',
+    doc: 'Sends that wait for the broker at once; further ones are answered 5.03',
+    unit: 'sends',
+    min: 1,
+    max: 60_000,
+    default: 4096,
+  }),
+  awakeTimeMs: integerSetting({
+    env: 'SEFLEET_LWM2M_AWAKE_MS',
+    doc: 'how long a queue-mode device listens after its last message (LwM2M Core §6.5)',
+    unit: 'ms',
+    min: 100,
+    max: 600_000,
+    default: 93_000,
+  }),
+  operationTimeoutMs: integerSetting({
+    env: 'SEFLEET_LWM2M_OPERATION_TIMEOUT_MS',
+    doc: 'how long an operation on a device may take',
+    unit: 'ms',
+    min: 100,
+    max: 600_000,
+    default: 60_000,
+  }),
+  socketBufferBytes: integerSetting({
+    env: 'SEFLEET_LWM2M_SOCKET_BUFFER',
+    doc: 'receive and send buffer of each UDP socket; the system may grant less',
+    unit: 'bytes',
+    min: 65_536,
+    max: 268_435_456,
+    default: 8_388_608,
+  }),
+} as const;

@@ -66,6 +66,14 @@ export declare type StartFleetRequest = Message<"sefleet.simulation.v1.StartFlee
    * @generated from field: uint32 time_compression = 4;
    */
   timeCompression: number;
+
+  /**
+   * Virtual time at which the behaviour models begin, in milliseconds since 1970. 0: an evening in January, with the real
+   * time in the records, so that a seed gives the same values whenever it is used.
+   *
+   * @generated from field: uint64 virtual_start_ms = 5;
+   */
+  virtualStartMs: bigint;
 };
 
 /**

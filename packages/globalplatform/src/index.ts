@@ -112,6 +112,7 @@ export {
   decodePutKey,
   KEY_TYPE,
   putKeysCommand,
+  putPrivateKeyCommand,
   putPublicKeyCommand,
   putSymmetricKeyCommand,
   splitSymmetricValue,

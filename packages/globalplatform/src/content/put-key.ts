@@ -105,6 +105,22 @@ export function putPublicKeyCommand(
   return gpCommand(INS.PUT_KEY, options.oldVersion ?? 0, options.keyId, data);
 }
 
+/** PUT KEY with an EC private key: its scalar, encrypted. For key agreement keys that a factory writes. */
+export function putPrivateKeyCommand(
+  session: KeyEncryptor,
+  scalar: Uint8Array,
+  options: { readonly newVersion: number; readonly keyId: number; readonly oldVersion?: number },
+): CommandApdu {
+  const value = concatBytes(Uint8Array.of(scalar.length), session.encryptSensitive(padToBlocks(scalar)));
+  const data = concatBytes(
+    Uint8Array.of(options.newVersion),
+    encodeTlv(KEY_TYPE.EC_PRIVATE, value),
+    Uint8Array.of(KEY_TYPE.EC_PARAMETERS, 1, 0),
+    Uint8Array.of(0),
+  );
+  return gpCommand(INS.PUT_KEY, options.oldVersion ?? 0, options.keyId, data);
+}
+
 /** Reads a PUT KEY command. */
 export function decodePutKey(command: CommandApdu): PutKey {
   const multiple = (command.p2 & MULTIPLE) !== 0;
@@ -150,12 +166,16 @@ export function splitSymmetricValue(
 
 function aesKeyBlock(session: KeyEncryptor, key: Uint8Array, encoding: KeyEncoding): Uint8Array {
   const whole = key.length % AES_BLOCK === 0;
-  const padded = whole ? key : concatBytes(key, new Uint8Array(AES_BLOCK - (key.length % AES_BLOCK)));
-  const ciphertext = session.encryptSensitive(padded);
+  const ciphertext = session.encryptSensitive(padToBlocks(key));
   const value =
     encoding === 'bare' && whole ? ciphertext : concatBytes(Uint8Array.of(key.length), ciphertext);
   const checkValue = aesKeyCheckValue(key);
   return concatBytes(encodeTlv(KEY_TYPE.AES, value), Uint8Array.of(checkValue.length), checkValue);
+}
+
+function padToBlocks(key: Uint8Array): Uint8Array {
+  const over = key.length % AES_BLOCK;
+  return over === 0 ? key : concatBytes(key, new Uint8Array(AES_BLOCK - over));
 }
 
 /** A key block ends with the length of its check value, which no key type byte collides with (all are 80 or above). */

@@ -1,0 +1,136 @@
+import { createECDH, generateKeyPairSync } from 'node:crypto';
+import { concatBytes, fromHex } from '@sefleet/bytes';
+import {
+  aid,
+  aidBytes,
+  CERTIFICATE_USAGE,
+  ecPoint,
+  encodeCertificate,
+  encodeSecurityDomainParameters,
+  installCommand,
+  installForExtraditionCommand,
+  PRIVILEGE,
+  putKeysCommand,
+  putPrivateKeyCommand,
+  putPublicKeyCommand,
+  putSymmetricKeyCommand,
+  storeDataCommands,
+  withToken,
+} from '@sefleet/globalplatform';
+import { RECORDS_LOAD_FILE, RECORDS_MODULE } from '../applets/records/identifiers.ts';
+import { recordsPersonalisationCommands } from '../clients/applet-personalisation.ts';
+import type { CardPorts, SecureElement } from '../card/secure-element.ts';
+import { installDomain, newCard, open, OPEN_DOMAIN, seededRng, send, testKeys } from './card-fixture.ts';
+
+/** The domains of a supplier switch: the trusted service manager's, the suppliers', the controlling authority's. */
+export const TSM = aid('A0000001515350410A');
+export const OLD_SUPPLIER = aid('A0000001515350410B');
+export const NEW_SUPPLIER = aid('A0000001515350410C');
+export const AUTHORITY = aid('A0000001515350410D');
+export const METER_APPLET = aid('F07365666C65657401AA');
+export const METER = 'urn:dev:sefleet:meter-000042';
+
+/** Who holds which secret; no party has another's. */
+export const PARTIES = {
+  issuer: {
+    tokenKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
+    receiptKey: testKeys('receipts').enc,
+  },
+  tsm: { keys: testKeys('tsm') },
+  oldSupplier: { keys: testKeys('old supplier'), recordKey: testKeys('old records').enc },
+  newSupplier: {
+    signingKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
+    keys: testKeys('new supplier'),
+    recordKey: testKeys('new records').enc,
+  },
+  authority: { key: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
+} as const;
+
+/** Issuer identification and image number of fixture cards. */
+export const CARD_UNIQUE_DATA = concatBytes(fromHex('49440123'), fromHex('0000000000000001'));
+
+/** The new supplier's certificate, by the controlling authority. */
+export const NEW_SUPPLIER_CERTIFICATE = encodeCertificate(
+  {
+    serialNumber: fromHex('0102'),
+    authority: fromHex('4341'),
+    subject: Buffer.from('southern-power'),
+    usage: CERTIFICATE_USAGE.DIGITAL_SIGNATURE,
+    expiration: '20301231',
+    publicKey: ecPoint(PARTIES.newSupplier.signingKey),
+  },
+  PARTIES.authority.key,
+);
+
+/** A meter in the field: the old supplier has its domain and the metering applet; the new one has nothing yet. */
+export async function meterInTheField(ports: Partial<CardPorts> = {}): Promise<SecureElement> {
+  const card = newCard(ports);
+  await prepareIssuer(card);
+  await send(await open(card), installDomain(TSM, PRIVILEGE.DELEGATED_MANAGEMENT));
+  const tsmFirst = await open(card, TSM);
+  await send(tsmFirst, putKeysCommand(tsmFirst, PARTIES.tsm.keys, { newVersion: 0x31 }));
+  await prepareAuthority(card);
+  await prepareOldSupplier(card);
+  card.reset();
+  return card;
+}
+
+async function prepareIssuer(card: SecureElement): Promise<void> {
+  const issuer = await open(card);
+  const { tokenKey, receiptKey } = PARTIES.issuer;
+  await send(issuer, putPublicKeyCommand({ point: ecPoint(tokenKey) }, { newVersion: 0x70, keyId: 1 }));
+  await send(issuer, putSymmetricKeyCommand(issuer, receiptKey, { newVersion: 0x71, keyId: 1 }));
+}
+
+async function prepareAuthority(card: SecureElement): Promise<void> {
+  const parameters = encodeSecurityDomainParameters({ controllingAuthority: fromHex('01') });
+  await send(await open(card), installDomain(AUTHORITY, PRIVILEGE.GLOBAL_SERVICE, parameters));
+  const session = await open(card, AUTHORITY);
+  const scalar = seededRng('authority domain').bytes(32);
+  const ecdh = createECDH('prime256v1');
+  ecdh.setPrivateKey(scalar);
+  const certificate = encodeCertificate(
+    {
+      serialNumber: fromHex('0101'),
+      authority: fromHex('4341'),
+      subject: CARD_UNIQUE_DATA,
+      usage: CERTIFICATE_USAGE.KEY_AGREEMENT,
+      expiration: '20301231',
+      publicKey: ecdh.getPublicKey(),
+    },
+    PARTIES.authority.key,
+  );
+  const root = ecPoint(PARTIES.authority.key);
+  await send(session, putPublicKeyCommand({ point: root }, { newVersion: 0x74, keyId: 1 }));
+  await send(session, putPrivateKeyCommand(session, scalar, { newVersion: 0x74, keyId: 3 }));
+  for (const command of storeDataCommands(certificate, { format: 'ber-tlv' })) await send(session, command);
+  await send(session, putKeysCommand(session, testKeys('authority domain'), { newVersion: 1 }));
+}
+
+async function prepareOldSupplier(card: SecureElement): Promise<void> {
+  const { tokenKey } = PARTIES.issuer;
+  const tsm = await open(card, TSM, PARTIES.tsm.keys);
+  await send(tsm, withToken(installDomain(OLD_SUPPLIER, 0, OPEN_DOMAIN), tokenKey));
+  const applet = installCommand({
+    loadFile: aidBytes(RECORDS_LOAD_FILE),
+    module: aidBytes(RECORDS_MODULE),
+    instance: aidBytes(METER_APPLET),
+    privileges: 0,
+    parameters: fromHex('c900'),
+  });
+  await send(tsm, withToken(applet, tokenKey));
+  const toSupplier = installForExtraditionCommand(aidBytes(OLD_SUPPLIER), aidBytes(METER_APPLET));
+  await send(tsm, withToken(toSupplier, tokenKey));
+  const first = await open(card, OLD_SUPPLIER, PARTIES.tsm.keys);
+  await send(first, putKeysCommand(first, PARTIES.oldSupplier.keys, { newVersion: 1 }));
+  const supplier = await open(card, OLD_SUPPLIER, PARTIES.oldSupplier.keys);
+  const owner = {
+    stakeholder: 'northern-power',
+    keyVersion: 1,
+    endpoint: METER,
+    recordKey: PARTIES.oldSupplier.recordKey,
+  };
+  for (const command of recordsPersonalisationCommands(supplier, aidBytes(METER_APPLET), owner)) {
+    await send(supplier, command);
+  }
+}

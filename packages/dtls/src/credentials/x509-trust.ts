@@ -58,7 +58,8 @@ export function createX509Trust(
     const nowMs = options.clock.wallMs();
     const links = chain.map(readLink);
     const [own] = links;
-    if (own === undefined || links.length > CHAIN_LENGTH_MAX) throw refuse('chainTooLong', 'too many certificates');
+    if (own === undefined || links.length > CHAIN_LENGTH_MAX)
+      throw refuse('chainTooLong', 'too many certificates');
     checkPurpose(own, subject);
     for (const { link, issuer } of pathTo(anchors, links)) {
       checkTime(link.certificate, nowMs);
@@ -123,7 +124,8 @@ function checkExtensions(link: Link): void {
 }
 
 function checkTime(certificate: X509Certificate, nowMs: number): void {
-  if (nowMs < certificate.validFromDate.getTime()) throw refuse('notYetValid', 'a certificate is not valid yet');
+  if (nowMs < certificate.validFromDate.getTime())
+    throw refuse('notYetValid', 'a certificate is not valid yet');
   if (nowMs > certificate.validToDate.getTime()) throw refuse('expired', 'a certificate has expired');
 }
 
@@ -191,5 +193,9 @@ function refuse(
   cause?: unknown,
 ): SefleetError {
   const options = { context: { reason, ...context } };
-  return dtlsError('DTLS_CERTIFICATE_REFUSED', message, cause === undefined ? options : { ...options, cause });
+  return dtlsError(
+    'DTLS_CERTIFICATE_REFUSED',
+    message,
+    cause === undefined ? options : { ...options, cause },
+  );
 }

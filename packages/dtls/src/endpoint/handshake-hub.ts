@@ -6,7 +6,12 @@ import type { KeyAgreementProvider } from '../credentials/key-providers.ts';
 import { createSoftwareKeyAgreement } from '../credentials/software-key-agreement.ts';
 import { dtlsError, type HandshakeFailure } from '../errors.ts';
 import { ClientFlow } from '../handshake/client-flow.ts';
-import { Handshake, type HandshakeHost, type HandshakeOutcome } from '../handshake/handshake.ts';
+import {
+  Handshake,
+  type HandshakeHost,
+  type HandshakeOutcome,
+  type HandshakeRest,
+} from '../handshake/handshake.ts';
 import { ServerFlow, type ServerContext } from '../handshake/server-flow.ts';
 import { Session } from '../session/session.ts';
 import {
@@ -145,28 +150,32 @@ export class HandshakeHub {
       mtuTo: (link) => mtu ?? this.#channel.maxPayload(link),
       transmit: (datagram, link) => this.#channel.send(datagram, link),
       logSecret: (random, secret) => keyLog?.(`CLIENT_RANDOM ${toHex(random)} ${toHex(secret)}`),
-      keysReady: (handshake) => this.table.nameCid(handshake),
-      established: (handshake, outcome, early) => this.#onEstablished(handshake, outcome, early),
-      retired: (handshake) => this.#sessions.retire(handshake),
+      cidChosen: (handshake, cid) => this.table.nameCid(handshake, cid),
+      established: (handshake, outcome, rest) => this.#onEstablished(handshake, outcome, rest),
       failed: (handshake, failure) => this.#onFailed(handshake, failure),
       drop: (reason) => this.#sessions.drop(reason),
     };
   }
 
-  #onEstablished(handshake: Handshake, outcome: HandshakeOutcome, early: readonly Uint8Array[]): void {
+  #onEstablished(handshake: Handshake, outcome: HandshakeOutcome, rest: HandshakeRest): void {
     this.table.remove(handshake);
     const { records, identity, ...facts } = outcome;
     const key = `dtls:${toHex(this.#runtime.rng.bytes(SESSION_KEY_LENGTH))}`;
     const nowMs = this.#runtime.clock.monotonicMs();
     const session = new Session(key, handshake.link, { identity, records, facts }, nowMs);
-    this.#sessions.add(session, handshake);
+    this.#sessions.add(session);
+    if (rest.lastFlight !== undefined) {
+      // Longer than a peer waits between two repetitions of its flight.
+      const graceMs = this.#host.flightTimers.maxTimeoutMs * 2;
+      this.#sessions.keepLastFlight(session, rest.lastFlight, graceMs);
+    }
     this.#counters.add('handshakes.completed');
     this.#counters.add(`handshakes.${facts.resumed ? 'resumed' : 'full'}`);
     this.#counters.add(`cipherSuite.${records.suite.name}`);
     this.#events.sessionEstablished?.(session, session.info());
     this.#waiters.get(handshake)?.resolve(session);
     this.#waiters.delete(handshake);
-    for (const content of early) {
+    for (const content of rest.early) {
       this.#sessions.receiveContent(session, { type: ContentType.application_data, content });
     }
   }

@@ -43,18 +43,15 @@ export class HandshakeTable {
     this.#perSource.set(address, (this.#perSource.get(address) ?? 0) + 1);
   }
 
-  /** Its keys are there, so its records may come under its connection ID. */
-  nameCid(handshake: Handshake): void {
-    const cid = handshake.records?.receiveCid;
-    if (cid !== undefined) this.#byCid.set(cidKey(cid), handshake);
+  nameCid(handshake: Handshake, cid: Uint8Array): void {
+    this.#byCid.set(cidKey(cid), handshake);
   }
 
   remove(handshake: Handshake): void {
     const { key, address } = handshake.link;
     if (this.#byAddress.get(key) !== handshake) return;
     this.#byAddress.delete(key);
-    const cid = handshake.records?.receiveCid;
-    if (cid !== undefined) this.#byCid.delete(cidKey(cid));
+    if (handshake.receiveCid !== undefined) this.#byCid.delete(cidKey(handshake.receiveCid));
     const left = (this.#perSource.get(address) ?? 1) - 1;
     if (left > 0) this.#perSource.set(address, left);
     else this.#perSource.delete(address);

@@ -4,7 +4,7 @@ import { decodeHandshakeFragments } from '../codec/handshake-fragment.ts';
 import type { WireRecord } from '../codec/record.ts';
 import { AlertDescription, AlertLevel, ContentType, HandshakeType } from '../constants.ts';
 import type { PlainRecord } from '../crypto/record-protection.ts';
-import type { Handshake } from '../handshake/handshake.ts';
+import type { LastFlight } from '../handshake/last-flight.ts';
 import { SECURE_EPOCH } from '../session/secure-records.ts';
 import type { Session } from '../session/session.ts';
 import { SessionTable } from '../session/session-table.ts';
@@ -18,7 +18,6 @@ export class SessionHub {
   readonly #runtime: Runtime;
   readonly #events: DtlsEvents;
   readonly #counters: Counters;
-  readonly #finishing = new Map<Handshake, Session>();
   /** Records are built here; the channel has taken what it needs when `send` returns. */
   #out = new Uint8Array(2048);
   handlers: DatagramHandlers | undefined;
@@ -35,8 +34,8 @@ export class SessionHub {
     this.#counters = world.counters;
   }
 
-  /** Takes a new session in. Its handshake stays at hand while the peer may ask for our last flight again. */
-  add(session: Session, handshake: Handshake): void {
+  /** Takes a new session in. */
+  add(session: Session): void {
     const earlier = this.table.atAddress(session.link.key);
     // RFC 6347 §4.2.8: the client at this address lost the old session. One that only moved away is found by its CID.
     if (
@@ -46,15 +45,12 @@ export class SessionHub {
       this.end(earlier, 'replaced', undefined);
     }
     this.table.add(session);
-    session.finishing = handshake;
-    this.#finishing.set(handshake, session);
   }
 
-  /** The handshake's last flight is needed no more. */
-  retire(handshake: Handshake): void {
-    const session = this.#finishing.get(handshake);
-    this.#finishing.delete(handshake);
-    if (session !== undefined) session.finishing = undefined;
+  /** Keeps our last flight at hand while the peer may ask for it again. */
+  keepLastFlight(session: Session, lastFlight: LastFlight, graceMs: number): void {
+    session.lastFlight = lastFlight;
+    lastFlight.keep(this.#runtime.timers, graceMs, () => letGo(session));
   }
 
   /** Sends one datagram; `contentMax` is what fits the path. */
@@ -89,7 +85,7 @@ export class SessionHub {
     switch (record.type) {
       case ContentType.application_data:
         // The peer speaks under the new keys, so it got our last flight.
-        if (session.finishing !== undefined) this.#letGo(session.finishing);
+        letGo(session);
         this.#counters.add('received');
         this.handlers?.datagram(record.content, session);
         return;
@@ -108,7 +104,7 @@ export class SessionHub {
   end(session: Session, reason: SessionCloseReason, alert: number | undefined): void {
     if (!this.table.remove(session)) return;
     if (alert !== undefined) this.#sendAlert(session, AlertLevel.warning, alert);
-    if (session.finishing !== undefined) this.#letGo(session.finishing);
+    letGo(session);
     this.#counters.add(`closed.${reason}`);
     this.handlers?.peerGone?.(session, reason);
     this.#events.sessionClosed?.(session, reason);
@@ -125,17 +121,12 @@ export class SessionHub {
 
   /** Forgets all sessions without a word. */
   forget(): void {
-    for (const handshake of this.#finishing.keys()) this.#letGo(handshake);
+    for (const session of this.table.values()) letGo(session);
     this.table.clear();
   }
 
   drop(reason: string): void {
     this.#counters.add(`dropped.${reason}`);
-  }
-
-  #letGo(handshake: Handshake): void {
-    handshake.dispose();
-    this.retire(handshake);
   }
 
   #move(session: Session, to: Peer): void {
@@ -163,7 +154,7 @@ export class SessionHub {
     try {
       const fragments = decodeHandshakeFragments(content);
       first = fragments[0]?.type;
-      if (first === HandshakeType.finished) session.finishing?.receiveLate(fragments);
+      if (first === HandshakeType.finished) session.lastFlight?.receive(fragments);
     } catch {
       this.drop('malformed');
       return;
@@ -196,6 +187,11 @@ export function contentMax(session: Session, mtu: number): number {
   // RFC 8449 §4 counts the type that RFC 9146 §4 moves behind the content.
   const limit = facts.recordSizeLimit - (records.sendCid === undefined ? 0 : 1);
   return Math.max(0, Math.min(mtu - records.overhead, limit));
+}
+
+function letGo(session: Session): void {
+  session.lastFlight?.dispose();
+  session.lastFlight = undefined;
 }
 
 function sameIdentity(a: Session, b: Session): boolean {

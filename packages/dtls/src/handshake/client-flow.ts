@@ -153,6 +153,7 @@ export class ClientFlow implements Flow {
     const hello = decodeServerHello(message.body);
     const negotiated = readServerHello(hello, this.#offer);
     this.#negotiated = negotiated;
+    if (negotiated.serverCid !== undefined) this.#handshake.expectCid(this.#context.receiveCid);
     if (this.#settings.requireExtendedMasterSecret === true && !negotiated.extendedMasterSecret) {
       throw insufficient('the server does not know the extended master secret');
     }

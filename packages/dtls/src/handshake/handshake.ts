@@ -9,6 +9,7 @@ import type { SecureRecords } from '../session/secure-records.ts';
 import type { DtlsLimits, FlightTimerSettings } from '../settings.ts';
 import { CHANGE_CIPHER_SPEC, unexpectedMessage, type Flow } from './flow.ts';
 import { FlightWriter } from './flight.ts';
+import { LastFlight } from './last-flight.ts';
 import { Reassembler, type IncomingMessage, type ReassemblyBudget } from './reassembly.ts';
 import { Transcript } from './transcript.ts';
 
@@ -25,6 +26,14 @@ export interface HandshakeOutcome {
   readonly resumption: Uint8Array | undefined;
 }
 
+/** What a completed handshake leaves to be looked after. */
+export interface HandshakeRest {
+  /** Application data that overtook the peer's Finished. */
+  readonly early: readonly Uint8Array[];
+  /** Set on the side that spoke last. */
+  readonly lastFlight: LastFlight | undefined;
+}
+
 /** The world of a handshake: one endpoint serves all of its handshakes. */
 export interface HandshakeHost {
   readonly runtime: Runtime;
@@ -36,11 +45,9 @@ export interface HandshakeHost {
   transmit(datagram: Uint8Array, link: Peer): void;
   /** For the key log. */
   logSecret(clientRandom: Uint8Array, masterSecret: Uint8Array): void;
-  keysReady(handshake: Handshake): void;
-  /** `early` is application data that overtook the peer's Finished. */
-  established(handshake: Handshake, outcome: HandshakeOutcome, early: readonly Uint8Array[]): void;
-  /** The peer will not ask for our last flight again. */
-  retired(handshake: Handshake): void;
+  /** The peer may put this connection ID on its records from now on. */
+  cidChosen(handshake: Handshake, cid: Uint8Array): void;
+  established(handshake: Handshake, outcome: HandshakeOutcome, rest: HandshakeRest): void;
   failed(handshake: Handshake, failure: HandshakeFailure): void;
   drop(reason: 'malformed' | 'unexpected' | 'heldFull' | 'reassembly' | 'forged' | 'replayed'): void;
 }
@@ -59,6 +66,8 @@ export class Handshake {
   readonly link: Peer;
   readonly role: 'client' | 'server';
   readonly transcript = new Transcript();
+  /** The connection ID that the peer was given for its records. */
+  receiveCid: Uint8Array | undefined;
   readonly #incoming: Reassembler;
   readonly #writer: FlightWriter;
   readonly #flow: Flow;
@@ -67,7 +76,7 @@ export class Handshake {
   #timeouts = 0;
   #lastSentMs = 0;
   #busy = false;
-  #status: 'running' | 'completed' | 'over' = 'running';
+  #isOver = false;
   /** Set once ChangeCipherSpec was accepted: protected records can be opened. */
   #readSecure = false;
   /** Sequence number of the newest ChangeCipherSpec record. */
@@ -100,10 +109,6 @@ export class Handshake {
     return this.#writer.records;
   }
 
-  get completed(): boolean {
-    return this.#status === 'completed';
-  }
-
   get claimedIdentity(): string | undefined {
     return this.#flow.claimedIdentity;
   }
@@ -125,10 +130,10 @@ export class Handshake {
 
   /** An unprotected record. */
   receivePlain(record: WireRecord): void {
-    if (this.#status === 'over') return;
+    if (this.#isOver) return;
     switch (record.type) {
       case ContentType.handshake:
-        if (this.#readSecure && this.#status === 'running') this.host.drop('unexpected');
+        if (this.#readSecure) this.host.drop('unexpected');
         else this.#receiveFragments(record.payload, 0, record.sequence);
         break;
       case ContentType.change_cipher_spec:
@@ -146,23 +151,12 @@ export class Handshake {
 
   /** A protected record; those that come before their keys wait. */
   receiveSecure(record: WireRecord): void {
-    if (this.#status !== 'running') return;
+    if (this.#isOver) return;
     if (this.#readSecure && this.records !== undefined) {
       this.#open(record, this.records);
       this.#drain();
     } else if (this.#held.length >= this.host.limits.maxHeldRecords) this.host.drop('heldFull');
     else this.#held.push({ ...record, payload: record.payload.slice(), cid: record.cid?.slice() });
-  }
-
-  /** The peer repeats its last flight although we are done: it did not get ours. RFC 6347 §4.2.4. */
-  repeatFlight(): void {
-    if (this.#status === 'completed') this.#transmit();
-  }
-
-  /** A handshake fragment under keys, after the handshake is complete. */
-  receiveLate(fragments: readonly HandshakeFragment[]): void {
-    const last = this.#incoming.nextSeq - 1;
-    if (fragments.some((fragment) => fragment.messageSeq === last)) this.repeatFlight();
   }
 
   /** Starts a new flight: what the flow sends next follows from here. */
@@ -188,28 +182,36 @@ export class Handshake {
     if (awaitReply) this.armTimer();
   }
 
+  /** Protected records may come under `cid`, even before their keys are there. */
+  expectCid(cid: Uint8Array | undefined): void {
+    if (cid === undefined || cid.length === 0) return;
+    this.receiveCid = cid;
+    this.host.cidChosen(this, cid);
+  }
+
   /** Keys were derived. They seal what we send after ChangeCipherSpec, and open records after the peer's. */
   useRecords(records: SecureRecords): void {
     this.#writer.records = records;
-    this.host.keysReady(this);
   }
 
   /** Everything is verified. Whoever sent the last flight stays ready to repeat it. */
   complete(outcome: HandshakeOutcome): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#status = 'completed';
-    this.#incoming.clear();
-    this.host.established(this, outcome, this.#early.splice(0));
+    const { host, link } = this;
     const sentLastFlight = (this.role === 'server') !== outcome.resumed;
-    const { timers } = this.host.runtime;
-    const graceMs = sentLastFlight ? this.host.flightTimers.maxTimeoutMs * 2 : 0;
-    if (this.#status === 'completed') this.#timer = timers.after(graceMs, () => this.#retire());
+    const transmit = (datagram: Uint8Array): void => host.transmit(datagram, link);
+    // The Finished that is handled just now was the last message taken.
+    const answers = this.#incoming.nextSeq - 1;
+    const lastFlight = sentLastFlight
+      ? new LastFlight(this.#writer, { mtu: host.mtuTo(link), transmit, answers })
+      : undefined;
+    const early = this.#early.splice(0);
+    this.dispose();
+    host.established(this, outcome, { early, lastFlight });
   }
 
   /** Ends the handshake, telling the peer when the failure has an alert of ours. */
   fail(failure: HandshakeFailure): void {
-    if (this.#status !== 'running') return;
+    if (this.#isOver) return;
     if (failure.alert !== undefined && failure.reason !== 'alertReceived') {
       this.host.transmit(this.#writer.alert(AlertLevel.fatal, failure.alert), this.link);
     }
@@ -219,16 +221,11 @@ export class Handshake {
 
   /** Lets go of the timer and of everything held. */
   dispose(): void {
-    this.#status = 'over';
+    this.#isOver = true;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#incoming.clear();
     this.#held = [];
-  }
-
-  #retire(): void {
-    this.dispose();
-    this.host.retired(this);
   }
 
   #receiveFragments(payload: Uint8Array, epoch: number, sequence: number): void {
@@ -276,7 +273,7 @@ export class Handshake {
 
   /** Handles what is complete and in order, as far as it goes without waiting for a key provider. */
   #drain(): void {
-    while (this.#status === 'running' && !this.#busy) {
+    while (!this.#isOver && !this.#busy) {
       if (this.#flow.expects(CHANGE_CIPHER_SPEC) && this.#changeCipherSpecAt > this.#handledUpTo) {
         this.#run(() => this.#flow.step(CHANGE_CIPHER_SPEC, undefined));
         this.#readSecure = true;
@@ -334,8 +331,7 @@ export class Handshake {
   #repeatIfQuiet(): void {
     const quietMs = this.host.runtime.clock.monotonicMs() - this.#lastSentMs;
     // Both sides have timers: answering every repeated fragment as well would multiply flights.
-    if (this.#status === 'running' && quietMs >= this.host.flightTimers.initialTimeoutMs / 2)
-      this.#transmit();
+    if (quietMs >= this.host.flightTimers.initialTimeoutMs / 2) this.#transmit();
   }
 
   #onTimeout(): void {

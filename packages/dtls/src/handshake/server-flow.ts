@@ -33,10 +33,16 @@ import {
   type Flow,
   type StepTable,
 } from './flow.ts';
+import { findResumable } from './find-resumable.ts';
 import type { Handshake } from './handshake.ts';
 import { trustPeer, verifyPeerSignature, type TrustedPeer } from './peer-certificate.ts';
 import { decodePskIdentity, lookUpPsk } from './psk-lookup.ts';
-import { asksCertificate, CERTIFICATE_REQUEST, serverCertificate, serverKeyExchange } from './server-flight.ts';
+import {
+  asksCertificate,
+  CERTIFICATE_REQUEST,
+  serverCertificate,
+  serverKeyExchange,
+} from './server-flight.ts';
 import type { IncomingMessage } from './reassembly.ts';
 import { masterSecretFor, nonEmpty, secureRecordsFor, sharedSecretWith, type Randoms } from './secrets.ts';
 import { serverHelloExtensions } from './server-hello-reply.ts';
@@ -155,7 +161,8 @@ export class ServerFlow implements Flow {
       throw insufficient('the client does not know the extended master secret');
     }
     if (wishes.cid !== undefined) this.#receiveCid = this.#context.newCid();
-    const resumable = this.#resumable(hello, wishes);
+    this.#handshake.expectCid(this.#receiveCid);
+    const resumable = findResumable(hello, wishes, settings);
     if (resumable !== undefined) return this.#resume(hello, wishes, resumable);
     return this.#startFull(hello, wishes);
   }
@@ -218,21 +225,6 @@ export class ServerFlow implements Flow {
     }
     this.#complete();
     return 'done';
-  }
-
-  /** RFC 5246 §7.4.1.2 and RFC 7627 §5.3: when the session that the client names can be gone on with. */
-  #resumable(hello: ClientHello, wishes: ClientWishes): ResumptionState | undefined {
-    const { settings } = this.#context;
-    const stored = hello.sessionId.length === 0 ? undefined : settings.resumption?.find(hello.sessionId);
-    if (stored === undefined) return undefined;
-    const state = decodeResumptionState(stored);
-    // RFC 6066 §3: not under another name.
-    if (!hello.cipherSuites.includes(state.suite.id) || state.serverName !== wishes.serverName)
-      return undefined;
-    if (!suitesOf(settings).includes(state.suite)) return undefined;
-    if (state.extendedMasterSecret === wishes.extendedMasterSecret) return state;
-    if (!state.extendedMasterSecret) return undefined;
-    throw insufficient('the session had an extended master secret');
   }
 
   /** RFC 5246 §7.3, the abbreviated handshake: we finish first. */

@@ -1,5 +1,6 @@
 import type { Peer, PeerIdentity } from '@sefleet/runtime';
-import type { HandshakeOutcome, Handshake } from '../handshake/handshake.ts';
+import type { HandshakeOutcome } from '../handshake/handshake.ts';
+import type { LastFlight } from '../handshake/last-flight.ts';
 import type { DtlsSessionInfo } from '../settings.ts';
 import type { SecureRecords } from './secure-records.ts';
 
@@ -16,7 +17,7 @@ export class Session implements Peer {
   link: Peer;
   lastHeardMs: number;
   /** Our last flight, until it is clear that the peer got it. */
-  finishing: Handshake | undefined;
+  lastFlight: LastFlight | undefined;
 
   constructor(
     key: string,

@@ -1,4 +1,4 @@
-import { fleet, management, provisioning, simulation, telemetry } from '@sefleet/api';
+import { fleet, management, provisioning, secureElement, simulation, telemetry } from '@sefleet/api';
 import { createGrpcClient, readTlsFiles, type GrpcClient } from '@sefleet/service';
 import { pkiFolder, type Layout } from './supervisor/layout.ts';
 
@@ -8,6 +8,7 @@ export interface Backend {
   readonly management: GrpcClient<typeof management.DeviceManagementService>;
   readonly manufacturing: GrpcClient<typeof provisioning.ManufacturingService>;
   readonly rotation: GrpcClient<typeof provisioning.RotationService>;
+  readonly secureElements: GrpcClient<typeof secureElement.SecureElementService>;
   readonly simulation: GrpcClient<typeof simulation.SimulationService>;
   readonly telemetry: GrpcClient<typeof telemetry.TelemetryService>;
   close(): void;
@@ -22,6 +23,7 @@ export function connectBackend(layout: Layout): Backend {
     management: createGrpcClient(management.DeviceManagementService, at(layout.lwm2mGrpcPort), tls),
     manufacturing: createGrpcClient(provisioning.ManufacturingService, at(layout.provisioningGrpcPort), tls),
     rotation: createGrpcClient(provisioning.RotationService, at(layout.provisioningGrpcPort), tls),
+    secureElements: createGrpcClient(secureElement.SecureElementService, at(layout.simulationGrpcPort), tls),
     simulation: createGrpcClient(simulation.SimulationService, at(layout.simulationGrpcPort), tls),
     telemetry: createGrpcClient(telemetry.TelemetryService, at(layout.analyticsGrpcPort), tls),
   };

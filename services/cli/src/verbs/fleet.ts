@@ -6,7 +6,8 @@ import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 import { readLayout } from '../supervisor/layout.ts';
 import { formatTable } from '../terminal/table.ts';
 
-const KIND_NAMES: Readonly<Record<common.DeviceKind, string>> = {
+/** Kinds as reports call them. */
+export const KIND_NAMES: Readonly<Record<common.DeviceKind, string>> = {
   [common.DeviceKind.UNSPECIFIED]: 'unknown',
   [common.DeviceKind.SMART_METER]: 'smart-meter',
   [common.DeviceKind.OBU]: 'obu',

@@ -3,7 +3,27 @@ import { demo } from './demo.ts';
 import { deviceAdd } from './device-add.ts';
 import { doctor } from './doctor.ts';
 import { fleetShow, fleetStart, fleetStop } from './fleet.ts';
+import { seApdu } from './se-apdu.ts';
+import { seAttach } from './se-attach.ts';
+import { seExport } from './se-export.ts';
+import { seList } from './se-list.ts';
+import { seRacs } from './se-racs.ts';
+import { seShow } from './se-show.ts';
 import { up } from './up.ts';
 
 /** Every verb, in the order of the help. */
-export const VERBS: readonly Verb[] = [up, demo, fleetStart, fleetShow, fleetStop, deviceAdd, doctor];
+export const VERBS: readonly Verb[] = [
+  up,
+  demo,
+  fleetStart,
+  fleetShow,
+  fleetStop,
+  deviceAdd,
+  seList,
+  seShow,
+  seApdu,
+  seExport,
+  seRacs,
+  seAttach,
+  doctor,
+];

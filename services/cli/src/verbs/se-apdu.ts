@@ -1,0 +1,70 @@
+import { createInterface } from 'node:readline/promises';
+import { fromHex, toHex } from '@sefleet/bytes';
+import { isSefleetError } from '@sefleet/errors';
+import { usageError, type Verb } from '../command-line.ts';
+import { visitCard, type CardVisit } from '../secure-element/card-visit.ts';
+import { describeCommand, describeResponse } from '../secure-element/describe-apdu.ts';
+import { withBackend } from './fleet.ts';
+
+export const seApdu: Verb = {
+  name: 'se apdu',
+  summary:
+    'talk to a card: APDUs as arguments, from a script, or typed in; commands and status words are explained',
+  positionals: '<endpoint> [hex ...]',
+  options: { json: { type: 'boolean', doc: 'one JSON line an exchange' } },
+  examples: [
+    'sefleet se apdu urn:dev:sefleet:meter-000001 00A4040000 80CA9F7F00',
+    'sefleet se apdu urn:dev:sefleet:meter-000001 < script.txt   # one APDU a line, # begins a comment',
+  ],
+  run: (parsed) => {
+    const [endpoint, ...apdus] = parsed.positionals;
+    if (endpoint === undefined) throw usageError('which card?', 'List them: sefleet se list');
+    return withBackend(async (backend) => {
+      const visit = await visitCard(backend, endpoint);
+      try {
+        for await (const line of apdus.length > 0 ? apdus : readLines()) {
+          const text = line.replace(/#.*/, '').trim();
+          if (text === 'reset') await visit.reset();
+          else if (text !== '') console.log(await exchangeLine(visit, text, parsed.flag('json')));
+        }
+      } finally {
+        visit.leave();
+      }
+    });
+  },
+};
+
+async function exchangeLine(visit: CardVisit, text: string, json: boolean): Promise<string> {
+  const command = parseApdu(text);
+  const response = await visit.transmit(command);
+  const shown = { command: describeCommand(command), response: describeResponse(response) };
+  if (json) return JSON.stringify({ hex: toHex(command), responseHex: toHex(response), ...shown });
+  return `> ${toHex(command).toUpperCase()}\n  ${shown.command}\n< ${shown.response}`;
+}
+
+function parseApdu(text: string): Uint8Array {
+  try {
+    const command = fromHex(text);
+    describeCommand(command);
+    return command;
+  } catch (error) {
+    if (!(error instanceof RangeError) && !isSefleetError(error)) throw error;
+    throw usageError(
+      `${JSON.stringify(text.slice(0, 40))} is no command APDU`,
+      'Four bytes in hexadecimal at least.',
+    );
+  }
+}
+
+async function* readLines(): AsyncGenerator<string> {
+  const terminal = process.stdin.isTTY;
+  const lines = createInterface({ input: process.stdin, ...(terminal ? { output: process.stderr } : {}) });
+  if (terminal) {
+    lines.setPrompt('apdu> ');
+    lines.prompt();
+  }
+  for await (const line of lines) {
+    yield line;
+    if (terminal) lines.prompt();
+  }
+}

@@ -1,0 +1,62 @@
+import { RacsClient } from '@sefleet/racs';
+import { connectStream } from '@sefleet/runtime/node';
+import { readTlsFiles } from '@sefleet/service';
+import { SefleetError } from '@sefleet/errors';
+import { usageError, type Verb } from '../command-line.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { pkiFolder, readLayout } from '../supervisor/layout.ts';
+
+export const seRacs: Verb = {
+  name: 'se racs',
+  summary: 'send one RACS request (mutual TLS) and print the response',
+  positionals: '<command> [command ...]',
+  options: {
+    server: { type: 'string', value: 'host:port', default: '127.0.0.1:7777', doc: 'the RACS server' },
+    certificate: {
+      type: 'string',
+      value: 'name',
+      default: 'cli',
+      doc: 'name of a certificate in the PKI folder',
+    },
+  },
+  examples: [
+    "sefleet se racs 'LIST'",
+    "sefleet se racs 'POWERON urn:dev:sefleet:meter-000001' 'APDU urn:dev:sefleet:meter-000001 00A4040000 APPEND'",
+  ],
+  run: async (parsed) => {
+    const commands = parsed.positionals;
+    const found = /^(.+):(\d{1,5})$/.exec(parsed.text('server') ?? '');
+    if (commands.length === 0 || found === null) {
+      throw usageError('commands and --server host:port are needed', "Try: sefleet se racs 'LIST'");
+    }
+    const [, address = '', port = ''] = found;
+    const tls = readTlsFiles(pkiFolder(readLayout(process.env)), parsed.text('certificate') ?? 'cli');
+    const client = new RacsClient(await connect(address, Number(port), tls));
+    try {
+      const { statuses } = await client.request(commands);
+      for (const { ok, code, line, text } of statuses) {
+        console.log(
+          `${ok ? '+' : '-'}${String(code).padStart(3, '0')} ${String(line).padStart(3, '0')} ${text}`,
+        );
+      }
+      return statuses.every(({ ok }) => ok) ? EXIT_CODES.passed : EXIT_CODES.thresholdFailed;
+    } finally {
+      client.close();
+    }
+  },
+};
+
+async function connect(
+  address: string,
+  port: number,
+  tls: ReturnType<typeof readTlsFiles>,
+): ReturnType<typeof connectStream> {
+  try {
+    return await connectStream({ address, port }, { ...tls, serverName: 'localhost' });
+  } catch (cause) {
+    throw new SefleetError('CLI_RACS_UNREACHABLE', 'environment', `no RACS server at ${address}:${port}`, {
+      cause,
+      hint: 'Start the system (sefleet up) and a fleet; the port is SEFLEET_RACS_PORT.',
+    });
+  }
+}

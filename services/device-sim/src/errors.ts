@@ -19,8 +19,14 @@ export const SIMULATION_ERRORS = {
     doc: 'A delivered card has no applet that seals records, or cannot be read.',
   },
   SIM_CARD_NOT_FOUND: { fault: 'caller', doc: 'No device of the running fleet has that name.' },
-  SIM_CARD_IN_USE: { fault: 'caller', doc: 'Another visitor (reader, RACS client, command line) has the card.' },
-  SIM_CARD_DIALOGUE: { fault: 'caller', doc: 'A dialogue with a card broke its order: name first, then commands.' },
+  SIM_CARD_IN_USE: {
+    fault: 'caller',
+    doc: 'Another visitor (reader, RACS client, command line) has the card.',
+  },
+  SIM_CARD_DIALOGUE: {
+    fault: 'caller',
+    doc: 'A dialogue with a card broke its order: name first, then commands.',
+  },
   SIM_RACS_LISTEN: { fault: 'environment', doc: 'The RACS server cannot take its port.' },
   SIM_RACS_TABLES: { fault: 'caller', doc: 'The file with the RACS users cannot be read.' },
   SIM_URI_INVALID: { fault: 'peer', doc: 'A server account names a URI that the device cannot use.' },

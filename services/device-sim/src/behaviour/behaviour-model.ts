@@ -17,4 +17,6 @@ export interface BehaviourModel {
   snapshot(): string;
   /** Goes on from a snapshot of a model with the same seed. */
   restore(snapshot: string): void;
+  /** Begins anew with the registers of a snapshot, whatever its seed: a meter that was installed goes on counting. */
+  carryOver(snapshot: string): void;
 }

@@ -81,6 +81,12 @@ export class HouseholdLoad implements BehaviourModel {
     this.#remainder = remainder;
   }
 
+  carryOver(snapshot: string): void {
+    const { registerWh, remainder } = snapshotSchema.parse(JSON.parse(snapshot));
+    this.#registerWh = registerWh;
+    this.#remainder = remainder;
+  }
+
   #integrate(untilMs: number): void {
     let atMs = this.#atMs;
     while (atMs < untilMs) {

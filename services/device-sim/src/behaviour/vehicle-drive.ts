@@ -19,7 +19,8 @@ const PACE_SPREAD = 0.08;
  */
 const DISTANCE_M: Float64Array = distances();
 
-const snapshotSchema = z.object({ odometerM: z.number().int().nonnegative() });
+const metres = z.number().int().nonnegative();
+const snapshotSchema = z.object({ odometerM: metres, startM: metres });
 
 /** A vehicle that drives the WLTC class 3b again and again along its route, with a pause after each. */
 export class VehicleDrive implements BehaviourModel {
@@ -27,7 +28,7 @@ export class VehicleDrive implements BehaviourModel {
   readonly #pauseMs: number;
   readonly #phaseMs: number;
   readonly #pace: number;
-  readonly #odometerStartM: number;
+  #odometerStartM: number;
   readonly #fuelStart: number;
   readonly #route: Route;
   /** What the display showed last: it never shows less, whatever clock it is read at. */
@@ -68,11 +69,18 @@ export class VehicleDrive implements BehaviourModel {
   }
 
   snapshot(): string {
-    return JSON.stringify({ odometerM: this.#odometerM });
+    return JSON.stringify({ odometerM: this.#odometerM, startM: this.#odometerStartM });
   }
 
   restore(snapshot: string): void {
-    this.#odometerM = snapshotSchema.parse(JSON.parse(snapshot)).odometerM;
+    const { odometerM, startM } = snapshotSchema.parse(JSON.parse(snapshot));
+    this.#odometerM = odometerM;
+    this.#odometerStartM = startM;
+  }
+
+  carryOver(snapshot: string): void {
+    this.restore(snapshot);
+    this.#odometerStartM = this.#odometerM;
   }
 
   #inTurns(atMs: number): { readonly cycles: number; readonly withinMs: number } {

@@ -64,6 +64,8 @@ export class VitalSigns implements BehaviourModel {
 
   restore(): void {}
 
+  carryOver(): void {}
+
   #valueOf(vital: VitalSign, stream: number, atMs: number, hour: number): number {
     const person = vital.spread * (2 * uniformNoise(this.#seed, stream, 0) - 1);
     const circadian = vital.amplitude * Math.cos(((hour - vital.peakHour) * Math.PI) / 12);

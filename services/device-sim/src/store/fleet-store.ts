@@ -113,11 +113,15 @@ export class FleetStore {
   readonly #addRecord: StatementSync;
   readonly #removeRecord: StatementSync;
   readonly #listRecords: StatementSync;
+  readonly #readDevice: StatementSync;
 
   /** @throws SefleetError `SIM_STORE_FAILED`, `SIM_STORE_DAMAGED` */
   constructor(path: string) {
     this.#path = path;
     this.#database = this.#guard(() => openDatabase(path));
+    this.#readDevice = this.#database.prepare(
+      'SELECT * FROM device JOIN device_state USING (id) WHERE endpoint = ?',
+    );
     this.#updateState = this.#database.prepare(
       'UPDATE device_state SET card_image = ?, readings = ?, accounts = ?, sealed = ?, acknowledged = ? WHERE id = ?',
     );
@@ -172,11 +176,7 @@ export class FleetStore {
 
   /** The device with this endpoint name. */
   device(endpoint: string): StoredDevice | undefined {
-    const row = this.#guard(() =>
-      this.#database
-        .prepare('SELECT * FROM device JOIN device_state USING (id) WHERE endpoint = ?')
-        .get(endpoint),
-    );
+    const row = this.#guard(() => this.#readDevice.get(endpoint));
     if (row === undefined) return undefined;
     const parsed = this.#parse(deviceRow, row);
     const chain = this.#parse(z.array(z.string()), JSON.parse(parsed.certificate_chain));

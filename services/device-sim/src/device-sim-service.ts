@@ -1,0 +1,115 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { recordTopic } from '@sefleet/cose';
+import type { Runtime } from '@sefleet/runtime';
+import { createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
+import type { RunningService, ServiceContext } from '@sefleet/service';
+import { createCardOrders } from './adapters/grpc/card-orders.ts';
+import { createSimulationService } from './adapters/grpc/simulation-service.ts';
+import type { VirtualDevice } from './device/virtual-device.ts';
+import { simulationError } from './errors.ts';
+import type { FleetMetrics } from './fleet/fleet-metrics.ts';
+import { Gate } from './fleet/gate.ts';
+import { Simulation } from './fleet/simulation.ts';
+import type { DEVICE_SIM_SETTINGS } from './settings.ts';
+import { FleetStore } from './store/fleet-store.ts';
+import { GroupCommit } from './store/group-commit.ts';
+import { Lwm2mCarrier } from './telemetry/lwm2m-carrier.ts';
+import { MqttCarrier, type MqttFleetOptions } from './telemetry/mqtt-carrier.ts';
+import type { RecordCarrier } from './telemetry/record-carrier.ts';
+import { createSessionCredential } from './telemetry/session-certificate.ts';
+
+type Context = ServiceContext<typeof DEVICE_SIM_SETTINGS>;
+
+/** TLS handshakes with the broker under way at once. */
+const MQTT_HANDSHAKES = 8;
+const MINUTE_MS = 60_000;
+/** What one device receives between two turns of the event loop is little: a small buffer each. */
+const RECEIVE_BUFFER_BYTES = 65_536;
+
+/** The device simulator: wires the fleet to sockets, disk, provisioning and gRPC. */
+export async function startDeviceSim({ settings, log, tls, dataFolder }: Context): Promise<RunningService> {
+  const runtime = createNodeRuntime();
+  const store = openStore(dataFolder);
+  const nowMs = (): number => runtime.clock.monotonicMs();
+  const journal = new GroupCommit(store, {
+    timers: runtime.timers,
+    nowMs,
+    windowMs: settings.commitWindowMs,
+  });
+  const cards = createCardOrders(settings.provisioningTarget, tls);
+  const residentMemoryBytes = (): number => process.memoryUsage.rss();
+  const simulation = new Simulation(
+    {
+      runtime,
+      store,
+      journal,
+      cards,
+      log,
+      bind: () => UdpChannel.bind({ receiveBufferBytes: RECEIVE_BUFFER_BYTES, maxQueued: 64 }),
+      carrierFor: createCarriers({ settings, tls }, runtime),
+      residentMemoryBytes,
+    },
+    settings,
+  );
+  simulation.resume();
+  return {
+    grpc: [createSimulationService({ runtime, simulation, residentMemoryBytes })],
+    stop: async () => {
+      await simulation.powerOff();
+      cards.close();
+      store.close();
+      runtime.close();
+    },
+  };
+}
+
+function openStore(dataFolder: string): FleetStore {
+  try {
+    mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw simulationError('SIM_STORE_FAILED', `the folder ${dataFolder} cannot be made`, {
+      cause,
+      hint: 'Set SEFLEET_DATA to a folder that can be written.',
+    });
+  }
+  return new FleetStore(join(dataFolder, 'fleet.db'));
+}
+
+/** Vehicles report by MQTT, everything else by LwM2M Send. */
+function createCarriers(
+  { settings, tls }: Pick<Context, 'settings' | 'tls'>,
+  runtime: Runtime,
+): (device: VirtualDevice, metrics: FleetMetrics) => RecordCarrier {
+  const gate = new Gate(MQTT_HANDSHAKES);
+  const { authority } = tls;
+  const fleetOptions = (metrics: FleetMetrics): MqttFleetOptions => ({
+    runtime,
+    url: settings.mqttUrl,
+    authority,
+    gate,
+    events: {
+      connected: () => metrics.mqttConnected++,
+      disconnected: () => metrics.mqttConnected--,
+      failed: () => metrics.count('mqtt.failed'),
+    },
+  });
+  return (device, metrics) => {
+    const { endpoint, kind, identity, card } = device;
+    if (kind !== 'obu') return new Lwm2mCarrier(device.client);
+    const { certificateChain, deviceKeyId } = identity;
+    return new MqttCarrier(fleetOptions(metrics), {
+      endpoint,
+      topic: recordTopic({ kind, endpoint }),
+      credential: () =>
+        createSessionCredential({
+          endpoint,
+          certificateChain,
+          nowMs: runtime.clock.wallMs(),
+          lifetimeMs: settings.sessionCertificateMinutes * MINUTE_MS,
+          rng: runtime.rng,
+          sign: (message) => card.sign(deviceKeyId, message),
+        }),
+    });
+  };
+}

@@ -1,0 +1,273 @@
+import { isSefleetError } from '@sefleet/errors';
+import type { ObjectTree } from '@sefleet/lwm2m';
+import {
+  createLwm2mClient,
+  decodeApduScript,
+  encodeApduScript,
+  type Lwm2mClient,
+  type Lwm2mClientEvents,
+  type Lwm2mClientSettings,
+  type Lwm2mTransport,
+} from '@sefleet/lwm2m-coap';
+import type { Runtime, Timer } from '@sefleet/runtime';
+import type { DeviceKind } from '../device-kind.ts';
+import type { DeviceState, FleetStore, StoredDevice } from '../store/fleet-store.ts';
+import type { GroupCommit, JournaledDevice } from '../store/group-commit.ts';
+import { Lwm2mCarrier } from '../telemetry/lwm2m-carrier.ts';
+import type { RecordCarrier } from '../telemetry/record-carrier.ts';
+import { addFactoryAccount, loadAccounts, saveAccounts } from './accounts.ts';
+import { DeviceCard } from './device-card.ts';
+import { createDeviceTree, measurementsChanged } from './device-objects.ts';
+import { DeviceOutbox } from './device-outbox.ts';
+import type { DeviceOwner } from './device-owner.ts';
+import type { Reading, ReadingSource } from './reading-source.ts';
+
+/** What the devices of a fleet share. */
+export interface DeviceServices {
+  readonly runtime: Runtime;
+  readonly store: FleetStore;
+  readonly journal: GroupCommit;
+  readonly transport: Lwm2mTransport;
+  readonly clientSettings: Lwm2mClientSettings;
+  readonly clientEvents: Lwm2mClientEvents;
+  /** Stakeholders that get no readings, by kind. */
+  withoutReadings(kind: DeviceKind): readonly string[];
+  /** How records of a device travel. */
+  carrierFor(device: VirtualDevice): RecordCarrier;
+  /** Counts what went wrong and was not fatal. */
+  count(name: string): void;
+}
+
+const RETRY_MIN_MS = 500;
+const RETRY_MAX_MS = 10_000;
+const REBOOT_DELAY_MS = 200;
+/** Scripts of two owners that are run together keep only the newest answer; larger than this it is not kept at all. */
+const EMPTY = new Uint8Array(0);
+
+/** One simulated device: its card, its LwM2M client, its readings and what has not been acknowledged of them. */
+export class VirtualDevice implements DeviceOwner, JournaledDevice {
+  readonly id: number;
+  readonly endpoint: string;
+  readonly kind: DeviceKind;
+  readonly card: DeviceCard;
+  readonly client: Lwm2mClient;
+  readonly identity: StoredDevice;
+  readonly #services: DeviceServices;
+  readonly #readings: ReadingSource;
+  readonly #intervalMs: number;
+  readonly #outbox: DeviceOutbox;
+  readonly #carrier: RecordCarrier;
+  readonly #tree: ObjectTree<DeviceOwner>;
+  #accounts: string;
+  #sealed: number;
+  #acknowledged: number;
+  #latest: Reading | undefined;
+  #newestRecord: Uint8Array = EMPTY;
+  #timer: Timer | undefined;
+  #reading = false;
+  #delivering = false;
+  #failures = 0;
+  #dueMs = 0;
+  #lastHeardMs = 0;
+
+  constructor(stored: StoredDevice, readings: ReadingSource, intervalMs: number, services: DeviceServices) {
+    this.id = stored.id;
+    this.endpoint = stored.endpoint;
+    this.kind = stored.kind;
+    this.identity = { ...stored, cardImage: EMPTY };
+    this.#services = services;
+    this.#readings = readings;
+    this.#intervalMs = intervalMs;
+    this.#accounts = stored.accounts;
+    this.#sealed = stored.sealed;
+    this.#acknowledged = stored.acknowledged;
+    this.card = new DeviceCard({
+      image: stored.cardImage,
+      endpoint: stored.endpoint,
+      rng: services.runtime.rng,
+      withoutReadings: services.withoutReadings(stored.kind),
+      changed: () => services.journal.deviceChanged(this),
+    });
+    this.#tree = createDeviceTree(this);
+    if (stored.accounts === '') addFactoryAccount(this.#tree, stored);
+    else loadAccounts(this.#tree, stored.accounts);
+    this.client = createLwm2mClient({
+      endpointName: stored.endpoint,
+      tree: this.#tree,
+      runtime: services.runtime,
+      transport: services.transport,
+      settings: services.clientSettings,
+      events: services.clientEvents,
+    });
+    this.#outbox = new DeviceOutbox(this, services.store, services.journal, () => this.#deliver());
+    this.#carrier = services.carrierFor(this);
+  }
+
+  get serialNumber(): string {
+    return this.endpoint.slice(this.endpoint.lastIndexOf(':') + 1);
+  }
+
+  /** True once a bootstrap server has configured it. */
+  get bootstrapped(): boolean {
+    return this.#accounts !== '';
+  }
+
+  get sealed(): number {
+    return this.#sealed;
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** Bootstraps, if it has to, and registers. Resolves with the first registration. */
+  start(): Promise<void> {
+    return this.client.start();
+  }
+
+  /** To be called when the bootstrap server has finished. */
+  bootstrapFinished(): void {
+    this.#accounts = saveAccounts(this.#tree);
+    this.#services.journal.deviceChanged(this);
+  }
+
+  /** To be called whenever the management server has answered. */
+  heard(): void {
+    this.#lastHeardMs = this.#services.runtime.clock.monotonicMs();
+  }
+
+  /** Asks the management server for a sign of life when it has given none since `sinceMs` (monotonic). */
+  keepAlive(sinceMs: number): void {
+    if (this.client.state !== 'registered' || this.#lastHeardMs >= sinceMs) return;
+    this.heard();
+    this.client.update();
+  }
+
+  /** To be called at every registration: what waits is sent. */
+  registered(): void {
+    this.heard();
+    this.#carrier.start(() => this.#deliver());
+    this.#deliver();
+  }
+
+  /** Begins to take readings, the first within one interval. */
+  startReadings(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    this.#dueMs = this.#services.runtime.clock.monotonicMs();
+    this.#readAfter(this.#readings.taken === 0 ? this.#readings.phaseMs : this.#intervalMs);
+  }
+
+  stopReadings(): void {
+    this.#reading = false;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  /** De-registers and switches off. */
+  async stop(): Promise<void> {
+    this.stopReadings();
+    await Promise.all([this.client.stop(), this.#carrier.stop()]);
+  }
+
+  /** Loses power, without a word to anybody. */
+  async powerOff(): Promise<void> {
+    this.stopReadings();
+    await Promise.all([this.client.powerOff(), this.#carrier.stop()]);
+  }
+
+  // What the objects ask.
+  nowMs(): number {
+    return this.#services.runtime.clock.wallMs();
+  }
+
+  measured(metric: string): number | undefined {
+    return this.#latest?.measurements.find((measurement) => measurement.metric === metric)?.value;
+  }
+
+  newestRecord(): Uint8Array | undefined {
+    return this.#newestRecord;
+  }
+
+  runApduScript(script: Uint8Array): Uint8Array {
+    const responses = encodeApduScript(this.card.exchange(decodeApduScript(script)));
+    // The owner may act on the answer at once: what it confirms has to outlast this process.
+    this.#services.journal.flush();
+    return responses;
+  }
+
+  reboot(): void {
+    this.#services.count('device.reboots');
+    this.#services.runtime.timers.after(REBOOT_DELAY_MS, () => {
+      void this.client
+        .powerOff()
+        .then(() => this.client.start())
+        .catch((error: unknown) => this.#services.count(`device.${nameOf(error)}`));
+    });
+  }
+
+  // What the journal asks.
+  state(): DeviceState {
+    return {
+      cardImage: this.card.image(),
+      readings: this.#readings.snapshot(),
+      accounts: this.#accounts,
+      sealed: this.#sealed,
+      acknowledged: this.#acknowledged,
+    };
+  }
+
+  /** Due times are counted from the first on: what reading takes does not slow the device's clock. */
+  #readAfter(delayMs: number): void {
+    const { clock, timers } = this.#services.runtime;
+    this.#dueMs += delayMs;
+    this.#timer = timers.after(Math.max(0, this.#dueMs - clock.monotonicMs()), () => {
+      this.#read();
+      if (this.#reading) this.#readAfter(this.#intervalMs);
+    });
+  }
+
+  #read(): void {
+    const reading = this.#readings.next(this.nowMs());
+    this.#latest = reading;
+    try {
+      this.#newestRecord = this.card.seal(reading.timestampMs, reading.measurements);
+    } catch (error) {
+      this.#services.count(`seal.${nameOf(error)}`);
+      return;
+    }
+    this.#sealed++;
+    this.#outbox.add({ position: this.#sealed, sealed: this.#newestRecord });
+    if (this.client.observationCount > 0) measurementsChanged(this.#tree);
+  }
+
+  #deliver(): void {
+    if (this.#delivering || !this.#carrier.ready) return;
+    const batch = this.#outbox.oldest(this.#carrier.maxRecords, this.#carrier.maxBytes);
+    if (batch.length === 0) return;
+    this.#delivering = true;
+    this.#carrier.deliver(batch.map(({ sealed }) => sealed)).then(
+      () => {
+        this.#delivering = false;
+        this.#failures = 0;
+        this.#acknowledged += batch.length;
+        if (this.#carrier instanceof Lwm2mCarrier) this.heard();
+        this.#outbox.remove(batch);
+        this.#deliver();
+      },
+      (error: unknown) => {
+        this.#services.count(`deliver.${nameOf(error)}`);
+        const ceilingMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#failures++);
+        const delayMs = ceilingMs * (0.5 + this.#services.runtime.rng.fraction() / 2);
+        this.#services.runtime.timers.after(delayMs, () => {
+          this.#delivering = false;
+          this.#deliver();
+        });
+      },
+    );
+  }
+}
+
+function nameOf(error: unknown): string {
+  return isSefleetError(error) ? error.code : 'unexpected';
+}

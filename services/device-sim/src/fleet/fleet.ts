@@ -1,0 +1,311 @@
+import { isSefleetError } from '@sefleet/errors';
+import { CONTENT_FORMAT } from '@sefleet/lwm2m';
+import {
+  DEFAULT_CLIENT_SETTINGS,
+  type Lwm2mClientEvents,
+  type Lwm2mClientSettings,
+} from '@sefleet/lwm2m-coap';
+import type { EventLog } from '@sefleet/observability';
+import type { AddressableChannel, Runtime } from '@sefleet/runtime';
+import { createFleetTransport } from '../device/fleet-transport.ts';
+import { ReadingSource } from '../device/reading-source.ts';
+import { VirtualDevice, type DeviceServices } from '../device/virtual-device.ts';
+import { KIND_FACTS, type DeviceKind } from '../device-kind.ts';
+import { EVENTS } from '../events.ts';
+import type { FleetPlan, FleetStore, StoredDevice } from '../store/fleet-store.ts';
+import type { GroupCommit } from '../store/group-commit.ts';
+import type { RecordCarrier } from '../telemetry/record-carrier.ts';
+import type { CardSource } from './card-source.ts';
+import { FleetMetrics } from './fleet-metrics.ts';
+import { planDevices, type PlannedDevice } from './fleet-plan.ts';
+import { Gate } from './gate.ts';
+
+/** What a fleet works with. */
+export interface FleetPorts {
+  readonly runtime: Runtime;
+  readonly store: FleetStore;
+  readonly journal: GroupCommit;
+  readonly cards: CardSource;
+  readonly log: EventLog;
+  /** A socket for one conversation of one device. */
+  bind(): Promise<AddressableChannel>;
+  /** How records of a kind travel; undefined: by LwM2M Send. */
+  carrierFor(device: VirtualDevice, metrics: FleetMetrics): RecordCarrier;
+  residentMemoryBytes(): number;
+}
+
+/** How fast a fleet may go. */
+export interface FleetLimits {
+  readonly startConcurrency: number;
+  readonly handshakeConcurrency: number;
+  readonly keepAliveMs: number;
+}
+
+/** A device that takes longer to start makes room for the next; it goes on trying. */
+const START_SLOT_MS = 10_000;
+const RESTART_DELAY_MS = 5000;
+const ORDER_RETRY_MS = 1000;
+const SWEEP_MS = 1000;
+const DRAIN_POLL_MS = 50;
+const STOP_CONCURRENCY = 64;
+
+/** Devices on mains, with somebody watching: quick to notice and to return (see the enabler's slower defaults). */
+const CLIENT_SETTINGS: Lwm2mClientSettings = {
+  ...DEFAULT_CLIENT_SETTINGS,
+  bootstrapTimeoutMs: 15_000,
+  bootstrapLingerMs: 2000,
+  bootstrapRetry: { count: 5, timerSeconds: 1, sequenceDelaySeconds: 10, sequenceCount: 1000 },
+  sendFormat: CONTENT_FORMAT.SENML_CBOR,
+  reconnectSpreadMs: 1000,
+};
+
+/** Virtual devices from one plan: orders their cards, switches them on, keeps them going. */
+export class Fleet {
+  readonly plan: FleetPlan;
+  readonly metrics: FleetMetrics;
+  readonly #ports: FleetPorts;
+  readonly #limits: FleetLimits;
+  readonly #planned: readonly PlannedDevice[];
+  readonly #devices = new Map<string, VirtualDevice>();
+  readonly #services: DeviceServices;
+  readonly #startGate: Gate;
+  readonly #stopped = new AbortController();
+  #readings = true;
+
+  constructor(plan: FleetPlan, ports: FleetPorts, limits: FleetLimits) {
+    const { runtime } = ports;
+    this.plan = plan;
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#planned = planDevices(plan);
+    this.#startGate = new Gate(limits.startConcurrency);
+    this.metrics = new FleetMetrics(() => runtime.clock.monotonicMs(), ports.residentMemoryBytes());
+    const handshakes = new Gate(limits.handshakeConcurrency);
+    const transport = createFleetTransport({
+      runtime,
+      bind: () => ports.bind(),
+      cardOf: (endpoint) => this.#devices.get(endpoint)?.card,
+      events: this.metrics.dtlsEvents,
+    });
+    this.#services = {
+      runtime,
+      store: ports.store,
+      journal: ports.journal,
+      transport: { connect: (request) => handshakes.run(() => transport.connect(request)) },
+      clientSettings: CLIENT_SETTINGS,
+      clientEvents: this.#clientEvents(),
+      withoutReadings: (kind) => KIND_FACTS[kind].withoutReadings,
+      carrierFor: (device) => ports.carrierFor(device, this.metrics),
+      count: (name) => this.metrics.count(name),
+    };
+  }
+
+  get total(): number {
+    return this.#planned.length;
+  }
+
+  get devices(): Iterable<VirtualDevice> {
+    return this.#devices.values();
+  }
+
+  /** Records that are sealed and records that are acknowledged, of all devices. */
+  records(): { readonly sealed: number; readonly acknowledged: number } {
+    let sealed = 0;
+    let acknowledged = 0;
+    for (const device of this.#devices.values()) {
+      sealed += device.sealed;
+      acknowledged += device.acknowledged;
+    }
+    return { sealed, acknowledged };
+  }
+
+  /** Planned devices of a kind. */
+  countOf(kind: DeviceKind): number {
+    return this.plan.kinds.find((planned) => planned.kind === kind)?.count ?? 0;
+  }
+
+  /**
+   * Switches the devices on: those on disk first, the others as their cards arrive. Returns at once.
+   *
+   * @param how `resume` goes on where the process ended; `start` begins the readings of the plan, with what the
+   *   registers of devices that were there before show.
+   */
+  switchOn(how: 'start' | 'resume', takeReadings = true): void {
+    this.#readings = takeReadings;
+    void this.#switchOnAll(how);
+    this.#sweep();
+  }
+
+  /** Ends the production of readings and waits until all are acknowledged. False when the time is up before. */
+  async drain(timeoutMs: number): Promise<boolean> {
+    this.#readings = false;
+    for (const device of this.#devices.values()) device.stopReadings();
+    const { clock } = this.#ports.runtime;
+    const untilMs = clock.monotonicMs() + timeoutMs;
+    for (;;) {
+      const { sealed, acknowledged } = this.records();
+      if (sealed === acknowledged) break;
+      if (clock.monotonicMs() >= untilMs || this.#stopped.signal.aborted) return false;
+      await this.#wait(DRAIN_POLL_MS);
+    }
+    this.#ports.journal.flush();
+    return true;
+  }
+
+  /** De-registers every device and switches it off. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    const gate = new Gate(STOP_CONCURRENCY);
+    await Promise.all([...this.#devices.values()].map((device) => gate.run(() => device.stop())));
+    this.#ports.journal.flush();
+  }
+
+  /** Ends without a word to the servers, for the end of the process: the fleet goes on when it starts again. */
+  async powerOff(): Promise<void> {
+    this.#stopped.abort();
+    await Promise.all([...this.#devices.values()].map((device) => device.powerOff()));
+    this.#ports.journal.flush();
+  }
+
+  async #switchOnAll(how: 'start' | 'resume'): Promise<void> {
+    const missing: PlannedDevice[] = [];
+    let started = 0;
+    for (const planned of this.#planned) {
+      const stored = this.#ports.store.device(planned.endpoint);
+      if (stored === undefined) missing.push(planned);
+      else this.#admit(stored, how, started++);
+    }
+    while (missing.length > 0 && !this.#stopped.signal.aborted) {
+      try {
+        started = await this.#orderCards(missing, started);
+      } catch (error) {
+        this.#ports.log.emit(EVENTS.cardsUnavailable, { missing: missing.length, error });
+        await this.#wait(ORDER_RETRY_MS);
+      }
+    }
+  }
+
+  /** Takes what arrives out of `missing`. */
+  async #orderCards(missing: PlannedDevice[], startedBefore: number): Promise<number> {
+    const { cards, store } = this.#ports;
+    const numbers = new Map(missing.map(({ endpoint, number }) => [endpoint, number]));
+    let started = startedBefore;
+    for await (const delivered of cards.order(missing, this.#stopped.signal)) {
+      const known = delivered.filter(({ endpoint }) => numbers.has(endpoint));
+      store.addDevices(known.map((device) => ({ ...device, number: numbers.get(device.endpoint) ?? 0 })));
+      for (const { endpoint } of known) {
+        numbers.delete(endpoint);
+        const stored = store.device(endpoint);
+        if (stored !== undefined) this.#admit(stored, 'start', started++);
+      }
+      missing.splice(0, missing.length, ...missing.filter(({ endpoint }) => numbers.has(endpoint)));
+    }
+    return started;
+  }
+
+  /** Queues a device for its start; `position` is its place in the order of starts. */
+  #admit(stored: StoredDevice, how: 'start' | 'resume', position: number): void {
+    const { startRate } = this.plan;
+    const begin = (): void => {
+      void this.#startGate.run(() => this.#switchOn(stored, how));
+    };
+    if (startRate === 0) begin();
+    else this.#ports.runtime.timers.after((position * 1000) / startRate, begin);
+  }
+
+  async #switchOn(stored: StoredDevice, how: 'start' | 'resume'): Promise<void> {
+    if (this.#stopped.signal.aborted) return;
+    const device = this.#create(stored, how);
+    if (device === undefined) return;
+    this.#devices.set(device.endpoint, device);
+    this.metrics.deviceSwitchedOn(device.endpoint, device.kind, device.bootstrapped);
+    await Promise.race([this.#startDevice(device), this.#wait(START_SLOT_MS)]);
+  }
+
+  #create(stored: StoredDevice, how: 'start' | 'resume'): VirtualDevice | undefined {
+    const { seed, timeCompression, virtualStartMs, kinds } = this.plan;
+    const { kind, number } = stored;
+    const intervalMs = kinds.find((planned) => planned.kind === kind)?.readingIntervalMs ?? 0;
+    try {
+      const source = new ReadingSource({
+        fleetSeed: seed,
+        kind,
+        number,
+        intervalMs,
+        timeCompression,
+        virtualStartMs,
+      });
+      if (stored.readings !== '') {
+        if (how === 'resume') source.restore(stored.readings);
+        else source.carryOver(stored.readings);
+      }
+      return new VirtualDevice(stored, source, intervalMs, this.#services);
+    } catch (error) {
+      this.metrics.deviceFailed(stored.endpoint);
+      this.metrics.count('device.unusable');
+      this.#ports.log.emit(EVENTS.deviceUnusable, { endpoint: stored.endpoint, error });
+      return undefined;
+    }
+  }
+
+  async #startDevice(device: VirtualDevice): Promise<void> {
+    try {
+      await device.start();
+    } catch (error) {
+      if (this.#stopped.signal.aborted || isSefleetError(error, 'LWM2M_CLIENT_STOPPED')) return;
+      this.metrics.deviceFailed(device.endpoint);
+      this.metrics.count('device.failed');
+      this.#ports.log.emit(EVENTS.deviceFailed, { endpoint: device.endpoint, error });
+      this.#ports.runtime.timers.after(RESTART_DELAY_MS, () => void this.#startDevice(device));
+    }
+  }
+
+  #clientEvents(): Lwm2mClientEvents {
+    const { metrics } = this;
+    return {
+      bootstrapped: (endpoint) => {
+        metrics.deviceBootstrapped(endpoint);
+        this.#devices.get(endpoint)?.bootstrapFinished();
+      },
+      registered: (endpoint) => {
+        const device = this.#devices.get(endpoint);
+        device?.registered();
+        if (this.#readings) device?.startReadings();
+        if (metrics.deviceRegistered(endpoint, this.total)) {
+          this.#ports.log.emit(EVENTS.fleetRegistered, {
+            devices: this.total,
+            tookMs: metrics.allRegisteredMs,
+          });
+        }
+      },
+      updated: (endpoint) => this.#devices.get(endpoint)?.heard(),
+      deregistered: (endpoint) => metrics.deviceUnregistered(endpoint),
+      registrationFailed: (endpoint, _server, error) => {
+        metrics.deviceUnregistered(endpoint);
+        metrics.count(`registration.${isSefleetError(error) ? error.code : 'failed'}`);
+      },
+      bootstrapFailed: (_endpoint, error) =>
+        metrics.count(`bootstrap.${isSefleetError(error) ? error.code : 'failed'}`),
+      connectionLost: (_endpoint, _server, reason) => metrics.count(`connection.${reason}`),
+      handlerFailed: (endpoint, error) => {
+        metrics.count('device.handlerFailed');
+        this.#ports.log.emit(EVENTS.deviceHandlerFailed, { endpoint, error });
+      },
+    };
+  }
+
+  /** Looks every second for devices whose server has been silent for too long. */
+  #sweep(): void {
+    if (this.#stopped.signal.aborted) return;
+    const { clock, timers } = this.#ports.runtime;
+    const sinceMs = clock.monotonicMs() - this.#limits.keepAliveMs;
+    for (const device of this.#devices.values()) device.keepAlive(sinceMs);
+    timers.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#ports.runtime.timers.after(delayMs, resolve);
+    return promise;
+  }
+}

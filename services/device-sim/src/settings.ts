@@ -1,0 +1,57 @@
+import { integerSetting, textSetting } from '@sefleet/config';
+
+/** What the device simulator can be told, beside what every service can. */
+export const DEVICE_SIM_SETTINGS = {
+  provisioningTarget: textSetting({
+    env: 'SEFLEET_PROVISIONING_TARGET',
+    doc: 'gRPC address of provisioning, which makes the cards',
+    default: '127.0.0.1:50051',
+  }),
+  mqttUrl: textSetting({
+    env: 'SEFLEET_MQTT_URL',
+    doc: 'MQTT broker that vehicles report to',
+    default: 'mqtts://127.0.0.1:8883',
+    pattern: /^mqtts:\/\/.+/,
+    expected: 'an mqtts URI: devices prove who they are by certificate',
+  }),
+  startConcurrency: integerSetting({
+    env: 'SEFLEET_START_CONCURRENCY',
+    doc: 'devices that bootstrap and register at once',
+    unit: 'devices',
+    min: 1,
+    max: 4096,
+    default: 32,
+  }),
+  handshakeConcurrency: integerSetting({
+    env: 'SEFLEET_HANDSHAKE_CONCURRENCY',
+    doc: 'DTLS handshakes under way at once, also when a whole fleet comes back',
+    unit: 'handshakes',
+    min: 1,
+    max: 4096,
+    default: 32,
+  }),
+  commitWindowMs: integerSetting({
+    env: 'SEFLEET_COMMIT_WINDOW_MS',
+    doc: 'how long changes of devices are gathered before they are written together; readings are sent after that',
+    unit: 'ms',
+    min: 1,
+    max: 5000,
+    default: 50,
+  }),
+  keepAliveMs: integerSetting({
+    env: 'SEFLEET_KEEPALIVE_MS',
+    doc: 'a device that has heard nothing of its server for so long sends an Update, to notice that it is gone',
+    unit: 'ms',
+    min: 1000,
+    max: 86_400_000,
+    default: 30_000,
+  }),
+  sessionCertificateMinutes: integerSetting({
+    env: 'SEFLEET_SESSION_CERTIFICATE_MINUTES',
+    doc: 'validity of the certificates that vehicles make for their MQTT sessions',
+    unit: 'min',
+    min: 5,
+    max: 10_080,
+    default: 720,
+  }),
+} as const;

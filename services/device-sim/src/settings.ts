@@ -1,4 +1,4 @@
-import { integerSetting, textSetting } from '@sefleet/config';
+import { choiceSetting, integerSetting, textSetting } from '@sefleet/config';
 
 /** What the device simulator can be told, beside what every service can. */
 export const DEVICE_SIM_SETTINGS = {
@@ -29,6 +29,12 @@ export const DEVICE_SIM_SETTINGS = {
     min: 1,
     max: 4096,
     default: 32,
+  }),
+  cipherSuite: choiceSetting({
+    env: 'SEFLEET_DEVICE_CIPHER_SUITE',
+    doc: 'what devices offer; ECDHE adds forward secrecy and costs each side two multiplications on P-256',
+    choices: ['TLS_PSK_WITH_AES_128_CCM_8', 'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256'],
+    default: 'TLS_PSK_WITH_AES_128_CCM_8',
   }),
   commitWindowMs: integerSetting({
     env: 'SEFLEET_COMMIT_WINDOW_MS',

@@ -4,6 +4,7 @@ import { createCoapEndpoint, type CoapEndpoint, type TransmissionParameters } fr
 import {
   createDtlsEndpoint,
   createSoftwarePsk,
+  type CipherSuiteName,
   type DtlsEvents,
   type FlightTimerSettings,
   type PskKeyProvider,
@@ -36,6 +37,8 @@ export interface FleetTransportOptions {
   bind(): Promise<AddressableChannel>;
   /** The card of a device. */
   cardOf(endpointName: string): DeviceCard | undefined;
+  /** What devices offer in their handshakes, in order of preference. */
+  readonly cipherSuites: readonly CipherSuiteName[];
   /** Told of every handshake of the fleet. */
   readonly events: DtlsEvents;
 }
@@ -66,7 +69,7 @@ async function connect(options: FleetTransportOptions, request: ConnectRequest):
   });
   const endpoint = createEndpoint(options, request, dtls);
   try {
-    const peer = await dtls.connect(address, port, { psk });
+    const peer = await dtls.connect(address, port, { psk, cipherSuites: options.cipherSuites });
     return {
       endpoint,
       peer,

@@ -1,3 +1,4 @@
+import type { CipherSuiteName } from '@sefleet/dtls';
 import { isSefleetError } from '@sefleet/errors';
 import { CONTENT_FORMAT } from '@sefleet/lwm2m';
 import {
@@ -34,11 +35,12 @@ export interface FleetPorts {
   residentMemoryBytes(): number;
 }
 
-/** How fast a fleet may go. */
+/** How a fleet behaves towards its servers. */
 export interface FleetLimits {
   readonly startConcurrency: number;
   readonly handshakeConcurrency: number;
   readonly keepAliveMs: number;
+  readonly cipherSuite: CipherSuiteName;
 }
 
 /** A device that takes longer to start makes room for the next; it goes on trying. */
@@ -85,6 +87,7 @@ export class Fleet {
       runtime,
       bind: () => ports.bind(),
       cardOf: (endpoint) => this.#devices.get(endpoint)?.card,
+      cipherSuites: [limits.cipherSuite],
       events: this.metrics.dtlsEvents,
     });
     this.#services = {

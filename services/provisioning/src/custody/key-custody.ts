@@ -1,4 +1,4 @@
-import type { StaticKeys } from '@sefleet/globalplatform';
+import type { GpCertificate, StaticKeys } from '@sefleet/globalplatform';
 import type { KeyAction, KeyEvent, KeyState } from '../domain/key-life-cycle.ts';
 import type { PartyId } from '../domain/party.ts';
 
@@ -11,7 +11,11 @@ export type MasterPurpose =
   /** Keys that records are sealed with. */
   | 'record'
   /** Pre-shared keys of the devices' transport. */
-  | 'psk';
+  | 'psk'
+  /** Keys with which cards make receipts for their issuer. */
+  | 'receipt'
+  /** Key agreement keys of the Controlling Authority's domains on cards. */
+  | 'agreement';
 
 /** What a key is, without the key. */
 export interface KeyRecord {
@@ -45,6 +49,8 @@ export interface PartyVault {
   release(purpose: MasterPurpose, version: number): Promise<Uint8Array>;
   /** ECDSA P-256 / SHA-256 under the party's signing key, `r ‖ s`; the key is made when first used. */
   sign(data: Uint8Array): Promise<Uint8Array>;
+  /** A GlobalPlatform certificate under the party's signing key. */
+  certify(certificate: GpCertificate): Promise<Uint8Array>;
   /** The public half of the signing key, SubjectPublicKeyInfo (DER). */
   signingPublicKey(): Promise<Uint8Array>;
   /** Keeps a secret that was agreed for one device; a name is written over. */

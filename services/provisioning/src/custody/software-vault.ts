@@ -6,10 +6,16 @@ import {
   generateKeyPairSync,
   randomBytes,
   sign,
+  type KeyObject,
 } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { deriveRecordKey } from '@sefleet/cose';
-import { diversifyKdf3, type StaticKeys } from '@sefleet/globalplatform';
+import {
+  diversifyKdf3,
+  encodeCertificate,
+  type GpCertificate,
+  type StaticKeys,
+} from '@sefleet/globalplatform';
 import type { Clock } from '@sefleet/runtime';
 import { nextKeyState, type KeyAction, type KeyEvent, type KeyState } from '../domain/key-life-cycle.ts';
 import type { PartyId } from '../domain/party.ts';
@@ -30,7 +36,8 @@ export const VAULT_MIGRATIONS: readonly string[] = [
 type Purpose = KeyRecord['purpose'];
 
 const MASTER_BYTES = 16;
-const PSK_MASTER_BYTES = 32;
+const DERIVATION_MASTER_BYTES = 32;
+const DERIVES: ReadonlySet<MasterPurpose> = new Set(['psk', 'receipt', 'agreement']);
 const FINGERPRINT_BYTES = 6;
 const SIGNING_VERSION = 1;
 
@@ -42,6 +49,7 @@ export class SoftwareVault implements PartyVault {
   readonly #clock: Clock;
   readonly #open = new Map<string, Uint8Array>();
   readonly #find: StatementSync;
+  #signing: KeyObject | undefined;
 
   constructor(party: PartyId, database: DatabaseSync, seal: Seal, clock: Clock) {
     this.party = party;
@@ -52,7 +60,7 @@ export class SoftwareVault implements PartyVault {
   }
 
   async ensureMaster(purpose: MasterPurpose, version: number): Promise<KeyRecord> {
-    const length = purpose === 'psk' ? PSK_MASTER_BYTES : MASTER_BYTES;
+    const length = DERIVES.has(purpose) ? DERIVATION_MASTER_BYTES : MASTER_BYTES;
     return this.#record(purpose, version) ?? this.#create(purpose, version, randomBytes(length));
   }
 
@@ -84,6 +92,10 @@ export class SoftwareVault implements PartyVault {
 
   async sign(data: Uint8Array): Promise<Uint8Array> {
     return sign('sha256', data, { key: this.#signingKey(), dsaEncoding: 'ieee-p1363' });
+  }
+
+  async certify(certificate: GpCertificate): Promise<Uint8Array> {
+    return encodeCertificate(certificate, this.#signingKey());
   }
 
   async signingPublicKey(): Promise<Uint8Array> {
@@ -202,7 +214,12 @@ export class SoftwareVault implements PartyVault {
     return secret;
   }
 
-  #signingKey(): ReturnType<typeof createPrivateKey> {
+  #signingKey(): KeyObject {
+    this.#signing ??= this.#loadSigningKey();
+    return this.#signing;
+  }
+
+  #loadSigningKey(): KeyObject {
     if (this.#record('signing', SIGNING_VERSION) === undefined) {
       const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       this.#create('signing', SIGNING_VERSION, privateKey.export({ type: 'pkcs8', format: 'der' }));

@@ -1,6 +1,6 @@
 import { aid, type Aid } from '@sefleet/globalplatform';
 import type { DeviceKind } from './device-kind.ts';
-import { findParty, partyId, type PartyId } from './party.ts';
+import { CONTROLLING_AUTHORITY, findParty, partyId, TRUSTED_SERVICE_MANAGER, type PartyId } from './party.ts';
 
 /** What a stakeholder is for a kind of device; the name in the API. */
 export type StakeholderRole =
@@ -22,11 +22,20 @@ export interface DomainPlan {
   readonly records: Aid;
 }
 
+/** The domains of those who manage the card for the stakeholders. */
+export interface ManagementPlan {
+  /** The trusted service manager's domain: delegated management; the stakeholders' domains lie below it. */
+  readonly tsm: Aid;
+  /** The Controlling Authority's domain, through which new stakeholders agree on keys that nobody else learns. */
+  readonly authority: Aid;
+}
+
 /** What the factory puts on the cards of a kind. */
 export interface CardPlan {
   readonly kind: DeviceKind;
   /** Holds the Issuer Security Domain's keys. */
   readonly issuer: PartyId;
+  readonly management: ManagementPlan;
   readonly domains: readonly DomainPlan[];
   /** The role that stands for "the supplier" of this kind. */
   readonly supplier: StakeholderRole;
@@ -42,6 +51,7 @@ export const CARD_PLANS: Readonly<Record<DeviceKind, CardPlan>> = {
   'smart-meter': {
     kind: 'smart-meter',
     issuer: partyId('city-grid'),
+    management: management('smart-meter'),
     domains: [
       place('smart-meter', 'grid-operator', 'city-grid'),
       place('smart-meter', 'energy-supplier', 'northern-power'),
@@ -52,6 +62,7 @@ export const CARD_PLANS: Readonly<Record<DeviceKind, CardPlan>> = {
   obu: {
     kind: 'obu',
     issuer: partyId('apex-motors'),
+    management: management('obu'),
     domains: [
       place('obu', 'manufacturer', 'apex-motors'),
       place('obu', 'garage', 'corner-garage'),
@@ -62,6 +73,7 @@ export const CARD_PLANS: Readonly<Record<DeviceKind, CardPlan>> = {
   'rpm-gateway': {
     kind: 'rpm-gateway',
     issuer: partyId('carekit-leasing'),
+    management: management('rpm-gateway'),
     domains: [
       place('rpm-gateway', 'kit-owner', 'carekit-leasing'),
       place('rpm-gateway', 'healthcare-provider', 'valley-clinic'),
@@ -83,6 +95,13 @@ export function place(kind: DeviceKind, role: StakeholderRole, party: string): D
     party: partyId(party),
     domain: aid(PREFIX + TYPE.domain + suffix),
     records: aid(PREFIX + TYPE.records + suffix),
+  };
+}
+
+function management(kind: DeviceKind): ManagementPlan {
+  return {
+    tsm: place(kind, 'grid-operator', TRUSTED_SERVICE_MANAGER).domain,
+    authority: place(kind, 'grid-operator', CONTROLLING_AUTHORITY).domain,
   };
 }
 

@@ -55,6 +55,12 @@ export const PARTIES: readonly Party[] = [
 /** The party that runs the network and the LwM2M servers: it owns the devices' transport credentials. */
 export const NETWORK_PROVIDER: PartyId = partyId('fleet-connect');
 
+/** The party that manages cards on behalf of all the others. */
+export const TRUSTED_SERVICE_MANAGER: PartyId = partyId('trusted-services');
+
+/** The party that vouches for those who come later. */
+export const CONTROLLING_AUTHORITY: PartyId = partyId('controlling-authority');
+
 const BY_ID: ReadonlyMap<PartyId, Party> = new Map(PARTIES.map((entry) => [entry.id, entry]));
 
 /** The party with this name, or undefined. */

@@ -3,12 +3,9 @@ import {
   aidBytes,
   checkPutKeyResponse,
   encodeApdu,
-  encodeSecurityDomainParameters,
   expectStatus,
-  installCommand,
   installForExtraditionCommand,
   openScp03Session,
-  PRIVILEGE,
   putKeysCommand,
   selectCommand,
   type CommandApdu,
@@ -28,8 +25,6 @@ import {
   RECORDS_LOAD_FILE,
   RECORDS_MODULE,
   recordsPersonalisationCommands,
-  SECURITY_DOMAIN_LOAD_FILE,
-  SECURITY_DOMAIN_MODULE,
   STANDARD_PROFILE,
   type SecureElement,
 } from '@sefleet/secure-element';
@@ -37,9 +32,27 @@ import type { KeyCustody } from '../custody/key-custody.ts';
 import { CARD_PLANS, IOT_SAFE_CONTAINER, type CardPlan, type DomainPlan } from '../domain/card-plan.ts';
 import type { DeviceKind } from '../domain/device-kind.ts';
 import { FIRST_GENERATION, keyVersionOf } from '../domain/key-versions.ts';
-import { NETWORK_PROVIDER } from '../domain/party.ts';
+import {
+  CONTROLLING_AUTHORITY,
+  NETWORK_PROVIDER,
+  TRUSTED_SERVICE_MANAGER,
+  type PartyId,
+} from '../domain/party.ts';
 import { provisioningError } from '../errors.ts';
-import { FIRST_PSK_VERSION, FIRST_RECORD_KEY_VERSION, pskLabel, PSK_BYTES } from './first-keys.ts';
+import {
+  FIRST_DERIVATION_VERSION,
+  FIRST_PSK_VERSION,
+  FIRST_RECORD_KEY_VERSION,
+  pskLabel,
+  PSK_BYTES,
+} from './first-keys.ts';
+import { installApplet, installDomain, OPEN_DOMAIN_PARAMETERS } from './install-commands.ts';
+import {
+  layOutManagement,
+  personaliseAuthority,
+  personaliseTsm,
+  type CardIdentity,
+} from './management-domains.ts';
 
 /** A card that the factory has made. */
 export interface FinishedCard {
@@ -54,17 +67,6 @@ const IMAGE_NUMBER_BYTES = 8;
 const ISSUER_IDENTIFICATION = Uint8Array.of(0x53, 0x46, 0x4c, 0x54);
 /** Under MACs only: inside the factory's walls the line is not listened to, and keys travel under the DEK anyway. */
 const FACTORY_LEVEL = 0x01;
-/** Accepts applications from and to Security Domains of other owners, and its deletion (GP UICC configuration §4). */
-const OPEN_TO_OTHERS = Uint8Array.of(0x20, 0x20);
-const SECURITY_DOMAIN_PARAMETERS = encodeSecurityDomainParameters({
-  secureChannel: { protocol: 0x03, i: 0x70 },
-  acceptExtraditionHere: OPEN_TO_OTHERS,
-  acceptDeletion: Uint8Array.of(0x20),
-  acceptExtraditionAway: OPEN_TO_OTHERS,
-});
-/** Install parameters without any: an empty C9 (GPCS 2.3.1 §11.5.2.3.7). */
-const NO_PARAMETERS = Uint8Array.of(0xc9, 0x00);
-
 /** Makes and personalises virtual cards, by the APDUs that a factory would send to real ones. */
 export class CardFactory {
   readonly #custody: KeyCustody;
@@ -84,28 +86,37 @@ export class CardFactory {
       await this.#custody.vault(party).ensureMaster('domain', FIRST_GENERATION);
       await this.#custody.vault(party).ensureMaster('record', FIRST_RECORD_KEY_VERSION);
     }
+    await this.#custody.vault(plan.issuer).ensureMaster('receipt', FIRST_DERIVATION_VERSION);
+    await this.#custody.vault(TRUSTED_SERVICE_MANAGER).ensureMaster('domain', FIRST_GENERATION);
+    const authority = this.#custody.vault(CONTROLLING_AUTHORITY);
+    await authority.ensureMaster('domain', FIRST_GENERATION);
+    await authority.ensureMaster('agreement', FIRST_DERIVATION_VERSION);
   }
 
   /** Makes the card of one device: Security Domains, applets, keys, and a key pair of its own. */
   async make(endpoint: string, kind: DeviceKind): Promise<FinishedCard> {
     const plan = CARD_PLANS[kind];
-    const digest = createHash('sha256').update(endpoint).digest();
-    const diversification = Uint8Array.from(digest.subarray(0, DIVERSIFICATION_BYTES));
-    const issuer = this.#custody.vault(plan.issuer);
-    const issuerKeys = await issuer.diversify('issuer-domain', FIRST_GENERATION, diversification);
+    const identity = identityOf(endpoint);
+    const { diversification } = identity;
+    const issuerKeys = await this.#keysOf(plan.issuer, 'issuer-domain', identity);
     const card = createCard(
       STANDARD_PROFILE,
       {
         diversificationData: diversification,
-        issuerIdentification: ISSUER_IDENTIFICATION,
-        cardImageNumber: Uint8Array.from(digest.subarray(-IMAGE_NUMBER_BYTES)),
+        issuerIdentification: identity.issuerIdentification,
+        cardImageNumber: identity.cardImageNumber,
         issuerKeys: { ...issuerKeys, version: keyVersionOf(FIRST_GENERATION) },
       },
       { rng: this.#rng },
     );
-    await this.#layOut(card, plan, issuerKeys, endpoint);
-    for (const place of plan.domains)
-      await this.#personalise(card, place, issuerKeys, endpoint, diversification);
+    await this.#layOut(card, plan, issuerKeys, endpoint, identity);
+    const { tsm, authority } = plan.management;
+    const atTsm = await this.#open(card, aidBytes(tsm), issuerKeys);
+    await personaliseTsm(atTsm, (command) => send(atTsm, command), this.#custody, identity);
+    const atAuthority = await this.#open(card, aidBytes(authority), issuerKeys);
+    await personaliseAuthority(atAuthority, (command) => send(atAuthority, command), this.#custody, identity);
+    const tsmKeys = await this.#keysOf(TRUSTED_SERVICE_MANAGER, 'domain', identity);
+    for (const place of plan.domains) await this.#personalise(card, place, tsmKeys, endpoint, identity);
     const client = new IotSafeClient(card.transmit.bind(card));
     const deviceKey = Uint8Array.of(IOT_SAFE_CONTAINER.deviceKey);
     client.generateKeyPair(deviceKey);
@@ -116,16 +127,24 @@ export class CardFactory {
   }
 
   /** The issuer's part: makes the Security Domains and applets and hands each applet to its domain. */
-  async #layOut(card: SecureElement, plan: CardPlan, keys: StaticKeys, endpoint: string): Promise<void> {
+  async #layOut(
+    card: SecureElement,
+    plan: CardPlan,
+    keys: StaticKeys,
+    endpoint: string,
+    identity: CardIdentity,
+  ): Promise<void> {
     const session = await this.#open(card, aidBytes(ISSUER_SECURITY_DOMAIN), keys);
+    await layOutManagement(session, (command) => send(session, command), this.#custody, plan, identity);
     const iotSafe = aidBytes(IOT_SAFE_INSTANCE);
     await send(session, installApplet(aidBytes(IOT_SAFE_LOAD_FILE), aidBytes(IOT_SAFE_MODULE), iotSafe));
     for (const place of plan.domains) {
       const domain = aidBytes(place.domain);
       const records = aidBytes(place.records);
-      await send(session, installDomain(domain));
+      await send(session, installDomain(domain, 0, OPEN_DOMAIN_PARAMETERS));
       await send(session, installApplet(aidBytes(RECORDS_LOAD_FILE), aidBytes(RECORDS_MODULE), records));
       await send(session, installForExtraditionCommand(domain, records));
+      await send(session, installForExtraditionCommand(aidBytes(plan.management.tsm), domain));
     }
     const network = this.#custody.vault(NETWORK_PROVIDER);
     const psk = (purpose: 'bootstrap' | 'management'): Promise<Uint8Array> =>
@@ -147,15 +166,15 @@ export class CardFactory {
   async #personalise(
     card: SecureElement,
     place: DomainPlan,
-    issuerKeys: StaticKeys,
+    inheritedKeys: StaticKeys,
     endpoint: string,
-    diversification: Uint8Array,
+    identity: CardIdentity,
   ): Promise<void> {
     const vault = this.#custody.vault(place.party);
     const domain = aidBytes(place.domain);
-    const keys = await vault.diversify('domain', FIRST_GENERATION, diversification);
+    const keys = await this.#keysOf(place.party, 'domain', identity);
     const newVersion = keyVersionOf(FIRST_GENERATION);
-    const inherited = await this.#open(card, domain, issuerKeys);
+    const inherited = await this.#open(card, domain, inheritedKeys);
     const answer = await expectStatus(inherited, putKeysCommand(inherited, keys, { newVersion }), 'PUT KEY');
     checkPutKeyResponse(answer.data, newVersion, [keys.enc, keys.mac, keys.dek]);
     const own = await this.#open(card, domain, keys);
@@ -168,11 +187,25 @@ export class CardFactory {
     for (const command of commands) await send(own, command);
   }
 
+  #keysOf(party: PartyId, purpose: 'issuer-domain' | 'domain', card: CardIdentity): Promise<StaticKeys> {
+    return this.#custody.vault(party).diversify(purpose, FIRST_GENERATION, card.diversification);
+  }
+
   async #open(card: SecureElement, domainAid: Uint8Array, keys: StaticKeys): Promise<SecureChannelSession> {
     card.transmit(encodeApdu(selectCommand(domainAid)));
     const transmit = (apdu: Uint8Array): Uint8Array => card.transmit(apdu);
     return openScp03Session({ transmit, keys, level: FACTORY_LEVEL, rng: this.#rng, domainAid });
   }
+}
+
+/** Which card a device gets; its name decides, so that asking again cannot make another. */
+export function identityOf(endpoint: string): CardIdentity {
+  const digest = createHash('sha256').update(endpoint).digest();
+  return {
+    diversification: Uint8Array.from(digest.subarray(0, DIVERSIFICATION_BYTES)),
+    issuerIdentification: ISSUER_IDENTIFICATION,
+    cardImageNumber: Uint8Array.from(digest.subarray(-IMAGE_NUMBER_BYTES)),
+  };
 }
 
 async function send(session: SecureChannelSession, command: CommandApdu): Promise<void> {
@@ -181,20 +214,6 @@ async function send(session: SecureChannelSession, command: CommandApdu): Promis
   throw provisioningError('PROVISIONING_CARD_REFUSED', `the card answers ${sw.toString(16)} in the factory`, {
     context: { sw, ins: command.ins, p1: command.p1 },
   });
-}
-
-function installDomain(instance: Uint8Array): CommandApdu {
-  return installCommand({
-    loadFile: aidBytes(SECURITY_DOMAIN_LOAD_FILE),
-    module: aidBytes(SECURITY_DOMAIN_MODULE),
-    instance,
-    privileges: PRIVILEGE.SECURITY_DOMAIN,
-    parameters: SECURITY_DOMAIN_PARAMETERS,
-  });
-}
-
-function installApplet(loadFile: Uint8Array, module: Uint8Array, instance: Uint8Array): CommandApdu {
-  return installCommand({ loadFile, module, instance, privileges: 0, parameters: NO_PARAMETERS });
 }
 
 function secret(id: number, label: string, value: Uint8Array) {

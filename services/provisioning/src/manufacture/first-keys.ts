@@ -11,3 +11,15 @@ export const PSK_BYTES = 16;
 export function pskLabel(endpoint: string, purpose: PskPurpose): string {
   return `sefleet psk v1\0${purpose}\0${endpoint}`;
 }
+
+/** Version of the masters that receipt and agreement keys are derived from. */
+export const FIRST_DERIVATION_VERSION = 1;
+/** Bytes of a receipt key (AES-128). */
+export const RECEIPT_KEY_BYTES = 16;
+/** Bytes of a P-256 private key. */
+export const CARD_SCALAR_BYTES = 32;
+
+/** What a card's own keys are bound to, beside those that KDF3 diversifies. */
+export function cardLabel(diversification: Uint8Array): string {
+  return `sefleet card v1\0${Buffer.from(diversification).toString('hex')}`;
+}

@@ -25,6 +25,10 @@ export const ANALYTICS_ERRORS = {
     fault: 'environment',
     doc: 'The record keys cannot be fetched from provisioning.',
   },
+  ANALYTICS_DEPENDENCY_UNAVAILABLE: {
+    fault: 'environment',
+    doc: 'A service that the answer needs is not configured or does not answer.',
+  },
   ANALYTICS_REQUEST_INVALID: { fault: 'caller', doc: 'A field of a request is out of its range.' },
   ANALYTICS_DEVICE_NOT_FOUND: { fault: 'caller', doc: 'No service knows a device of this endpoint name.' },
 } as const satisfies Readonly<Record<string, { readonly fault: Fault; readonly doc: string }>>;

@@ -9,16 +9,10 @@ export const EVENTS = {
     level: 'error',
     message: 'an insert failed; nothing was acknowledged',
   },
-  ingestFailed: { name: 'ingest.failed', level: 'error', message: 'ingest stumbled; it goes on' },
   keysUnavailable: {
     name: 'ingest.keysUnavailable',
     level: 'warn',
     message: 'record keys cannot be fetched',
-  },
-  recordRejected: {
-    name: 'ingest.recordRejected',
-    level: 'debug',
-    message: 'a record went to the dead letters',
   },
   brokerListening: { name: 'mqtt.listening', level: 'info', message: 'the MQTT broker listens' },
   brokerError: { name: 'mqtt.error', level: 'error', message: 'the MQTT broker reported an error' },

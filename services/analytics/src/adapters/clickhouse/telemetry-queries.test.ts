@@ -7,7 +7,8 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import type { StoredRecord } from '../../domain/ports.ts';
 import { openClient } from './open-client.ts';
 import { createRecordStore } from './record-store.ts';
-import { createTelemetryQueries, type LedgerRow, type TelemetryQueries } from './telemetry-queries.ts';
+import type { LedgerRow, TelemetryQueries } from '../../domain/telemetry.ts';
+import { createTelemetryQueries } from './telemetry-queries.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sefleet-queries-'));
 const start = 1_700_000_000_000;

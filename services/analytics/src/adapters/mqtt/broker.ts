@@ -23,7 +23,7 @@ export interface BrokerOptions {
   readonly maxPacketBytes: number;
   readonly log: EventLog;
   /** Takes a message over; its publisher is acknowledged after that. */
-  keep(topic: string, payload: Uint8Array): Promise<void>;
+  readonly keep: (topic: string, payload: Uint8Array) => Promise<void>;
 }
 
 /** The embedded broker. */

@@ -167,3 +167,7 @@ export {
   scenario3Signed,
 } from './key-agreement/scenario3.ts';
 export type { AgreedKeys, Scenario3Parameters } from './key-agreement/scenario3.ts';
+export { decodeScp11Request, deriveScp11, encodeScp11Parameters } from './key-agreement/scp11.ts';
+export type { Scp11Keys, Scp11Parameters, Scp11Variant } from './key-agreement/scp11.ts';
+export { openScp11Session } from './key-agreement/scp11-session.ts';
+export type { Scp11Options } from './key-agreement/scp11-session.ts';

@@ -7,6 +7,8 @@ export interface CardSession {
   /** The Security Domain whose keys opened it: the one that is selected, or the one that it inherits from. */
   readonly keyOwner: Aid;
   readonly keyVersion: number;
+  /** False in SCP11b, where only the card has proven who it is. */
+  readonly hostAuthenticated: boolean;
 }
 
 /** INITIALIZE UPDATE was answered; EXTERNAL AUTHENTICATE has to follow. */
@@ -31,13 +33,15 @@ export interface Loading {
   length: number;
 }
 
-/** Between the two commands of key agreement scenario #3: who was certified, and the challenge to sign. */
-export interface PendingAgreement {
-  readonly kind: 'scenario-3';
-  readonly domain: Aid;
-  readonly providerPoint: Uint8Array;
-  readonly challenge: Uint8Array;
-}
+/** Between the commands of a key agreement: who was certified, and in scenario #3 the challenge to sign. */
+export type PendingAgreement =
+  | {
+      readonly kind: 'scenario-3';
+      readonly domain: Aid;
+      readonly providerPoint: Uint8Array;
+      readonly challenge: Uint8Array;
+    }
+  | { readonly kind: 'scp11'; readonly hostPoint: Uint8Array; readonly more: boolean };
 
 /** The volatile state of one logical channel. */
 export interface Channel {

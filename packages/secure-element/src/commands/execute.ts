@@ -11,6 +11,7 @@ import { install } from './install.ts';
 import { load } from './load.ts';
 import { putKey } from './put-key.ts';
 import { externalAuthenticate, initializeUpdate } from './secure-channel.ts';
+import { internalAuthenticate, mutualAuthenticate, performSecurityOperation } from './scp11.ts';
 import { manageChannel, select } from './select.ts';
 import { setStatus } from './set-status.ts';
 import { storeData } from './store-data.ts';
@@ -18,7 +19,10 @@ import { storeData } from './store-data.ts';
 /** Commands of class 80 that a Security Domain carries out. */
 const DOMAIN_COMMANDS: Readonly<Record<number, Handler>> = {
   [INS.INITIALIZE_UPDATE]: initializeUpdate,
-  [INS.EXTERNAL_AUTHENTICATE]: externalAuthenticate,
+  [INS.EXTERNAL_AUTHENTICATE]: (context) =>
+    context.channel.pending === undefined ? mutualAuthenticate(context) : externalAuthenticate(context),
+  [INS.INTERNAL_AUTHENTICATE]: internalAuthenticate,
+  [INS.PERFORM_SECURITY_OPERATION]: performSecurityOperation,
   [INS.INSTALL]: install,
   [INS.LOAD]: load,
   [INS.DELETE]: deleteObject,

@@ -71,7 +71,7 @@ function certify(context: CommandContext, domain: SecurityDomain, certificate: U
 function finish(
   context: CommandContext,
   domain: SecurityDomain,
-  pending: PendingAgreement,
+  pending: Extract<PendingAgreement, { kind: 'scenario-3' }>,
   dgis: readonly Dgi[],
 ): Answer {
   const data = (id: number): Uint8Array =>

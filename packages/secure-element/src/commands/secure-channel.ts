@@ -55,6 +55,7 @@ export function initializeUpdate(context: CommandContext): Answer {
     messaging: new SecureMessaging(session, length, C_MAC),
     keyOwner: owner.aid,
     keyVersion: keySet.version,
+    hostAuthenticated: true,
     hostCryptogram: scp03Cryptogram('host', session.mac, hostChallenge, cardChallenge),
   };
   return encodeInitializeUpdateResponse({
@@ -81,11 +82,8 @@ export function externalAuthenticate(context: CommandContext): Answer {
     return refuse(STATUS_WORD.AUTHENTICATION_FAILED);
   }
   pending.messaging.begin(level);
-  channel.session = {
-    messaging: pending.messaging,
-    keyOwner: pending.keyOwner,
-    keyVersion: pending.keyVersion,
-  };
+  const { messaging, keyOwner, keyVersion, hostAuthenticated } = pending;
+  channel.session = { messaging, keyOwner, keyVersion, hostAuthenticated };
   return NO_DATA;
 }
 

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { test } from 'node:test';
+import { fromHex } from '@sefleet/bytes';
+import { isSefleetError } from '@sefleet/errors';
+import {
+  CERTIFICATE_USAGE,
+  ecPoint,
+  encodeCertificate,
+  getDataCommand,
+  getStatusCommand,
+  openScp11Session,
+  putKeysCommand,
+  putPrivateKeyCommand,
+  putPublicKeyCommand,
+  readRegistry,
+  STATUS_SCOPE,
+} from '@sefleet/globalplatform';
+import type { Scp11Options } from '@sefleet/globalplatform';
+import { publicKeyOf } from '../applets/iot-safe/p256.ts';
+import type { SecureElement } from '../card/secure-element.ts';
+import {
+  ISSUER_KEYS,
+  newCard,
+  open,
+  seededRng,
+  select,
+  send,
+  statusOf,
+  testKeys,
+} from '../testing/card-fixture.ts';
+import { ISSUER_SECURITY_DOMAIN } from '../profiles/standard-profile.ts';
+import { makeOwnVectors } from '../testing/own-vectors.ts';
+
+const AUTHORITY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+const CARD_SCALAR = seededRng('card key').bytes(32);
+const HOST_SCALAR = seededRng('host key').bytes(32);
+const PLACE = { keyVersion: 0x12, keyId: 0x11 };
+
+function certificateOf(publicKey: Uint8Array, signer = AUTHORITY): Uint8Array {
+  const fields = { serialNumber: fromHex('01'), authority: fromHex('4341'), subject: fromHex('4f4345') };
+  const usage = CERTIFICATE_USAGE.KEY_AGREEMENT;
+  return encodeCertificate({ ...fields, usage, expiration: '20301231', publicKey }, signer);
+}
+
+async function cardWithKey(): Promise<SecureElement> {
+  const card = newCard();
+  const session = await open(card);
+  await send(session, putPublicKeyCommand({ point: ecPoint(AUTHORITY) }, { newVersion: 0x11, keyId: 0x10 }));
+  await send(session, putPrivateKeyCommand(session, CARD_SCALAR, { newVersion: 0x12, keyId: 0x11 }));
+  await select(card, ISSUER_SECURITY_DOMAIN);
+  return card;
+}
+
+function optionsFor(
+  card: SecureElement,
+  certificates = [certificateOf(publicKeyOf(HOST_SCALAR))],
+): Scp11Options {
+  return {
+    transmit: card.transmit,
+    variant: 'a',
+    cardPoint: publicKeyOf(CARD_SCALAR),
+    ...PLACE,
+    host: { privateScalar: HOST_SCALAR, certificates, authorityKeyVersion: 0x11, authorityKeyId: 0x10 },
+    rng: seededRng('session'),
+  };
+}
+
+for (const variant of ['a', 'c'] as const) {
+  for (const level of [0x11, 0x33] as const) {
+    test(`SCP11${variant} at level ${level.toString(16)} manages content and encrypts keys under its own DEK`, async () => {
+      const card = await cardWithKey();
+      const session = await openScp11Session({ ...optionsFor(card), variant, level });
+      const entries = await readRegistry(session, STATUS_SCOPE.ISSUER_SECURITY_DOMAIN);
+      assert.equal(entries.length, 1);
+      const keys = testKeys('after SCP11');
+      await send(session, putKeysCommand(session, keys, { newVersion: 0x31 }));
+      await open(card, ISSUER_SECURITY_DOMAIN, keys, { keyVersion: 0x31 });
+    });
+  }
+}
+
+test('SCP11b authenticates the card alone: reading is allowed, managing is not', async () => {
+  const card = await cardWithKey();
+  const { host: _, ...anonymous } = optionsFor(card);
+  const session = await openScp11Session({ ...anonymous, variant: 'b' });
+  assert.equal(await statusOf(session, getDataCommand(0x00e0)), '9000');
+  assert.equal(await statusOf(session, getStatusCommand(STATUS_SCOPE.APPLICATIONS)), '6982');
+});
+
+test('a chain of certificates is followed, and a link that does not hold is refused', async () => {
+  const card = await cardWithKey();
+  const middle = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+  const chain = [certificateOf(ecPoint(middle)), certificateOf(publicKeyOf(HOST_SCALAR), middle)];
+  await openScp11Session(optionsFor(card, chain));
+  await select(card, ISSUER_SECURITY_DOMAIN);
+  const broken = [certificateOf(ecPoint(middle)), certificateOf(publicKeyOf(HOST_SCALAR), AUTHORITY)];
+  await assert.rejects(openScp11Session(optionsFor(card, broken)), (error) =>
+    isSefleetError(error, 'GP_STATUS_WORD'),
+  );
+});
+
+test('a host whose key is not the certified one, and a card that is not the certified one, do not get a session', async () => {
+  const card = await cardWithKey();
+  const options = optionsFor(card, [certificateOf(publicKeyOf(CARD_SCALAR))]);
+  await assert.rejects(openScp11Session(options), (error) => isSefleetError(error, 'GP_CARD_NOT_AUTHENTIC'));
+  await select(card, ISSUER_SECURITY_DOMAIN);
+  const cardPoint = publicKeyOf(seededRng('another card').bytes(32));
+  await assert.rejects(openScp11Session({ ...optionsFor(card), cardPoint }), (error) =>
+    isSefleetError(error, 'GP_CARD_NOT_AUTHENTIC'),
+  );
+  await open(card, ISSUER_SECURITY_DOMAIN, ISSUER_KEYS);
+});
+
+/** With UPDATE_VECTORS=1 the test writes the fixture anew instead of comparing with it. */
+test('the sessions for which nobody publishes vectors are those of our fixture', async () => {
+  const path = new URL('../../../../test/fixtures/vectors/secure-channels-own.json', import.meta.url);
+  const vectors = await makeOwnVectors();
+  const made =
+    'By packages/secure-element/src/testing/own-vectors.ts, from fixed keys, challenges and ephemerals';
+  const text = `${JSON.stringify({ made, vectors }, undefined, 1)}\n`;
+  if (process.env['UPDATE_VECTORS'] === '1') writeFileSync(path, text);
+  assert.equal(readFileSync(path, 'utf8'), text);
+});

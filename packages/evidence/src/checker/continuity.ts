@@ -1,0 +1,130 @@
+import type { MeterEvidence } from '../evidence.ts';
+import type { BillingLine, MeterTruth, RehearsalRecord } from './rehearsal.ts';
+import { openSealedReading, type SealedReading } from './sealed-reading.ts';
+
+/** How one meter's energy was accounted for. */
+export interface Continuity {
+  /** Energy of the register that nobody billed. */
+  readonly gapWh: number;
+  /** Energy of the register that was billed twice. */
+  readonly overlapWh: number;
+  /** Growth of the register less all that was billed. */
+  readonly residualWh: number;
+  /** What is wrong with the readings themselves. */
+  readonly problems: readonly string[];
+}
+
+/** Accounts for one meter: its sealed readings against the register, and the suppliers' bills against both. */
+export function checkContinuity(
+  evidence: MeterEvidence,
+  truth: MeterTruth,
+  billing: readonly BillingLine[],
+  rehearsal: RehearsalRecord,
+): Continuity {
+  const opened = truth.records.map((record) =>
+    openSealedReading(record, truth.endpoint, (supplier, version) =>
+      rehearsal.recordKeys.get(`${supplier}:${version}`),
+    ),
+  );
+  const readings = opened.filter((reading) => reading !== undefined);
+  const problems: string[] = [];
+  if (readings.length !== opened.length)
+    problems.push(`${opened.length - readings.length} records do not open`);
+  problems.push(...sequenceProblems(readings), ...instantProblems(readings, truth, rehearsal));
+  problems.push(...handOverProblems(readings, evidence, rehearsal));
+  problems.push(...billProblems(billing, readings));
+  const billed = billing.reduce((sum, line) => sum + line.energyWh, 0);
+  const { gapWh, overlapWh } = coverage(billing, readings, truth);
+  return { gapWh, overlapWh, residualWh: truth.lastRegisterWh - truth.firstRegisterWh - billed, problems };
+}
+
+/** Sequence numbers count up by one: none was lost and none sent twice. */
+function sequenceProblems(readings: readonly SealedReading[]): string[] {
+  const problems: string[] = [];
+  readings.forEach(({ sequence }, i) => {
+    const before = readings[i - 1]?.sequence;
+    if (before !== undefined && sequence !== before + 1)
+      problems.push(`sequence ${sequence} follows ${before}`);
+  });
+  return problems;
+}
+
+/** Every interval's end between the first and the last has exactly one reading, and registers never run backwards. */
+function instantProblems(
+  readings: readonly SealedReading[],
+  truth: MeterTruth,
+  { intervalMs }: RehearsalRecord,
+): string[] {
+  const problems: string[] = [];
+  const instants = new Set(readings.map(({ at }) => at));
+  let missing = 0;
+  for (let at = truth.firstAt; at <= truth.lastAt; at += intervalMs) if (!instants.has(at)) missing++;
+  if (missing > 0) problems.push(`${missing} intervals have no reading`);
+  const ordered = readings.toSorted((a, b) => a.at - b.at || a.sequence - b.sequence);
+  ordered.forEach(({ registerWh }, i) => {
+    const before = ordered[i - 1]?.registerWh;
+    if (before !== undefined && registerWh < before)
+      problems.push(`the register runs from ${before} to ${registerWh}`);
+  });
+  return problems;
+}
+
+/** One reading at the instant ends the old supplier's readings and begins the new one's. */
+function handOverProblems(
+  readings: readonly SealedReading[],
+  evidence: MeterEvidence,
+  { from, to, cutOverAt }: RehearsalRecord,
+): string[] {
+  const old = readings.filter(({ supplier }) => supplier === from);
+  const fresh = readings.filter(({ supplier }) => supplier === to);
+  if (evidence.state !== 'confirmed')
+    return fresh.length === 0 || evidence.state === 'exception' ? [] : ['the new supplier has readings'];
+  const problems: string[] = [];
+  const [closing, opening] = [old.at(-1), fresh[0]];
+  if (closing === undefined || opening === undefined) return ['a supplier has no reading'];
+  if (closing.at !== opening.at || closing.registerWh !== opening.registerWh) {
+    problems.push('closing and opening reading differ');
+  }
+  if (closing.at !== cutOverAt)
+    problems.push(`the cut-over reading is of ${closing.at - cutOverAt} ms after the instant`);
+  if (old.some(({ at }) => at > cutOverAt))
+    problems.push('the old supplier has readings from after the instant');
+  if (fresh.some(({ at }) => at < cutOverAt))
+    problems.push('the new supplier has readings from before the instant');
+  return problems;
+}
+
+/** Each bill is what the register grew by between two readings of that supplier. */
+function billProblems(billing: readonly BillingLine[], readings: readonly SealedReading[]): string[] {
+  const register = new Map(readings.map(({ supplier, at, registerWh }) => [`${supplier}@${at}`, registerWh]));
+  const wrong = billing.filter(({ supplier, from, until, energyWh }) => {
+    const growth =
+      (register.get(`${supplier}@${until}`) ?? Number.NaN) -
+      (register.get(`${supplier}@${from}`) ?? Number.NaN);
+    return growth !== energyWh;
+  });
+  return wrong.length === 0 ? [] : [`${wrong.length} bills are not what the register grew by`];
+}
+
+/** How much of the register's growth was billed by nobody, and how much more than once, instant by instant. */
+function coverage(
+  billing: readonly BillingLine[],
+  readings: readonly SealedReading[],
+  truth: MeterTruth,
+): { readonly gapWh: number; readonly overlapWh: number } {
+  const registerAt = new Map<number, number>(readings.map(({ at, registerWh }) => [at, registerWh]));
+  registerAt.set(truth.firstAt, truth.firstRegisterWh);
+  registerAt.set(truth.lastAt, truth.lastRegisterWh);
+  const instants = [...registerAt.keys()].toSorted((a, b) => a - b);
+  let gapWh = 0;
+  let overlapWh = 0;
+  instants.forEach((until, i) => {
+    const from = instants[i - 1];
+    if (from === undefined) return;
+    const energy = (registerAt.get(until) ?? 0) - (registerAt.get(from) ?? 0);
+    const times = billing.filter((line) => line.from <= from && line.until >= until).length;
+    if (times === 0) gapWh += energy;
+    if (times > 1) overlapWh += energy * (times - 1);
+  });
+  return { gapWh, overlapWh };
+}

@@ -1,0 +1,67 @@
+import type { EvidenceBundle } from '../evidence.ts';
+
+/** What a meter sealed, and what its register really said: the simulator's word, checked against the suppliers'. */
+export interface MeterTruth {
+  readonly endpoint: string;
+  readonly records: readonly Uint8Array[];
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly firstRegisterWh: number;
+  readonly lastRegisterWh: number;
+  /** True time of the cut-over reading; 0 when none was taken. */
+  readonly cutOverReadAt: number;
+  readonly cutOverRegisterWh: number;
+  /** Digests of the exchanges that the card saw, in order, hexadecimal. */
+  readonly exchanges: readonly string[];
+}
+
+/** What a supplier billed for a meter. */
+export interface BillingLine {
+  readonly supplier: string;
+  readonly endpoint: string;
+  readonly from: number;
+  readonly until: number;
+  readonly energyWh: number;
+}
+
+/** All that the checker looks at. */
+export interface RehearsalRecord {
+  readonly bundle: EvidenceBundle;
+  readonly from: string;
+  readonly to: string;
+  readonly cutOverAt: number;
+  /** Milliseconds between two readings. */
+  readonly intervalMs: number;
+  /** Within which a switch has to be confirmed, from the cut-over on. */
+  readonly deadlineMs: number;
+  readonly truths: ReadonlyMap<string, MeterTruth>;
+  readonly billing: readonly BillingLine[];
+  /** Record master keys, by `supplier:version`. */
+  readonly recordKeys: ReadonlyMap<string, Uint8Array>;
+  readonly receiptKeys: ReadonlyMap<string, Uint8Array>;
+  /** Places where a planted secret was found outside of its owner's vault. */
+  readonly canaryHits: readonly string[];
+}
+
+/** A property of the whole rehearsal. */
+export interface Invariant {
+  readonly name: string;
+  readonly holds: boolean;
+  readonly detail: string;
+}
+
+/** What the checker found. */
+export interface Verdict {
+  readonly meters: number;
+  readonly switched: number;
+  readonly rolledBack: number;
+  readonly exceptions: Readonly<Record<string, number>>;
+  readonly gapWh: number;
+  readonly overlapWh: number;
+  readonly residualWh: number;
+  readonly oldSupplierProbes: number;
+  readonly oldSupplierProbesRefused: number;
+  readonly canaryHits: number;
+  readonly receiptsVerified: number;
+  readonly invariants: readonly Invariant[];
+}

@@ -19,11 +19,7 @@ import {
 import type { KeyAgreement, KeyAgreementProvider, PskKeyProvider } from '../credentials/key-providers.ts';
 import { deriveVerifyData } from '../crypto/key-schedule.ts';
 import { HandshakeFailure, illegalParameter, insufficient } from '../errors.ts';
-import {
-  decodeResumptionState,
-  encodeResumptionState,
-  type ResumptionState,
-} from '../session/resumption-state.ts';
+import { encodeResumptionState, type ResumptionState } from '../session/resumption-state.ts';
 import type { DtlsServerSettings } from '../settings.ts';
 import {
   CHANGE_CIPHER_SPEC,
@@ -46,13 +42,7 @@ import {
 import type { IncomingMessage } from './reassembly.ts';
 import { masterSecretFor, nonEmpty, secureRecordsFor, sharedSecretWith, type Randoms } from './secrets.ts';
 import { serverHelloExtensions } from './server-hello-reply.ts';
-import {
-  chooseSuite,
-  readClientWishes,
-  suitesOf,
-  type ClientWishes,
-  type ServerChoice,
-} from './server-choice.ts';
+import { chooseSuite, readClientWishes, type ClientWishes, type ServerChoice } from './server-choice.ts';
 
 type ServerState =
   | 'waitClientHello'

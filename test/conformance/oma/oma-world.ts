@@ -1,5 +1,5 @@
 import { createCoapEndpoint } from '@sefleet/coap';
-import type { CoapEndpoint, CoapRequestInit, CoapResponse } from '@sefleet/coap';
+import type { ClientObservation, CoapEndpoint, CoapRequestInit, CoapResponse } from '@sefleet/coap';
 import { createDtlsEndpoint, createSoftwarePsk } from '@sefleet/dtls';
 import type { DtlsClientSettings, DtlsServerSettings } from '@sefleet/dtls';
 import {
@@ -108,6 +108,13 @@ export class OmaServer {
     const [coap] = this.#endpoints;
     if (coap === undefined || this.peer === undefined) throw new TypeError('the device has not been seen');
     return this.#world.run(coap.request(this.peer, init));
+  }
+
+  /** An observation that only the endpoint knows of, so that the test can drop it without a word. */
+  rawObserve(init: CoapRequestInit): Promise<ClientObservation> {
+    const [coap] = this.#endpoints;
+    if (coap === undefined || this.peer === undefined) throw new TypeError('the device has not been seen');
+    return this.#world.run(coap.observe(this.peer, init, () => {}));
   }
 
   /** Values at their paths, as a body in `format`. */

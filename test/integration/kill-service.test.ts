@@ -46,7 +46,11 @@ for (const name of SERVICE_NAMES) {
 test('after all of it every record that a device sealed is stored exactly once', async () => {
   const drained = await system.backend.simulation.drainFleet({ timeoutMs: 60_000 }, { deadlineMs: 70_000 });
   assert.equal(drained.drained, true);
-  const ledger = await compareLedgers(system.backend);
+  let ledger = await compareLedgers(system.backend);
+  await until('ingest has taken everything', async () => {
+    ledger = await compareLedgers(system.backend);
+    return ledger.lost === 0;
+  }).catch(() => undefined);
   assert.ok(ledger.sent > DEVICES * 10, `${ledger.sent} records were sent`);
   assert.deepEqual(
     {

@@ -3,13 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { fleet, simulation } from '@sefleet/api';
 import type { Backend } from '../backend.ts';
 import type { Progress } from '../terminal/progress.ts';
-import { compareLedgers } from './ledger.ts';
+import { compareLedgers, type LedgerTotals } from './ledger.ts';
 import { plannedKinds, totalDevices, type DemoPlan } from './plan.ts';
 import type { DemoObservations } from './summary.ts';
 
 const POLL_MS = 250;
 const REGISTRATION_LIMIT_MS = 180_000;
 const ROTATION_LIMIT_MS = 180_000;
+const SETTLE_LIMIT_MS = 30_000;
 const DRAIN_LIMIT_MS = 60_000;
 
 /**
@@ -32,23 +33,18 @@ export async function runDemo(
   const startToFirstRegisteredMs = fleetStartedMs - startedMs + registered.firstRegisteredMs;
   const streamUntilMs = performance.now() + plan.durationSeconds * 1000;
   const rotationStartedMs = performance.now();
-  const [rotation] = await Promise.all([
-    rotateKeys(backend, total, progress).then((state) => ({
-      state,
-      durationMs: performance.now() - rotationStartedMs,
-    })),
-    sleep(Math.max(0, streamUntilMs - performance.now())),
-  ]);
+  const rotation = await rotateKeys(backend, total, progress);
+  const rotationMs = performance.now() - rotationStartedMs;
   while (performance.now() < streamUntilMs) await showStream(backend, progress);
   const flowing = await backend.telemetry.getIngestStatistics({});
   const devices = await drain(backend, progress);
   const servers = await backend.management.getStatistics({});
-  const ledger = await compareLedgers(backend);
+  const ledger = await untilSettled(backend, progress);
   return {
     devices,
     servers,
-    rotation: rotation.state,
-    rotationMs: rotation.durationMs,
+    rotation,
+    rotationMs,
     ledger,
     rowsPerSecond: flowing.rowsPerSecond,
     startToFirstRegisteredMs,
@@ -119,6 +115,20 @@ async function drain(backend: Backend, progress: Progress): Promise<simulation.F
   const state = answer.progress ?? (await fleetProgress(backend));
   progress.finish('drain', `${state.recordsAcknowledged} of ${state.recordsSealed} records acknowledged`);
   return state;
+}
+
+/** What is acknowledged lies in the broker's store on disk; the ledger is read when ingest has taken it from there. */
+async function untilSettled(backend: Backend, progress: Progress): Promise<LedgerTotals> {
+  const limit = performance.now() + SETTLE_LIMIT_MS;
+  for (;;) {
+    const ledger = await compareLedgers(backend);
+    progress.update('ledger', ledger.stored, ledger.sent, `${ledger.duplicated} duplicated`);
+    if (ledger.lost === 0 || performance.now() > limit) {
+      progress.finish('ledger', `${ledger.stored} of ${ledger.sent} records stored, ${ledger.lost} lost`);
+      return ledger;
+    }
+    await sleep(POLL_MS);
+  }
 }
 
 async function fleetProgress(backend: Backend): Promise<simulation.FleetProgress> {

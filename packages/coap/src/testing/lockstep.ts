@@ -113,6 +113,8 @@ export interface LockstepWorld {
   readonly script: LockstepPeer;
   /** The scripted peer, as the endpoint addresses it. */
   readonly peer: Peer;
+  /** Lets the virtual time run until the promise is settled. */
+  settle<T>(promise: Promise<T>): Promise<T>;
 }
 
 /** An endpoint of ours and a scripted peer on a perfect network. */
@@ -123,7 +125,8 @@ export function lockstep(options: Partial<CoapEndpointOptions> = {}, seed = 1): 
   const other = network.bind('10.0.0.2', 61_616);
   const endpoint = createCoapEndpoint({ channel, runtime, ...options });
   const script = new LockstepPeer(runtime, other, other.peerAt('10.0.0.1', 5683));
-  return { runtime, network, endpoint, script, peer: channel.peerAt('10.0.0.2', 61_616) };
+  const settle = <T>(promise: Promise<T>): Promise<T> => settled(runtime, promise);
+  return { runtime, network, endpoint, script, settle, peer: channel.peerAt('10.0.0.2', 61_616) };
 }
 
 /** Lets the virtual time run until the promise is settled. */

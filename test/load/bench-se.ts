@@ -39,7 +39,8 @@ interface Row {
 
 const ROUNDS = Number(values.rounds);
 const FLEET = Number(values.cards);
-const { rng, close } = createNodeRuntime();
+const runtime = createNodeRuntime();
+const { rng } = runtime;
 const issuerKeys = randomKeys(rng);
 const keys = randomKeys(rng);
 const rotating = { card: await manufacture(rng, issuerKeys, keys, 'urn:dev:x'), keys, version: 1 };
@@ -52,7 +53,7 @@ const results: Row[] = [
   await perSecond('se-psk-master-secret', 'operations/s', undefined, 5000, deriving(rotating.card)),
   ...(await atRest()),
 ];
-close();
+runtime.close();
 print();
 
 /** SCP03 at level 33, PUT KEY of three AES keys in the place of the old ones, key check values and key information. */

@@ -1,4 +1,4 @@
-import { createECDH, generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { concatBytes, fromHex } from '@sefleet/bytes';
 import {
   aid,
@@ -17,6 +17,7 @@ import {
   storeDataCommands,
   withToken,
 } from '@sefleet/globalplatform';
+import { publicKeyOf } from '../applets/iot-safe/p256.ts';
 import { RECORDS_LOAD_FILE, RECORDS_MODULE } from '../applets/records/identifiers.ts';
 import { recordsPersonalisationCommands } from '../clients/applet-personalisation.ts';
 import type { CardPorts, SecureElement } from '../card/secure-element.ts';
@@ -62,6 +63,21 @@ export const NEW_SUPPLIER_CERTIFICATE = encodeCertificate(
   PARTIES.authority.key,
 );
 
+const AUTHORITY_DOMAIN_SCALAR = seededRng('authority domain').bytes(32);
+
+/** The certificate of the card's authority domain: it names the card. */
+const AUTHORITY_DOMAIN_CERTIFICATE = encodeCertificate(
+  {
+    serialNumber: fromHex('0101'),
+    authority: fromHex('4341'),
+    subject: CARD_UNIQUE_DATA,
+    usage: CERTIFICATE_USAGE.KEY_AGREEMENT,
+    expiration: '20301231',
+    publicKey: publicKeyOf(AUTHORITY_DOMAIN_SCALAR),
+  },
+  PARTIES.authority.key,
+);
+
 /** A meter in the field: the old supplier has its domain and the metering applet; the new one has nothing yet. */
 export async function meterInTheField(ports: Partial<CardPorts> = {}): Promise<SecureElement> {
   const card = newCard(ports);
@@ -86,24 +102,12 @@ async function prepareAuthority(card: SecureElement): Promise<void> {
   const parameters = encodeSecurityDomainParameters({ controllingAuthority: fromHex('01') });
   await send(await open(card), installDomain(AUTHORITY, PRIVILEGE.GLOBAL_SERVICE, parameters));
   const session = await open(card, AUTHORITY);
-  const scalar = seededRng('authority domain').bytes(32);
-  const ecdh = createECDH('prime256v1');
-  ecdh.setPrivateKey(scalar);
-  const certificate = encodeCertificate(
-    {
-      serialNumber: fromHex('0101'),
-      authority: fromHex('4341'),
-      subject: CARD_UNIQUE_DATA,
-      usage: CERTIFICATE_USAGE.KEY_AGREEMENT,
-      expiration: '20301231',
-      publicKey: ecdh.getPublicKey(),
-    },
-    PARTIES.authority.key,
-  );
   const root = ecPoint(PARTIES.authority.key);
   await send(session, putPublicKeyCommand({ point: root }, { newVersion: 0x74, keyId: 1 }));
-  await send(session, putPrivateKeyCommand(session, scalar, { newVersion: 0x74, keyId: 3 }));
-  for (const command of storeDataCommands(certificate, { format: 'ber-tlv' })) await send(session, command);
+  await send(session, putPrivateKeyCommand(session, AUTHORITY_DOMAIN_SCALAR, { newVersion: 0x74, keyId: 3 }));
+  for (const command of storeDataCommands(AUTHORITY_DOMAIN_CERTIFICATE, { format: 'ber-tlv' })) {
+    await send(session, command);
+  }
   await send(session, putKeysCommand(session, testKeys('authority domain'), { newVersion: 1 }));
 }
 

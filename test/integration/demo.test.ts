@@ -80,6 +80,7 @@ test('a port in use is one clear line that names the setting, and a documented e
     SEFLEET_BOOTSTRAP_PORT: '0',
     SEFLEET_MQTT_PORT: '0',
     SEFLEET_CONSOLE_PORT: '0',
+    SEFLEET_RACS_PORT: '0',
     SEFLEET_PROVISIONING_GRPC_PORT: '0',
     SEFLEET_LWM2M_GRPC_PORT: '0',
     SEFLEET_ANALYTICS_GRPC_PORT: '0',

@@ -7,6 +7,10 @@ import type { RunningService, ServiceContext } from '@sefleet/service';
 import { createCardOrders } from './adapters/grpc/card-orders.ts';
 import { createSimulationService } from './adapters/grpc/simulation-service.ts';
 import type { VirtualDevice } from './device/virtual-device.ts';
+import { createFleetCards } from './doors/fleet-cards.ts';
+import { startRacsDoor } from './doors/racs-door.ts';
+import { serveSecureElements } from './doors/secure-element-service.ts';
+import { Visitors } from './doors/visitors.ts';
 import { simulationError } from './errors.ts';
 import type { FleetMetrics } from './fleet/fleet-metrics.ts';
 import { Gate } from './fleet/gate.ts';
@@ -52,10 +56,25 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
     },
     settings,
   );
+  const benchCards = createFleetCards(simulation);
+  const visitors = new Visitors();
+  const racs = await startRacsDoor({
+    address: settings.racsAddress,
+    port: settings.racsPort,
+    tablesFile: settings.racsTables,
+    tls,
+    cards: benchCards,
+    visitors,
+  });
   simulation.resume();
   return {
-    grpc: [createSimulationService({ runtime, simulation, residentMemoryBytes })],
+    grpc: [
+      createSimulationService({ runtime, simulation, residentMemoryBytes }),
+      serveSecureElements(benchCards, visitors),
+    ],
+    ready: { racsPort: racs.localAddress().port },
     stop: async () => {
+      await racs.close();
       await simulation.powerOff();
       cards.close();
       store.close();
@@ -95,9 +114,8 @@ function createCarriers(
     },
   });
   return (device, metrics) => {
-    const { endpoint, kind, identity, card } = device;
+    const { endpoint, kind, card, certificateChain, deviceKeyId } = device;
     if (kind !== 'obu') return new Lwm2mCarrier(device.client);
-    const { certificateChain, deviceKeyId } = identity;
     return new MqttCarrier(fleetOptions(metrics), {
       endpoint,
       topic: recordTopic({ kind, endpoint }),

@@ -1,4 +1,4 @@
-import { choiceSetting, integerSetting, textSetting } from '@sefleet/config';
+import { choiceSetting, integerSetting, portSetting, textSetting } from '@sefleet/config';
 
 /** What the device simulator can be told, beside what every service can. */
 export const DEVICE_SIM_SETTINGS = {
@@ -51,6 +51,17 @@ export const DEVICE_SIM_SETTINGS = {
     min: 1000,
     max: 86_400_000,
     default: 30_000,
+  }),
+  racsAddress: textSetting({
+    env: 'SEFLEET_RACS_ADDRESS',
+    doc: 'where the RACS server of the secure elements listens',
+    default: '127.0.0.1',
+  }),
+  racsPort: portSetting({ env: 'SEFLEET_RACS_PORT', doc: 'TCP port of the RACS server', default: 7777 }),
+  racsTables: textSetting({
+    env: 'SEFLEET_RACS_TABLES',
+    doc: 'JSON file with RACS users, applications and filters; empty: every certificate of our authority, every card',
+    default: '',
   }),
   sessionCertificateMinutes: integerSetting({
     env: 'SEFLEET_SESSION_CERTIFICATE_MINUTES',

@@ -32,6 +32,7 @@ export const LAYOUT_SETTINGS = {
     doc: 'TCP port of the MQTT broker (mqtts)',
     default: 8883,
   }),
+  racsPort: portSetting({ env: 'SEFLEET_RACS_PORT', doc: 'TCP port of the RACS server', default: 7777 }),
   mqttUrl: textSetting({
     env: 'SEFLEET_MQTT_URL',
     doc: 'URL of an MQTT broker of your own; empty: the embedded one',
@@ -80,14 +81,23 @@ export function pkiFolder(layout: Layout): string {
 /** The same layout with every port a free one, so that a demo never collides with what runs already. */
 export async function onFreePorts(layout: Layout): Promise<Layout> {
   const [lwm2mPort, bootstrapPort] = await Promise.all([freeUdpPort(), freeUdpPort()]);
-  const tcp = await Promise.all(Array.from({ length: 6 }, () => freeTcpPort()));
-  const [mqttPort = 0, consolePort = 0, provisioning = 0, lwm2m = 0, analytics = 0, simulation = 0] = tcp;
+  const tcp = await Promise.all(Array.from({ length: 7 }, () => freeTcpPort()));
+  const [
+    mqttPort = 0,
+    consolePort = 0,
+    provisioning = 0,
+    lwm2m = 0,
+    analytics = 0,
+    simulation = 0,
+    racsPort = 0,
+  ] = tcp;
   return {
     ...layout,
     lwm2mPort,
     bootstrapPort,
     mqttPort,
     consolePort,
+    racsPort,
     provisioningGrpcPort: provisioning,
     lwm2mGrpcPort: lwm2m,
     analyticsGrpcPort: analytics,
@@ -111,6 +121,7 @@ export function serviceEnvironment(layout: Layout, name: ServiceName): Record<st
     SEFLEET_LWM2M_PORT: String(layout.lwm2mPort),
     SEFLEET_BOOTSTRAP_PORT: String(layout.bootstrapPort),
     SEFLEET_MQTT_PORT: String(layout.mqttPort),
+    SEFLEET_RACS_PORT: String(layout.racsPort),
     SEFLEET_CONSOLE_PORT: String(layout.consolePort),
     SEFLEET_LWM2M_URI: `coaps://127.0.0.1:${layout.lwm2mPort}`,
     SEFLEET_BOOTSTRAP_URI: `coaps://127.0.0.1:${layout.bootstrapPort}`,

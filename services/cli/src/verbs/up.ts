@@ -45,6 +45,7 @@ async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
     lwm2m: `coaps://127.0.0.1:${layout.lwm2mPort}`,
     bootstrap: `coaps://127.0.0.1:${layout.bootstrapPort}`,
     mqtt: layout.mqttUrl === '' ? `mqtts://127.0.0.1:${layout.mqttPort}` : layout.mqttUrl,
+    racs: `127.0.0.1:${layout.racsPort}`,
     grpc: `127.0.0.1:${layout.analyticsGrpcPort}`,
     data: layout.dataFolder,
     pids: Object.fromEntries(supervisor.pids()),

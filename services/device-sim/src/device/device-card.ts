@@ -29,14 +29,18 @@ export interface DeviceCardOptions {
  */
 export class DeviceCard {
   readonly #card: SecureElement;
-  readonly #options: DeviceCardOptions;
+  readonly #endpoint: string;
+  readonly #withoutReadings: readonly string[];
   #iotSafe: IotSafeClient | undefined;
   #records: RecordsClient | undefined;
 
   /** @throws SefleetError `SE_IMAGE_MALFORMED`, `SE_PROFILE_UNKNOWN` */
   constructor(options: DeviceCardOptions) {
-    this.#options = options;
-    this.#card = importCard(options.image, { rng: options.rng, onCommit: () => options.changed() });
+    const { rng, changed } = options;
+    this.#endpoint = options.endpoint;
+    this.#withoutReadings = options.withoutReadings;
+    this.#card = importCard(options.image, { rng, onCommit: () => changed() });
+    this.#card.park();
   }
 
   /** The pre-shared key in a container of the card, for a DTLS handshake; the card computes the master secret. */
@@ -83,8 +87,9 @@ export class DeviceCard {
     return responses;
   }
 
-  /** The card as it belongs on disk. */
+  /** The card as it belongs on disk. Asked for when it has changed, and then it is at rest again. */
   image(): Uint8Array {
+    this.#card.park();
     return exportCard(this.#card);
   }
 
@@ -95,14 +100,14 @@ export class DeviceCard {
 
   /** The records applet of the stakeholder that takes readings now; after a switch that is another one than before. */
   #findRecords(): RecordsClient {
-    const { endpoint, withoutReadings } = this.#options;
+    const endpoint = this.#endpoint;
     for (const application of this.#card.applications) {
       const client = new RecordsClient((apdu) => this.#card.transmit(apdu), application);
       try {
         const status = client.status();
         const { stakeholder = '' } = status;
         const usable =
-          !status.closed && status.endpoint === endpoint && !withoutReadings.includes(stakeholder);
+          !status.closed && status.endpoint === endpoint && !this.#withoutReadings.includes(stakeholder);
         if (usable) return client;
       } catch (error) {
         // Not every application on a card is a records applet.

@@ -107,6 +107,11 @@ export class Fleet {
     return this.#planned.length;
   }
 
+  /** The device of that name, once its card has been delivered. */
+  device(endpoint: string): VirtualDevice | undefined {
+    return this.#devices.get(endpoint);
+  }
+
   get devices(): Iterable<VirtualDevice> {
     return this.#devices.values();
   }

@@ -1,0 +1,34 @@
+import { common } from '@sefleet/api';
+import type { DeviceKind } from '../device-kind.ts';
+import type { VirtualDevice } from '../device/virtual-device.ts';
+import type { Simulation } from '../fleet/simulation.ts';
+import type { BenchCard, CardDirectory } from './card-directory.ts';
+
+const KINDS: Readonly<Record<DeviceKind, common.DeviceKind>> = {
+  'smart-meter': common.DeviceKind.SMART_METER,
+  obu: common.DeviceKind.OBU,
+  'rpm-gateway': common.DeviceKind.RPM_GATEWAY,
+};
+
+/** The cards of whatever fleet runs now. */
+export function createFleetCards(simulation: Simulation): CardDirectory {
+  return {
+    endpoints: () => [...(simulation.fleet?.devices ?? [])].map(({ endpoint }) => endpoint).toSorted(),
+    find: (endpoint) => {
+      const device = simulation.fleet?.device(endpoint);
+      return device === undefined ? undefined : toBenchCard(device);
+    },
+  };
+}
+
+function toBenchCard({ endpoint, kind, card }: VirtualDevice): BenchCard {
+  return {
+    endpoint,
+    kind: KINDS[kind],
+    revision: card.revision,
+    applications: card.applications,
+    transmit: (command) => card.transmit(command),
+    reset: () => card.reset(),
+    image: () => card.image(),
+  };
+}

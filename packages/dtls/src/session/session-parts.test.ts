@@ -60,7 +60,7 @@ test('resumption state survives its encoding', () => {
   });
   fc.assert(
     fc.property(states, (state) =>
-      assert.deepEqual(decodeResumptionState(encodeResumptionState(state)), state),
+      assert.deepEqual(decodeResumptionState(encodeResumptionState(state)), { ...state }),
     ),
   );
   assert.throws(() => decodeResumptionState(new Uint8Array(3)), { code: 'DTLS_DECODE' });

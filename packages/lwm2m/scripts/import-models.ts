@@ -2,8 +2,8 @@
  * Makes data/oma-models.json. Run: node scripts/import-models.ts <folder with OMA's XML files>
  *
  * The objects of the enabler itself (0 to 7, 21) come from XML files; all others from the npm package
- * @nordicsemiconductor/lwm2m-types, which carries names, types, ranges and units of the registry but no operations
- * and no executable resources; those come from operations.json, written by hand from the registry.
+ * @nordicsemiconductor/lwm2m-types, which carries names, types, ranges and units of the registry but no
+ * operations and no executable resources; those come from operations.json, written by hand from the registry.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { loadModelFolder } from '../src/model/ddf.ts';
@@ -27,7 +27,10 @@ interface Schema {
 interface Operations {
   /** By reusable resource id: operations, then optionally `:type` where the schema cannot tell. */
   readonly reusable: Record<string, string>;
-  /** By object id: by resource id, `operations[:type[:name]]`; `*` is the rule for the object's other resources. */
+  /**
+   * By object id: by resource id, `operations[:type[:name]]`; `*` is the rule for the object's other
+   * resources.
+   */
   readonly objects: Record<string, Record<string, string>>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * OMA enabler test cases LightweightM2M-1.1-int-0 to int-9: bootstrap. Our client against our bootstrap server and our
- * management server.
+ * OMA enabler test cases LightweightM2M-1.1-int-0 to int-9: bootstrap. Our client against our bootstrap
+ * server and our management server.
  */
 import assert from 'node:assert/strict';
 import { createPrivateKey, X509Certificate } from 'node:crypto';

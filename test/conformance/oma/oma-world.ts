@@ -15,7 +15,7 @@ import {
   SECURITY_MODE,
   SECURITY_RESOURCE,
 } from '@sefleet/lwm2m';
-import type { ContentFormat, FirmwareHooks, Lwm2mEntry, Lwm2mValue } from '@sefleet/lwm2m';
+import type { ContentFormat, FirmwareHooks, FirmwareVerdict, Lwm2mEntry, Lwm2mValue } from '@sefleet/lwm2m';
 import {
   createBootstrapServer,
   createLwm2mClient,
@@ -34,6 +34,7 @@ import type {
 } from '@sefleet/lwm2m-coap';
 import type { AddressableChannel, DatagramChannel, Peer } from '@sefleet/runtime';
 import { SimNetwork, SimRuntime } from '@sefleet/runtime/sim';
+import { gated } from './modem.ts';
 
 export const models = omaModels();
 export const ENDPOINT = 'oma-device-1';
@@ -127,15 +128,21 @@ export class OmaServer {
   }
 }
 
-/** What the device's secure element takes as firmware: an image that begins with G. */
+/** What the device's secure element takes as firmware is told by its first letter: G is good. */
+const VERDICTS: ReadonlyMap<number | undefined, FirmwareVerdict> = new Map<
+  number | undefined,
+  FirmwareVerdict
+>([
+  [0x47, { accepted: true, name: 'oma', version: '2.0' }],
+  [0x4d, { accepted: false, result: FIRMWARE_RESULT.OUT_OF_RAM }],
+  [0x58, { accepted: false, result: FIRMWARE_RESULT.INTEGRITY_CHECK_FAILED }],
+]);
+const UNSUPPORTED = { accepted: false, result: FIRMWARE_RESULT.UNSUPPORTED_PACKAGE } as const;
 const FIRMWARE: FirmwareHooks<OmaWorld> = {
   protocols: [0],
   packageBytesMax: 200_000,
   download: (world, uri) => world.download(uri),
-  verify: (_world, image) =>
-    image[0] === 0x47
-      ? { accepted: true, name: 'oma', version: '2.0' }
-      : { accepted: false, result: FIRMWARE_RESULT.INTEGRITY_CHECK_FAILED },
+  verify: (_world, image) => VERDICTS.get(image[0]) ?? UNSUPPORTED,
   apply: (world) => Promise.resolve(world.firmwareWorks),
 };
 
@@ -147,7 +154,10 @@ export interface OmaWorldOptions {
   readonly dtlsClient?: (request: ConnectRequest) => DtlsClientSettings;
 }
 
-/** A device, two management servers and a bootstrap server of ours, on one virtual clock and a simulated network. */
+/**
+ * A device, two management servers and a bootstrap server of ours, on one virtual clock and a simulated
+ * network.
+ */
 export class OmaWorld {
   readonly runtime = new SimRuntime(11);
   readonly network = new SimNetwork(this.runtime);
@@ -378,22 +388,4 @@ export function accountOf(
     { path: path('/0/1'), entries: security.map(([id, value]) => entry(`/0/1/${id}`, value)) },
     { path: path('/1/0'), entries: server.map(([id, value]) => entry(`/1/0/${id}`, value)) },
   ];
-}
-
-/** A modem: while it sleeps, nothing arrives. */
-function gated(channel: DatagramChannel, listening: () => boolean): DatagramChannel {
-  return {
-    listen: (handlers) =>
-      channel.listen({
-        ...handlers,
-        datagram: (data, peer) => {
-          if (listening()) handlers.datagram(data, peer);
-        },
-      }),
-    send: (data, peer) => channel.send(data, peer),
-    maxPayload: (peer) => channel.maxPayload(peer),
-    localAddress: () => channel.localAddress(),
-    counters: () => channel.counters(),
-    close: () => channel.close(),
-  };
 }

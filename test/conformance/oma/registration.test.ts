@@ -1,4 +1,6 @@
-/** OMA enabler test cases LightweightM2M-1.1-int-101 to int-109: registration and queue mode; int-401: PSK. */
+/**
+ * OMA enabler test cases LightweightM2M-1.1-int-101 to int-109: registration and queue mode; int-401: PSK.
+ */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { CODE } from '@sefleet/coap';

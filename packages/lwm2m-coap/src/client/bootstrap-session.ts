@@ -52,7 +52,8 @@ export class BootstrapSession {
    * @throws SefleetError `LWM2M_BOOTSTRAP_REFUSED`, `LWM2M_BOOTSTRAP_TIMEOUT`, and what the transport throws
    */
   async run(): Promise<void> {
-    // A settled outcome without listener would be an unhandled rejection while the connection is still opening.
+    // A settled outcome without listener would be an unhandled rejection while the connection is still
+    // opening.
     this.#outcome.promise.catch(() => undefined);
     try {
       await this.#link.open(this.#account);

@@ -45,7 +45,8 @@ interface Target {
 }
 
 /**
- * Answers one request of a server (Core §6.3, §6.4; the mapping to CoAP is that of the Transport bindings §6.4.3).
+ * Answers one request of a server (Core §6.3, §6.4; the mapping to CoAP is that of the Transport bindings
+ * §6.4.3).
  *
  * @throws SefleetError of the data model; the caller makes the answer of it
  */

@@ -7,8 +7,8 @@ export interface Lwm2mClient {
   readonly tree: ObjectTree;
   readonly state: Lwm2mClientState;
   /**
-   * Registers with every server account, or bootstraps first when there is none. Resolves at the first registration;
-   * retries go on as the accounts say.
+   * Registers with every server account, or bootstraps first when there is none. Resolves at the first
+   * registration; retries go on as the accounts say.
    *
    * @throws SefleetError `LWM2M_NO_ACCOUNT`; `LWM2M_REGISTRATION_FAILED` when nothing is left to try;
    *   `LWM2M_CLIENT_STOPPED` when it is stopped before
@@ -23,10 +23,12 @@ export interface Lwm2mClient {
   /** Sends an Update to each server, or to one. */
   update(shortServerId?: number): void;
   /**
-   * Send (Core §6.4.6): reports entries, or the present values at paths, and resolves when the server has answered 2.04.
+   * Send (Core §6.4.6): reports entries, or the present values at paths, and resolves when the server has
+   * answered 2.04.
    * Without a registration they wait, with the time of now, and travel together later.
    *
-   * @throws SefleetError `LWM2M_SEND_DROPPED`, `LWM2M_SEND_REFUSED`, `LWM2M_SEND_MUTED`, `LWM2M_CLIENT_STOPPED`
+   * @throws SefleetError `LWM2M_SEND_DROPPED`, `LWM2M_SEND_REFUSED`, `LWM2M_SEND_MUTED`,
+   * `LWM2M_CLIENT_STOPPED`
    */
   send(what: readonly Lwm2mEntry[] | readonly Lwm2mPath[], shortServerId?: number): Promise<void>;
   /** The servers and where their registrations stand. */

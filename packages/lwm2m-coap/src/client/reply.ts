@@ -40,8 +40,8 @@ export function requestFormat(contentFormat: number | undefined): ContentFormat 
 }
 
 /**
- * The format of an answer: the one asked for, which has to suit the path (else `LWM2M_NOT_ACCEPTABLE`), or the
- * device's choice.
+ * The format of an answer: the one asked for, which has to suit the path (else `LWM2M_NOT_ACCEPTABLE`), or
+ * the device's choice.
  */
 export function answerFormat(
   accept: number | undefined,

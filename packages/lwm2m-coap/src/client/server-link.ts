@@ -21,7 +21,9 @@ export interface LinkUser {
   lost(): void;
 }
 
-/** The connection with one server, opened when needed, and whether its radio listens (queue mode, Core §6.5). */
+/**
+ * The connection with one server, opened when needed, and whether its radio listens (queue mode, Core §6.5).
+ */
 export class ServerLink {
   readonly #owner: LinkOwner;
   readonly #shortServerId: number;

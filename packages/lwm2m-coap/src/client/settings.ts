@@ -28,8 +28,8 @@ export interface ConnectRequest {
 /**
  * Opens connections; one serves a whole fleet. Whoever wires coap and dtls supplies it.
  *
- * `connect` rejects when the server cannot be reached or refuses the device. A `SefleetError` whose context has a number
- * `alert` tells the TLS alert, which then stands in resource 11 of the server's account.
+ * `connect` rejects when the server cannot be reached or refuses the device. A `SefleetError` whose context
+ * has a number `alert` tells the TLS alert, which then stands in resource 11 of the server's account.
  */
 export interface Lwm2mTransport {
   connect(request: ConnectRequest): Promise<Lwm2mConnection>;
@@ -59,9 +59,15 @@ export interface Lwm2mClientSettings {
   readonly outboxEntriesMax: number;
   /** Entries of waiting Sends that travel together once there is a connection. */
   readonly sendBatchEntries: number;
-  /** Notifications are confirmable unless the `con` attribute says otherwise; undefined leaves it to CoAP's settings. */
+  /**
+   * Notifications are confirmable unless the `con` attribute says otherwise; undefined leaves it to CoAP's
+   * settings.
+   */
   readonly confirmableNotifications: boolean | undefined;
-  /** Delay before a lost connection is opened again, drawn from 0 to this, so that a fleet does not return as one. */
+  /**
+   * Delay before a lost connection is opened again, drawn from 0 to this, so that a fleet does not return as
+   * one.
+   */
   readonly reconnectSpreadMs: number;
 }
 

@@ -61,7 +61,10 @@ export type SecurityMode = (typeof SECURITY_MODE)[keyof typeof SECURITY_MODE];
 
 const MODES: readonly SecurityMode[] = [0, 1, 2, 3, 4];
 
-/** An instance of Security, read: how to reach a server. The secret key stays in the tree (or in the secure element). */
+/**
+ * An instance of Security, read: how to reach a server. The secret key stays in the tree (or in the secure
+ * element).
+ */
 export interface SecurityAccount {
   readonly instanceId: number;
   readonly uri: string;

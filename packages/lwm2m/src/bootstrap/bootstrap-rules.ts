@@ -8,8 +8,8 @@ import { Lwm2mPath } from '../model/path.ts';
 import type { ResourceValue } from '../model/value.ts';
 
 /**
- * Bootstrap-Delete (Core §6.1.7.6): `/` or an object clears instances, an instance goes alone. The account of the
- * bootstrap server itself and the Device object always stay.
+ * Bootstrap-Delete (Core §6.1.7.6): `/` or an object clears instances, an instance goes alone. The account of
+ * the bootstrap server itself and the Device object always stay.
  *
  * @throws SefleetError `LWM2M_BAD_REQUEST` when exactly the undeletable is named, `LWM2M_NOT_FOUND`,
  *   `LWM2M_METHOD_NOT_ALLOWED` below an instance
@@ -34,8 +34,8 @@ export function bootstrapDelete(tree: ObjectTree, path: Lwm2mPath): void {
 }
 
 /**
- * Bootstrap-Write (Core §6.1.7.3): to a resource, an instance or a whole object; what does not exist is made, and an
- * instance that exists is overwritten.
+ * Bootstrap-Write (Core §6.1.7.3): to a resource, an instance or a whole object; what does not exist is made,
+ * and an instance that exists is overwritten.
  *
  * @throws SefleetError as `writeEntries` and `createInstance`
  */

@@ -56,7 +56,10 @@ export function writeCborValue(writer: CborWriter, value: Lwm2mValue, type: Reso
   else writer.integer(value);
 }
 
-/** Reads a CBOR item as `type`, or as what it is when no model tells. Throws the decode error when it does not fit. */
+/**
+ * Reads a CBOR item as `type`, or as what it is when no model tells. Throws the decode error when it does not
+ * fit.
+ */
 export function readCborValue(item: CborItem, type: ResourceType | undefined): Lwm2mValue {
   const value = plainValue(item);
   if (type === undefined) return value;

@@ -136,7 +136,8 @@ describe('SenML', () => {
 
   it('resolves base names, base times, base values and times relative to now (RFC 8428 §4.6, §4.5.3)', () => {
     const json = utf8(
-      '[{"bn":"/3303/0/","bt":1700000000,"bv":20,"n":"5700","v":1.5,"u":"Cel"},{"n":"5700","t":-5,"v":1},{"bt":-10,"n":"5700","v":0}]',
+      '[{"bn":"/3303/0/","bt":1700000000,"bv":20,"n":"5700","v":1.5,"u":"Cel"},' +
+        '{"n":"5700","t":-5,"v":1},{"bt":-10,"n":"5700","v":0}]',
     );
     const entries = decodeContent(CONTENT_FORMAT.SENML_JSON, Lwm2mPath.ROOT, json, models, {
       nowSeconds: 1_800_000_000,

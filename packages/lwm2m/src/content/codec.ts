@@ -16,17 +16,20 @@ import { decodeTlv, encodeTlv } from './tlv.ts';
 export interface DecodeOptions {
   /** Wall clock in seconds since 1970: SenML times near zero are relative to it (RFC 8428 §4.5.3). */
   readonly nowSeconds?: number;
-  /** The id that a TLV Create without an object instance id shall get; without it such a payload is refused. */
+  /**
+   * The id that a TLV Create without an object instance id shall get; without it such a payload is refused.
+   */
   readonly newInstanceId?: number;
 }
 
 /**
  * Encodes `entries`, all of them at or below `base`, as one payload.
  *
- * Text, opaque and CBOR carry exactly one value, that of the resource (instance) `base`. TLV and LwM2M CBOR carry no
- * times; entries of theirs with a `timeSeconds` lose it. Composite answers use the root as `base` and SenML or LwM2M
- * CBOR. Throws `LWM2M_NOT_ACCEPTABLE` when the format cannot carry the entries and `LWM2M_VALUE_INVALID` when a value
- * does not fit the type that the model gives its resource.
+ * Text, opaque and CBOR carry exactly one value, that of the resource (instance) `base`. TLV and LwM2M CBOR
+ * carry no times; entries of theirs with a `timeSeconds` lose it. Composite answers use the root as `base`
+ * and SenML or LwM2M
+ * CBOR. Throws `LWM2M_NOT_ACCEPTABLE` when the format cannot carry the entries and `LWM2M_VALUE_INVALID` when
+ * a value does not fit the type that the model gives its resource.
  *
  * @example
  * const path = Lwm2mPath.parse('/3303/0/5700');
@@ -61,11 +64,12 @@ export function encodeContent(
 }
 
 /**
- * Decodes a payload to its entries; their paths are absolute and lie at or below `base` (the root for composite
- * operations and Send). Values have the type that the model gives their resource, else the one of the format.
+ * Decodes a payload to its entries; their paths are absolute and lie at or below `base` (the root for
+ * composite operations and Send). Values have the type that the model gives their resource, else the one of
+ * the format.
  *
- * Throws `LWM2M_CONTENT_INVALID` on anything malformed and `LWM2M_FORMAT_UNSUPPORTED` when the format cannot address
- * `base`. Input is bounded by its own length; nesting and the number of items are limited besides.
+ * Throws `LWM2M_CONTENT_INVALID` on anything malformed and `LWM2M_FORMAT_UNSUPPORTED` when the format cannot
+ * address `base`. Input is bounded by its own length; nesting and the number of items are limited besides.
  */
 export function decodeContent(
   format: ContentFormat,

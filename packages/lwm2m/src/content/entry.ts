@@ -2,11 +2,11 @@ import type { Lwm2mPath } from '../model/path.ts';
 import type { Lwm2mValue } from '../model/value.ts';
 
 /**
- * One line of a payload: a value and where it belongs. Every content format decodes to a list of these and is encoded
- * from one; the paths are absolute.
+ * One line of a payload: a value and where it belongs. Every content format decodes to a list of these and is
+ * encoded from one; the paths are absolute.
  *
- * `value` is `null` where a node stands without a value: an object instance or a multiple resource with nothing in it,
- * a path asked for by a composite read, or (SenML-ETCH) a resource instance to be removed.
+ * `value` is `null` where a node stands without a value: an object instance or a multiple resource with
+ * nothing in it, a path asked for by a composite read, or (SenML-ETCH) a resource instance to be removed.
  */
 export interface Lwm2mEntry {
   readonly path: Lwm2mPath;

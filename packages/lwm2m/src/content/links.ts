@@ -1,7 +1,9 @@
 import { Lwm2mPath } from '../model/path.ts';
 import { contentInvalid, decodeUtf8 } from './typed-value.ts';
 
-/** One link of a CoRE link list (RFC 6690): its target as it stands between `<` and `>`, and its attributes. */
+/**
+ * One link of a CoRE link list (RFC 6690): its target as it stands between `<` and `>`, and its attributes.
+ */
 export interface CoreLink {
   readonly target: string;
   /** An attribute without a value is `true`. */
@@ -36,7 +38,9 @@ function formatLink({ target, attributes }: CoreLink): string {
   return text;
 }
 
-/** `ct=110` is a number and stands bare; `ct="110 112"` and the string attributes of RFC 6690 stand in quotes. */
+/**
+ * `ct=110` is a number and stands bare; `ct="110 112"` and the string attributes of RFC 6690 stand in quotes.
+ */
 function needsQuotes(name: string, value: string): boolean {
   return QUOTED_ALWAYS.has(name) && !(name === 'ct' && /^\d+$/.test(value));
 }

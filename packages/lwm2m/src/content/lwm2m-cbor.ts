@@ -11,8 +11,8 @@ import { contentInvalid, decodingType, encodingType } from './typed-value.ts';
 type Branch = Map<number, Branch | Lwm2mEntry>;
 
 /**
- * Content format 11544 (Core 1.2 §7.4.7): nested maps from ids to values; a key that is an array of ids stands for
- * several levels at once. We write one such key for the base and nest below it.
+ * Content format 11544 (Core 1.2 §7.4.7): nested maps from ids to values; a key that is an array of ids
+ * stands for several levels at once. We write one such key for the base and nest below it.
  */
 export function encodeLwm2mCbor(
   base: Lwm2mPath,

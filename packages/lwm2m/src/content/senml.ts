@@ -5,7 +5,9 @@ import type { Lwm2mValue, ResourceType } from '../model/value.ts';
 import type { Lwm2mEntry } from './entry.ts';
 import { contentInvalid, decodingType, encodingType, linkText, parseLink } from './typed-value.ts';
 
-/** A SenML record as it came off the wire, labels by their JSON names (RFC 8428 §4.3, Core §7.4.5 for `vlo`). */
+/**
+ * A SenML record as it came off the wire, labels by their JSON names (RFC 8428 §4.3, Core §7.4.5 for `vlo`).
+ */
 export interface SenmlRecord {
   bn?: string;
   bt?: number;

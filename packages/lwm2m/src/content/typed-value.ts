@@ -6,7 +6,9 @@ import { assertFits, integerFrom, typeOfValue } from '../model/value.ts';
 import type { Lwm2mValue, ObjectLink, ResourceType } from '../model/value.ts';
 import type { Lwm2mEntry } from './entry.ts';
 
-/** The one value of a single-value format; throws `LWM2M_NOT_ACCEPTABLE` when there is none or are several. */
+/**
+ * The one value of a single-value format; throws `LWM2M_NOT_ACCEPTABLE` when there is none or are several.
+ */
 export function onlyValue(base: Lwm2mPath, entries: readonly Lwm2mEntry[]): Lwm2mValue {
   const [entry] = entries;
   if (entries.length !== 1 || entry === undefined || entry.value === null || !entry.path.equals(base)) {

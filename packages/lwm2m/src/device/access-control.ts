@@ -16,7 +16,8 @@ const ACL = { OBJECT_ID: 0, INSTANCE_ID: 1, LIST: 2, OWNER: 3 } as const;
 const ALL_BUT_CREATE = ACCESS.READ | ACCESS.WRITE | ACCESS.EXECUTE | ACCESS.DELETE;
 
 /**
- * True when `who` may do `access` to the instance (Core §8.2). Keys (objects 0 and 21) are for bootstrap servers only.
+ * True when `who` may do `access` to the instance (Core §8.2). Keys (objects 0 and 21) are for bootstrap
+ * servers only.
  * With one server account, or on a device without object 2, everything else is allowed.
  */
 export function isAllowed(

@@ -4,8 +4,8 @@ import type { ResourceType } from '../model/value.ts';
 import type { Requester } from './access-control.ts';
 
 /**
- * Notification attributes (Core §5.1.2 of 1.1; `con`, `edge` and `hqmax` of 1.2): periods in seconds, thresholds in the
- * resource's unit.
+ * Notification attributes (Core §5.1.2 of 1.1; `con`, `edge` and `hqmax` of 1.2): periods in seconds,
+ * thresholds in the resource's unit.
  */
 export interface NotificationAttributes {
   readonly pmin?: number;
@@ -80,10 +80,7 @@ export function attributeTexts(attributes: NotificationAttributes): Map<string, 
   return texts;
 }
 
-/**
- * What is observed, as a short key: notification attributes given with an Observe request (LwM2M 1.2 §6.4.1), or
- * undefined when the request has none.
- */
+/** Notification attributes given with an Observe request (LwM2M 1.2 §6.4.1); undefined when it has none. */
 export function observeAttributes(queries: readonly string[]): NotificationAttributes | undefined {
   const known = queries.filter((query) => isAttributeName(query.split('=', 1)[0] ?? ''));
   if (known.length === 0) return undefined;

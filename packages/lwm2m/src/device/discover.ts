@@ -15,8 +15,8 @@ const DEPTH_DEFAULT = { object: 2, instance: 1, resource: 1 } as const;
 const DEPTH_MAX = 3;
 
 /**
- * Discover (Core §6.3.2): the nodes at and below `path` with the attributes that `who` has set. `depth` limits the levels
- * below (LwM2M 1.2).
+ * Discover (Core §6.3.2): the nodes at and below `path` with the attributes that `who` has set. `depth`
+ * limits the levels below (LwM2M 1.2).
  *
  * @throws SefleetError `LWM2M_NOT_FOUND`, `LWM2M_METHOD_NOT_ALLOWED`, `LWM2M_BAD_REQUEST`
  */
@@ -55,8 +55,8 @@ export function discover(
 }
 
 /**
- * What Bootstrap-Discover shows (Core §6.1.7.5): every instance, and for accounts the short server id and the URI that
- * tell them apart.
+ * What Bootstrap-Discover shows (Core §6.1.7.5): every instance, and for accounts the short server id and the
+ * URI that tell them apart.
  *
  * @throws SefleetError `LWM2M_NOT_FOUND`
  */

@@ -18,8 +18,8 @@ export interface CreatedInstance {
 }
 
 /**
- * Create (Core §6.3.6): a new instance with the given values, under the id that the entries name. The server that asked
- * becomes its owner.
+ * Create (Core §6.3.6): a new instance with the given values, under the id that the entries name. The server
+ * that asked becomes its owner.
  *
  * @throws SefleetError `LWM2M_NOT_FOUND`, `LWM2M_METHOD_NOT_ALLOWED`, `LWM2M_UNAUTHORIZED`, `LWM2M_CONFLICT`,
  *   `LWM2M_BAD_REQUEST`
@@ -98,7 +98,8 @@ function deleteResourceInstance(tree: ObjectTree, path: Lwm2mPath, who: Requeste
 /**
  * Execute (Core §6.3.5).
  *
- * @throws SefleetError `LWM2M_NOT_FOUND`, `LWM2M_METHOD_NOT_ALLOWED`, `LWM2M_UNAUTHORIZED`, and what the handler throws
+ * @throws SefleetError `LWM2M_NOT_FOUND`, `LWM2M_METHOD_NOT_ALLOWED`, `LWM2M_UNAUTHORIZED`, and what the
+ * handler throws
  */
 export function executeResource(
   tree: ObjectTree,

@@ -37,8 +37,9 @@ export function startNotification(sample: Sample, nowMs: number): NotificationSt
 }
 
 /**
- * The notification rules of Core §5.1.2 as a pure step: takes the state, the attributes that count and the present value,
- * and says whether to notify. `changed` tells that the observed node has a new value since the last call.
+ * The notification rules of Core §5.1.2 as a pure step: takes the state, the attributes that count and the
+ * present value, and says whether to notify. `changed` tells that the observed node has a new value since the
+ * last call.
  */
 export function stepNotification(
   state: NotificationState,

@@ -10,15 +10,16 @@ import type { ExecuteArguments } from './execute-arguments.ts';
 const INSTANCES_MAX = 1_000;
 
 /**
- * What an object of a device does beyond holding values. One behaviour serves every device of a fleet: it gets the
- * instance, and through it the device (`instance.owner`). Throw `lwm2mError(...)` to refuse; its code decides the answer.
+ * What an object of a device does beyond holding values. One behaviour serves every device of a fleet: it
+ * gets the instance, and through it the device (`instance.owner`). Throw `lwm2mError(...)` to refuse; its
+ * code decides the answer.
  */
 export interface ObjectBehaviour<Owner = unknown> {
   /** A value that is computed at each read; undefined means: the stored one. */
   read?(instance: ObjectInstance<Owner>, resourceId: number): ResourceValue | undefined;
   /**
-   * A write by a server or a bootstrap server, checked against the model. `handled` means: do not store it; so does a
-   * promise, and the write is answered when it settles.
+   * A write by a server or a bootstrap server, checked against the model. `handled` means: do not store it;
+   * so does a promise, and the write is answered when it settles.
    */
   write?(
     instance: ObjectInstance<Owner>,
@@ -36,7 +37,10 @@ export interface ObjectBehaviour<Owner = unknown> {
 /** An object as a kind of device offers it; shared by all devices of the kind. */
 export interface ObjectDefinition<Owner = unknown> {
   readonly model: ObjectModel;
-  /** Resources that exist in every instance though nothing is stored: executable, write-only and computed ones. */
+  /**
+   * Resources that exist in every instance though nothing is stored: executable, write-only and computed
+   * ones.
+   */
   readonly supports?: readonly number[];
   readonly behaviour?: ObjectBehaviour<Owner>;
   /** True when servers may create and delete instances (bootstrap servers always may). Default false. */
@@ -54,7 +58,9 @@ export interface TreeListener {
 export class ObjectInstance<Owner = unknown> {
   readonly id: number;
   readonly object: Lwm2mObject<Owner>;
-  /** Stored values by resource id. Change them through {@link ObjectInstance.set} so that observers are told. */
+  /**
+   * Stored values by resource id. Change them through {@link ObjectInstance.set} so that observers are told.
+   */
   readonly values: Map<number, ResourceValue>;
 
   constructor(object: Lwm2mObject<Owner>, id: number, values: Map<number, ResourceValue>) {
@@ -134,7 +140,9 @@ export class Lwm2mObject<Owner = unknown> {
     return id;
   }
 
-  /** Adds an instance. Throws `LWM2M_CONFLICT` when it exists and `LWM2M_BAD_REQUEST` when there is no room. */
+  /**
+   * Adds an instance. Throws `LWM2M_CONFLICT` when it exists and `LWM2M_BAD_REQUEST` when there is no room.
+   */
   add(id: number, values: Iterable<readonly [number, ResourceValue]> = []): ObjectInstance<Owner> {
     const { model } = this.definition;
     if (this.instances.has(id)) throw lwm2mError('LWM2M_CONFLICT', `instance /${this.id}/${id} exists`);
@@ -159,8 +167,8 @@ export class Lwm2mObject<Owner = unknown> {
 }
 
 /**
- * The data model of one device: objects, instances, values. Definitions and models are shared between devices; what a
- * device costs is its values.
+ * The data model of one device: objects, instances, values. Definitions and models are shared between
+ * devices; what a device costs is its values.
  *
  * @example
  * const tree = new ObjectTree([{ model: deviceModel, supports: [4] }], { serial: 'A-1' }, omaModels());

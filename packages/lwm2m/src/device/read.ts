@@ -8,10 +8,11 @@ import type { Requester } from './access-control.ts';
 import type { Lwm2mObject, ObjectInstance, ObjectTree } from './object-tree.ts';
 
 /**
- * Read (Core §6.3.1): the entries at or below `path`. An object yields the instances that `who` may read and an instance
- * the resources that are readable; a single resource that is not readable is refused.
+ * Read (Core §6.3.1): the entries at or below `path`. An object yields the instances that `who` may read and
+ * an instance the resources that are readable; a single resource that is not readable is refused.
  *
- * @throws SefleetError `LWM2M_NOT_FOUND`, `LWM2M_METHOD_NOT_ALLOWED`, `LWM2M_UNAUTHORIZED`, `LWM2M_BAD_REQUEST`
+ * @throws SefleetError `LWM2M_NOT_FOUND`, `LWM2M_METHOD_NOT_ALLOWED`, `LWM2M_UNAUTHORIZED`,
+ * `LWM2M_BAD_REQUEST`
  */
 export function readEntries(tree: ObjectTree, path: Lwm2mPath, who: Requester): readonly Lwm2mEntry[] {
   const { objectId, instanceId } = path;
@@ -26,8 +27,8 @@ export function readEntries(tree: ObjectTree, path: Lwm2mPath, who: Requester): 
 }
 
 /**
- * Read-Composite (Core §6.3.1.2): what can be read of `paths`; what does not exist or is not allowed is left out. The root
- * stands for everything.
+ * Read-Composite (Core §6.3.1.2): what can be read of `paths`; what does not exist or is not allowed is left
+ * out. The root stands for everything.
  */
 export function readComposite(
   tree: ObjectTree,
@@ -104,7 +105,10 @@ function readResource(
   entries.push({ path, value: single });
 }
 
-/** Bootstrap servers read what the model gives no operations at all, such as the Security object (Core §6.1.7.4). */
+/**
+ * Bootstrap servers read what the model gives no operations at all, such as the Security object (Core
+ * §6.1.7.4).
+ */
 function isReadable(instance: ObjectInstance, resourceId: number, who: Requester): boolean {
   const model = instance.model(resourceId);
   if (model === undefined || model.operations.read) return true;

@@ -12,11 +12,12 @@ import { requireInstance } from './read.ts';
 export type InstanceValues = Map<number, ResourceValue>;
 
 /**
- * Write (Core §6.3.3) to an instance, a resource or a resource instance. `replace` puts the given in the place of what
- * was there (of a whole instance: its writable resources); `update` adds and overwrites. All is checked before any is
- * applied, and undone when a handler refuses.
+ * Write (Core §6.3.3) to an instance, a resource or a resource instance. `replace` puts the given in the
+ * place of what was there (of a whole instance: its writable resources); `update` adds and overwrites. All is
+ * checked before any is applied, and undone when a handler refuses.
  *
- * @throws SefleetError `LWM2M_NOT_FOUND`, `LWM2M_METHOD_NOT_ALLOWED`, `LWM2M_UNAUTHORIZED`, `LWM2M_BAD_REQUEST`
+ * @throws SefleetError `LWM2M_NOT_FOUND`, `LWM2M_METHOD_NOT_ALLOWED`, `LWM2M_UNAUTHORIZED`,
+ * `LWM2M_BAD_REQUEST`
  */
 export function writeEntries(
   tree: ObjectTree,
@@ -39,8 +40,8 @@ export function writeEntries(
 }
 
 /**
- * Write-Composite (Core §6.3.3.2): writes values at several places, all or nothing. A null value removes a resource
- * instance.
+ * Write-Composite (Core §6.3.3.2): writes values at several places, all or nothing. A null value removes a
+ * resource instance.
  *
  * @throws as {@link writeEntries}
  */

@@ -4,8 +4,8 @@ import type { Lwm2mPath } from './path.ts';
 /**
  * Object definitions by id and version. Immutable once built, so that a whole fleet shares one.
  *
- * An object that it does not know is not an error: its resources are carried as the content format types them, and as
- * opaque where it has no types.
+ * An object that it does not know is not an error: its resources are carried as the content format types
+ * them, and as opaque where it has no types.
  */
 export interface ModelRegistry {
   /** The object's definition; of `version`, else the newest. Undefined when it is unknown. */

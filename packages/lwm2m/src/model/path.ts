@@ -34,7 +34,10 @@ export class Lwm2mPath {
     return path;
   }
 
-  /** As {@link Lwm2mPath.parse}, but undefined when the text is no path. For the hot path and for peers' input. */
+  /**
+   * As {@link Lwm2mPath.parse}, but undefined when the text is no path. For the hot path and for peers'
+   * input.
+   */
   static tryParse(text: string): Lwm2mPath | undefined {
     return Lwm2mPath.fromSegments(splitPath(text));
   }

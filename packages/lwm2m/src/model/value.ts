@@ -23,8 +23,9 @@ export interface ObjectLink {
 export const NULL_LINK: ObjectLink = { objectId: 65_535, instanceId: 65_535 };
 
 /**
- * One value. By type: string and corelnk are `string`; integer, unsigned and time (seconds since 1970) are `number`, or
- * `bigint` beyond ±(2^53-1); float is `number`; boolean `boolean`; opaque `Uint8Array`; objlnk {@link ObjectLink}.
+ * One value. By type: string and corelnk are `string`; integer, unsigned and time (seconds since 1970) are
+ * `number`, or `bigint` beyond ±(2^53-1); float is `number`; boolean `boolean`; opaque `Uint8Array`; objlnk
+ * {@link ObjectLink}.
  */
 export type Lwm2mValue = string | number | bigint | boolean | Uint8Array | ObjectLink;
 

@@ -31,8 +31,8 @@ export interface DeviceHooks<Owner> {
 }
 
 /**
- * The objects that every device has: Security, Server, Access Control and Device. What a fleet adds (5, 6, its meters)
- * goes beside them.
+ * The objects that every device has: Security, Server, Access Control and Device. What a fleet adds (5, 6,
+ * its meters) goes beside them.
  */
 export function enablerObjects<Owner>(
   models: ModelRegistry,

@@ -28,14 +28,20 @@ export type FirmwareVerdict =
 
 /** How a kind of device gets, checks and applies firmware; one object serves the fleet. */
 export interface FirmwareHooks<Owner> {
-  /** URI schemes for pull, by the numbers of resource 8: 0 coap, 1 coaps, 2 http, 3 https, 4 coap+tcp, 5 coaps+tcp. */
+  /**
+   * URI schemes for pull, by the numbers of resource 8: 0 coap, 1 coaps, 2 http, 3 https, 4 coap+tcp, 5
+   * coaps+tcp.
+   */
   readonly protocols: readonly number[];
   readonly packageBytesMax: number;
   /** Gets the package from a URI, for pull. Rejects when it cannot be had. */
   download?(owner: Owner, uri: string, signal: AbortSignal): Promise<Uint8Array>;
   /** Checks signature and version, and keeps the package for {@link FirmwareHooks.apply} when it is good. */
   verify(owner: Owner, image: Uint8Array): FirmwareVerdict | Promise<FirmwareVerdict>;
-  /** Installs the package that was kept; resolves true when the new firmware runs. A reboot may lie in between. */
+  /**
+   * Installs the package that was kept; resolves true when the new firmware runs. A reboot may lie in
+   * between.
+   */
   apply(owner: Owner): Promise<boolean>;
   /** Drops the package that was kept. */
   discard?(owner: Owner): void;
@@ -72,8 +78,8 @@ export function firmwareDefaults(hooks: FirmwareHooks<never>): readonly (readonl
 }
 
 /**
- * To be called when a device starts again after its power was cut: a download that was under way is lost, and of an
- * update `applied` tells whether the new firmware runs.
+ * To be called when a device starts again after its power was cut: a download that was under way is lost, and
+ * of an update `applied` tells whether the new firmware runs.
  */
 export function recoverFirmware(instance: ObjectInstance, applied: boolean): void {
   const state = stateOf(instance);

@@ -1,6 +1,6 @@
 /**
- * One server's registration as a table (Core §6.2): state x input -> next state and effect. Whoever runs it carries the
- * effects out and feeds their ends back in.
+ * One server's registration as a table (Core §6.2): state x input -> next state and effect. Whoever runs it
+ * carries the effects out and feeds their ends back in.
  */
 export type RegistrationState =
   | 'idle'

@@ -10,8 +10,8 @@ export type RetryStep =
 const DELAY_SECONDS_MAX = 7 * 86_400;
 
 /**
- * What to do after the `failures`-th failed attempt in a row, 1 being the first (Core §6.2.1.1): attempts of one sequence
- * lie `timer`, `2 * timer`, `4 * timer`, ... apart, sequences lie the sequence delay apart.
+ * What to do after the `failures`-th failed attempt in a row, 1 being the first (Core §6.2.1.1): attempts of
+ * one sequence lie `timer`, `2 * timer`, `4 * timer`, ... apart, sequences lie the sequence delay apart.
  */
 export function afterFailure(failures: number, parameters: RetryParameters): RetryStep {
   const count = Math.max(1, parameters.count);
@@ -24,8 +24,8 @@ export function afterFailure(failures: number, parameters: RetryParameters): Ret
 }
 
 /**
- * Seconds until the next Update: early enough that its retransmissions end before the lifetime does (Core §6.2.2), late
- * enough not to waste energy. Undefined for an endless lifetime.
+ * Seconds until the next Update: early enough that its retransmissions end before the lifetime does (Core
+ * §6.2.2), late enough not to waste energy. Undefined for an endless lifetime.
  */
 export function updateAfterSeconds(lifetimeSeconds: number, transmitWaitSeconds: number): number | undefined {
   if (lifetimeSeconds === 0) return undefined;

@@ -19,7 +19,10 @@ import {
 } from './bootstrap-file.ts';
 
 const models = omaModels();
-/** A published example: a PSK account and its server, as a card personalised for an independent client carries them. */
+/**
+ * A published example: a PSK account and its server, as a card personalised for an independent client carries
+ * them.
+ */
 const CARD = fromHex(`
   0002007a 000000005e 08015b c80022 636f6170733a2f2f65752e696f742e617673797374656d2e636c6f75643a35363834
   c10100 c10200 c80314 6578616d706c652d70736b2d6964656e74697479 c80513 3378406d706c3350354b3533637233744b3379

@@ -24,7 +24,9 @@ export const EF_DODF_BOOTSTRAP = 0x6430;
 export const EF_LWM2M_BOOTSTRAP = 0x6432;
 /** Largest file (Core appendix G). */
 export const BOOTSTRAP_FILE_BYTES_MAX = 32_768;
-/** Object identifier 2.23.43.9.1 with its tag and length, by which the data object is found in the directory. */
+/**
+ * Object identifier 2.23.43.9.1 with its tag and length, by which the data object is found in the directory.
+ */
 const OID_LWM2M_BOOTSTRAP = Uint8Array.of(0x06, 0x04, 0x67, 0x2b, 0x09, 0x01);
 const VERSION = 0;
 const OBJECTS_MAX = 64;
@@ -36,8 +38,8 @@ export interface BootstrapFileObject {
 }
 
 /**
- * The content of EF(LwM2M_Bootstrap) (Core appendix G): a count of objects, the bytes that follow, and for each object its
- * id, a version byte, a length and its instances as TLV.
+ * The content of EF(LwM2M_Bootstrap) (Core appendix G): a count of objects, the bytes that follow, and for
+ * each object its id, a version byte, a length and its instances as TLV.
  *
  * @throws SefleetError `LWM2M_CARD_FILE_INVALID` when it exceeds {@link BOOTSTRAP_FILE_BYTES_MAX}
  */
@@ -82,7 +84,8 @@ export function decodeBootstrapFile(file: Uint8Array, models: ModelRegistry): re
 /**
  * Bootstrap from smartcard (Core §6.1.3.2): puts the accounts of the file in the place of those in the tree.
  *
- * @throws SefleetError `LWM2M_CARD_FILE_INVALID` when file or accounts make no sense; the tree is then as before
+ * @throws SefleetError `LWM2M_CARD_FILE_INVALID` when file or accounts make no sense; the tree is then as
+ * before
  */
 export async function bootstrapFromCard(tree: ObjectTree, file: Uint8Array): Promise<void> {
   const objects = decodeBootstrapFile(file, tree.models);
@@ -106,7 +109,8 @@ export async function bootstrapFromCard(tree: ObjectTree, file: Uint8Array): Pro
 }
 
 /**
- * EF(ODF) with one entry: the path of EF(DODF-bootstrap), as PKCS#15 encodes it (A7, a sequence with the path).
+ * EF(ODF) with one entry: the path of EF(DODF-bootstrap), as PKCS#15 encodes it (A7, a sequence with the
+ * path).
  */
 export function encodeOdf(dodfFileId: number): Uint8Array {
   return Uint8Array.of(0xa7, 0x06, 0x30, 0x04, 0x04, 0x02, dodfFileId >> 8, dodfFileId & 0xff);
@@ -128,7 +132,10 @@ export function findDodf(odf: Uint8Array): number | undefined {
   return at < 0 ? undefined : pathAfter(odf, at + 2);
 }
 
-/** The file id of the bootstrap file in EF(DODF-bootstrap), or undefined when the directory has no such object. */
+/**
+ * The file id of the bootstrap file in EF(DODF-bootstrap), or undefined when the directory has no such
+ * object.
+ */
 export function findBootstrapFile(dodf: Uint8Array): number | undefined {
   const at = Buffer.from(dodf.buffer, dodf.byteOffset, dodf.length).indexOf(OID_LWM2M_BOOTSTRAP);
   return at < 0 ? undefined : pathAfter(dodf, at + OID_LWM2M_BOOTSTRAP.length);

@@ -50,8 +50,9 @@ const BREAK = Symbol('break');
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Decodes exactly one CBOR item (RFC 8949), definite or indefinite in length. Throws `LWM2M_CONTENT_INVALID` on
- * truncation, trailing bytes, duplicate keys, reserved heads, malformed UTF-8 and excess of depth or items.
+ * Decodes exactly one CBOR item (RFC 8949), definite or indefinite in length. Throws `LWM2M_CONTENT_INVALID`
+ * on truncation, trailing bytes, duplicate keys, reserved heads, malformed UTF-8 and excess of depth or
+ * items.
  */
 export function decodeCbor(data: Uint8Array): CborItem {
   try {

@@ -95,6 +95,7 @@ async function startManagement(
     port: settings.lwm2mPort,
     portSetting: LWM2M_SERVER_SETTINGS.lwm2mPort.env,
     bufferBytes: settings.socketBufferBytes,
+    keyExchange: settings.keyExchange,
     account: 'management',
     peerGone: (peer) => parties.server?.peerGone(peer),
   });
@@ -129,6 +130,7 @@ async function startBootstrap(
     port: settings.bootstrapPort,
     portSetting: LWM2M_SERVER_SETTINGS.bootstrapPort.env,
     bufferBytes: settings.socketBufferBytes,
+    keyExchange: settings.keyExchange,
     account: 'bootstrap',
     peerGone: () => {},
   });

@@ -1,4 +1,4 @@
-import { integerSetting, portSetting, textSetting } from '@sefleet/config';
+import { choiceSetting, integerSetting, portSetting, textSetting } from '@sefleet/config';
 
 /** What the LwM2M server can be told, beside what every service can. */
 export const LWM2M_SERVER_SETTINGS = {
@@ -52,6 +52,12 @@ export const LWM2M_SERVER_SETTINGS = {
     min: 100,
     max: 600_000,
     default: 60_000,
+  }),
+  keyExchange: choiceSetting({
+    env: 'SEFLEET_LWM2M_KEY_EXCHANGE',
+    doc: 'what is taken when a device offers both: plain PSK, the cheapest, or ephemeral ECDHE with PSK, for forward secrecy',
+    choices: ['psk', 'ecdhe-psk'],
+    default: 'psk',
   }),
   socketBufferBytes: integerSetting({
     env: 'SEFLEET_LWM2M_SOCKET_BUFFER',

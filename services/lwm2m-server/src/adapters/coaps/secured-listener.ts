@@ -1,7 +1,7 @@
 import { createCoapEndpoint } from '@sefleet/coap';
 import type { CoapEndpoint, RequestHandler } from '@sefleet/coap';
 import { createDtlsEndpoint } from '@sefleet/dtls';
-import type { DtlsEndpoint } from '@sefleet/dtls';
+import type { CipherSuiteName, DtlsEndpoint } from '@sefleet/dtls';
 import type { AuthorisedDevice, DeviceAuthoriser } from '@sefleet/lwm2m-coap';
 import type { EventLog } from '@sefleet/observability';
 import type { Peer, Runtime } from '@sefleet/runtime';
@@ -22,12 +22,27 @@ export interface SecuredListenerOptions {
   readonly bufferBytes: number;
   /** Which of a device's two accounts is let in. */
   readonly account: 'bootstrap' | 'management';
+  /** What is taken when a device offers both. */
+  readonly keyExchange: 'psk' | 'ecdhe-psk';
   /** Told when a session is over. */
   readonly peerGone: (peer: Peer) => void;
 }
 
 /** RFC 9146: one byte of length, eight of connection ID, so that a device behind a NAT keeps its session. */
 const CONNECTION_ID_BYTES = 8;
+
+const PSK_SUITES: readonly CipherSuiteName[] = [
+  'TLS_PSK_WITH_AES_128_CCM_8',
+  'TLS_PSK_WITH_AES_128_GCM_SHA256',
+  'TLS_PSK_WITH_AES_128_CCM',
+];
+const ECDHE_SUITES: readonly CipherSuiteName[] = ['TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256'];
+
+/** In the server's order of preference. */
+const SUITES = {
+  psk: [...PSK_SUITES, ...ECDHE_SUITES],
+  'ecdhe-psk': [...ECDHE_SUITES, ...PSK_SUITES],
+} as const;
 
 /** One UDP socket with DTLS on it: the way of devices to one of our two servers. */
 export class SecuredListener {
@@ -46,7 +61,10 @@ export class SecuredListener {
       channel,
       runtime,
       connectionIdLength: CONNECTION_ID_BYTES,
-      server: { pskFor: (identity) => this.#keyOf(identity) },
+      server: {
+        cipherSuites: SUITES[options.keyExchange],
+        pskFor: (identity) => this.#keyOf(identity),
+      },
       events: {
         sessionEstablished: (_peer, { cipherSuite }) => {
           log.count('dtls.handshakes');

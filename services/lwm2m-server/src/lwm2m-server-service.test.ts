@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { common } from '@sefleet/api';
+import { decodeRecordBatch } from '@sefleet/cose';
+import { Lwm2mPath } from '@sefleet/lwm2m';
+import { SEALED_RECORD_PATH } from '@sefleet/lwm2m-coap';
+import { ServerBench } from './testing/server-bench.ts';
+import { SoftwareDevice } from './testing/software-device.ts';
+
+let bench: ServerBench;
+const devices: SoftwareDevice[] = [];
+
+before(async () => {
+  bench = await ServerBench.start();
+});
+after(async () => {
+  await Promise.all(devices.map((device) => device.powerOff()));
+  await bench.stop();
+});
+
+function create(...args: ConstructorParameters<typeof SoftwareDevice>): SoftwareDevice {
+  const device = new SoftwareDevice(...args);
+  devices.push(device);
+  return device;
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 1000; i++) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.fail('the condition did not come true in ten seconds');
+}
+
+async function counter(name: string): Promise<number> {
+  const { counters } = await bench.client.getStatistics({});
+  return Number(counters.find((one) => one.name === name)?.value ?? 0n);
+}
+
+test('bootstraps and registers a device over DTLS', async () => {
+  const known = bench.addDevice('meter-1');
+  const device = create(known).withBootstrapAccount(bench.bootstrapPort, known);
+  await device.client.start();
+  assert.equal(device.client.state, 'registered');
+  const { registration } = await bench.client.getRegistration({ endpoint: known.endpoint });
+  assert.equal(registration?.credential, 'psk:meter-1');
+  assert.equal(registration?.kind, common.DeviceKind.SMART_METER);
+  assert.ok(registration?.objects.includes('/3/0'));
+  const { kinds, counters } = await bench.client.getStatistics({});
+  assert.deepEqual(
+    kinds.map(({ kind, bootstrapped, registered }) => [kind, bootstrapped, registered]),
+    [[common.DeviceKind.SMART_METER, 1n, 1n]],
+  );
+  assert.equal(counters.find(({ name }) => name === 'dtls.handshakes')?.value, 2n);
+  assert.equal(counters.find(({ name }) => name === 'dtls.suite.TLS_PSK_WITH_AES_128_CCM_8')?.value, 2n);
+});
+
+test('reads, writes, discovers and observes a device for a caller', async () => {
+  const known = bench.addDevice('meter-2');
+  const { endpoint } = known;
+  const device = create(known).withManagementAccount(bench.lwm2mPort, known);
+  await device.client.start();
+  const read = await bench.client.read({ endpoint, path: '/3/0/0' });
+  assert.equal(read.code, '2.05');
+  assert.deepEqual(JSON.parse(read.senmlJson), [{ n: '/3/0/0', vs: 'sefleet' }]);
+  const written = await bench.client.write({
+    endpoint,
+    path: '/1/0/1',
+    senmlJson: '[{"n":"/1/0/1","v":600}]',
+  });
+  assert.equal(written.code, '2.04');
+  assert.equal(device.tree.value(Lwm2mPath.parse('/1/0/1')), 600);
+  const missing = await bench.client.read({ endpoint, path: '/3/0/99' });
+  assert.equal(missing.code, '4.04');
+  const discovered = await bench.client.discover({ endpoint, path: '/3' });
+  assert.match(discovered.linkFormat, /<\/3\/0\/0>/);
+  await assert.rejects(bench.client.read({ endpoint: 'nobody', path: '/3' }), {
+    code: 'LWM2M_DEVICE_NOT_FOUND',
+  });
+  await assert.rejects(bench.client.read({ endpoint, path: '/x' }), { code: 'LWM2M_REQUEST_INVALID' });
+  const events = bench.client.watchEvents({});
+  const { code } = await bench.client.observe({ endpoint, path: '/3/0/13' });
+  assert.equal(code, '2.05');
+  device.tree.instance(3, 0)?.set(13, 1_800_000_000);
+  for await (const event of events) {
+    if (event.endpoint !== endpoint || event.path !== '/3/0/13') continue;
+    assert.match(event.senmlJson, /1800000000/);
+    break;
+  }
+});
+
+test('runs scripts of APDUs, one conversation at a time', async () => {
+  const known = bench.addDevice('meter-3');
+  const device = create(known).withManagementAccount(bench.lwm2mPort, known);
+  await device.client.start();
+  const { endpoint } = known;
+  const first = bench.client.openApduChannel();
+  first.send({ endpoint, commands: [Uint8Array.of(0, 0xa4)] });
+  const one = await first.responses.next();
+  assert.deepEqual(Buffer.from(one.value?.responses[0] ?? []).toString('hex'), '00a49000');
+  let second = false;
+  const large = new Uint8Array(3000).fill(7);
+  const exchanged = bench.client.exchangeApdus({ endpoint, commands: [large] });
+  void exchanged.then(() => (second = true));
+  first.send({ endpoint: '', commands: [Uint8Array.of(1), Uint8Array.of(2)] });
+  const two = await first.responses.next();
+  assert.equal(two.value?.responses.length, 2);
+  assert.equal(second, false);
+  first.end();
+  first.cancel();
+  const { responses } = await exchanged;
+  assert.equal(responses[0]?.length, 3002);
+  assert.equal(device.scripts.length, 3);
+});
+
+test('acknowledges records only when the broker has them', async () => {
+  const known = bench.addDevice('obu-1', common.DeviceKind.OBU);
+  const device = create(known).withManagementAccount(bench.lwm2mPort, known);
+  await device.client.start();
+  const record = (sequence: number) => ({ path: SEALED_RECORD_PATH, value: Uint8Array.of(0xd0, sequence) });
+  await until(async () => (await counter('mqtt.connected')) > 0);
+  await device.client.send([record(1), record(2)]);
+  const [message] = bench.published;
+  assert.equal(message?.topic, `sefleet/v1/obu/${known.endpoint}/records`);
+  const records = decodeRecordBatch(message?.payload ?? new Uint8Array(0));
+  assert.deepEqual(
+    records.map((item) => item[1]),
+    [1, 2],
+  );
+});
+
+test('refuses a wrong key, an unknown identity and a foreign endpoint name', async () => {
+  const known = bench.addDevice('meter-4');
+  const failed = await counter('dtls.failed');
+  const wrong = create(known).withManagementAccount(bench.lwm2mPort, { ...known, psk: new Uint8Array(16) });
+  void wrong.client.start().catch(() => {});
+  const unknown = create(known).withManagementAccount(bench.lwm2mPort, { ...known, identity: 'nobody' });
+  void unknown.client.start().catch(() => {});
+  const thief = create({ ...known, endpoint: 'urn:dev:sefleet:meter-1' });
+  thief.withManagementAccount(bench.lwm2mPort, known);
+  void thief.client.start().catch(() => {});
+  await until(async () => (await counter('dtls.failed')) >= failed + 2);
+  await until(async () => (await counter('registration.refused')) >= 1);
+  const { registration } = await bench.client.getRegistration({ endpoint: 'urn:dev:sefleet:meter-1' });
+  assert.equal(registration?.credential, 'psk:meter-1');
+});
+
+test('lists registrations in pages', async () => {
+  const first = await bench.client.listRegistrations({ pageSize: 2 });
+  assert.equal(first.registrations.length, 2);
+  assert.ok(first.total >= 4n);
+  const rest = await bench.client.listRegistrations({ pageToken: first.nextPageToken });
+  const names = [...first.registrations, ...rest.registrations].map(({ endpoint }) => endpoint);
+  assert.deepEqual(names, names.toSorted());
+  assert.equal(BigInt(names.length), first.total);
+  const found = await bench.client.listRegistrations({ search: 'meter-2' });
+  assert.equal(found.total, 1n);
+});
+
+test('keeps registrations and observations when the process is killed', async () => {
+  const before = await bench.client.listRegistrations({});
+  const endpoint = 'urn:dev:sefleet:meter-2';
+  await bench.stopService();
+  await bench.startService();
+  const again = await bench.client.listRegistrations({});
+  assert.deepEqual(
+    again.registrations.map(({ registrationId }) => registrationId),
+    before.registrations.map(({ registrationId }) => registrationId),
+  );
+  await assert.rejects(bench.client.read({ endpoint, path: '/3/0/0' }), { code: 'LWM2M_DEVICE_UNAVAILABLE' });
+});

@@ -1,4 +1,4 @@
-import type { DatagramChannel, Peer, Runtime } from '@sefleet/runtime';
+import type { DatagramChannel, Peer, Runtime, StreamConnection } from '@sefleet/runtime';
 import type { CoapLimits } from './limits.ts';
 import type { CoapRequest, CoapRequestInit, RequestHandler } from './request.ts';
 import type { CoapResponse } from './response.ts';
@@ -76,4 +76,12 @@ export interface CoapEndpoint {
   open(): Readonly<Record<string, number>>;
   /** Rejects what is under way with `COAP_CLOSED` and closes the channel. */
   close(): Promise<void>;
+}
+
+/** A CoAP endpoint on connections of TCP or TLS (RFC 8323). */
+export interface CoapStreamEndpoint extends CoapEndpoint {
+  /** Takes over a connection, made or accepted, and sends its settings; requests go to the peer that it returns. */
+  attach(connection: StreamConnection): Peer;
+  /** Says goodbye to a peer (RFC 8323 §5.5) and closes the connection; requests under way reject. */
+  release(peer: Peer): void;
 }

@@ -15,11 +15,13 @@ export type { CoapOption } from './codec/option.ts';
 export { decodeMessage, encodeMessage } from './codec/message.ts';
 export type { CoapMessage } from './codec/message.ts';
 export { createCoapEndpoint } from './coap-endpoint.ts';
+export { createCoapStreamEndpoint } from './coap-stream-endpoint.ts';
 export type {
   ClientObservation,
   CoapEndpoint,
   CoapEndpointOptions,
   CoapRoleOptions,
+  CoapStreamEndpoint,
   NotificationListener,
   ObservationEndReason,
   RequestHead,

@@ -1,4 +1,4 @@
-import type { SefleetError } from '@sefleet/errors';
+import { isSefleetError, type SefleetError } from '@sefleet/errors';
 import type { DatagramChannel, Peer, Runtime } from '@sefleet/runtime';
 import {
   type CoapMessage,
@@ -139,7 +139,7 @@ export class MessageLayer implements MessageTransport, TransmissionOwner {
       this.send(peer, content, confirmable, undefined);
     } catch (error) {
       // A peer that does not acknowledge its answers has filled its queue: this answer is lost, and counted there.
-      if (!isQueueFull(error)) throw error;
+      if (!isSefleetError(error, 'COAP_QUEUE_FULL')) throw error;
     }
   }
 
@@ -390,10 +390,6 @@ export class MessageLayer implements MessageTransport, TransmissionOwner {
 
 function isRequest(code: number): boolean {
   return code !== CODE.EMPTY && code >> 5 === 0;
-}
-
-function isQueueFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'COAP_QUEUE_FULL';
 }
 
 function randomUint32(runtime: Runtime): number {

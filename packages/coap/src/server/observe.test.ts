@@ -11,7 +11,7 @@ const TOKEN = Uint8Array.of(0x4a);
 const state = (payload: string): CoapReply => ({ code: CODE.CONTENT, payload });
 
 interface ObservedWorld extends LockstepWorld {
-  observation(): ServerObservation;
+  readonly observation: () => ServerObservation;
   readonly ends: string[];
 }
 

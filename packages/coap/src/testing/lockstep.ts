@@ -114,7 +114,7 @@ export interface LockstepWorld {
   /** The scripted peer, as the endpoint addresses it. */
   readonly peer: Peer;
   /** Lets the virtual time run until the promise is settled. */
-  settle<T>(promise: Promise<T>): Promise<T>;
+  readonly settle: <T>(promise: Promise<T>) => Promise<T>;
 }
 
 /** An endpoint of ours and a scripted peer on a perfect network. */

@@ -1,6 +1,11 @@
 import { once } from 'node:events';
 import { connect as connectTcp, createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { connect as connectTls, createServer as createTlsServer, TLSSocket, type SecureContextOptions } from 'node:tls';
+import {
+  connect as connectTls,
+  createServer as createTlsServer,
+  TLSSocket,
+  type SecureContextOptions,
+} from 'node:tls';
 import type { Peer, PeerIdentity } from '../datagram-channel.ts';
 import type { StreamConnection, StreamHandlers, StreamListener } from '../stream-channel.ts';
 

@@ -76,6 +76,26 @@ export class DeviceCard {
     return this.#records.seal(record);
   }
 
+  /** Counts the changes of the card's memory. */
+  get revision(): number {
+    return this.#card.revision;
+  }
+
+  /** The AIDs of all Security Domains and applications on the card. */
+  get applications(): SecureElement['applications'] {
+    return this.#card.applications;
+  }
+
+  /** One command APDU of a visitor, one response APDU. */
+  transmit(command: Uint8Array): Uint8Array {
+    return this.#card.transmit(command);
+  }
+
+  /** Takes the card's power and gives it back: sessions and channels are closed, the device opens its own again. */
+  reset(): void {
+    this.#card.reset();
+  }
+
   /** Hands command APDUs of the card's owners to it, one after the other, up to the first that it refuses. */
   exchange(commands: readonly Uint8Array[]): readonly Uint8Array[] {
     const responses: Uint8Array[] = [];

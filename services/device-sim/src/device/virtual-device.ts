@@ -41,7 +41,6 @@ export interface DeviceServices {
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 10_000;
 const REBOOT_DELAY_MS = 200;
-/** Scripts of two owners that are run together keep only the newest answer; larger than this it is not kept at all. */
 const EMPTY = new Uint8Array(0);
 
 /** One simulated device: its card, its LwM2M client, its readings and what has not been acknowledged of them. */
@@ -51,7 +50,8 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   readonly kind: DeviceKind;
   readonly card: DeviceCard;
   readonly client: Lwm2mClient;
-  readonly identity: StoredDevice;
+  readonly deviceKeyId: number;
+  readonly certificateChain: readonly Uint8Array[];
   readonly #services: DeviceServices;
   readonly #readings: ReadingSource;
   readonly #intervalMs: number;
@@ -74,7 +74,8 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     this.id = stored.id;
     this.endpoint = stored.endpoint;
     this.kind = stored.kind;
-    this.identity = { ...stored, cardImage: EMPTY };
+    this.deviceKeyId = stored.deviceKeyId;
+    this.certificateChain = stored.certificateChain;
     this.#services = services;
     this.#readings = readings;
     this.#intervalMs = intervalMs;

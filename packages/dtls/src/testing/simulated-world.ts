@@ -110,10 +110,10 @@ export async function echoes(
   return client.log.datagrams.slice(heard).some((datagram) => datagram.text === text);
 }
 
-/** Closes both sides; nothing may be left to run. */
+/** Closes both sides; once the last datagrams have arrived, nothing may be left to run. */
 export async function closeWorld(world: World): Promise<void> {
   await world.client.endpoint.close();
   await world.server.endpoint.close();
-  await world.runtime.advance(10);
+  await world.runtime.advance(2000);
   assert.equal(world.runtime.activeTimers, 0, 'timers are left');
 }

@@ -11,6 +11,7 @@ import { createFleetHandlers } from './adapters/grpc/fleet-handlers.ts';
 import { FleetStateReader } from './adapters/grpc/fleet-state.ts';
 import { createRecordKeySource } from './adapters/grpc/provisioning-keys.ts';
 import { createTelemetryService } from './adapters/grpc/telemetry-service.ts';
+import { startConsole } from './adapters/http/console-server.ts';
 import { openBus, type Bus } from './adapters/mqtt/bus.ts';
 import { Ingest } from './domain/ingest.ts';
 import type { RecordStore } from './domain/ports.ts';
@@ -55,11 +56,15 @@ export async function startAnalytics(context: Context): Promise<RunningService> 
   const dependencies = createDependencies(settings, tls, log);
   const state = new FleetStateReader(dependencies, telemetry, runtime.clock, log);
   const handlers = createFleetHandlers({ dependencies, telemetry, state, sleep });
+  const web = settings.consoleEnabled
+    ? await startConsole({ port: settings.consolePort, handlers, log })
+    : undefined;
   return {
     grpc: [createTelemetryService(telemetry), serve(fleet.FleetService, handlers)],
-    ready: { mqttPort: bus.port },
+    ready: { mqttPort: bus.port, consolePort: web?.port },
     stop: async () => {
       stopping.abort();
+      await web?.close();
       await bus.stopListening();
       await ingesting;
       await ingest.stop();

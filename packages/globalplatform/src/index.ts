@@ -118,8 +118,8 @@ export {
   splitSymmetricValue,
 } from './content/put-key.ts';
 export type { KeyComponent, KeyEncoding, KeyEncryptor, PutKey, PutKeyBlock } from './content/put-key.ts';
-export { STORE_DATA, storeDataCommands } from './content/store-data.ts';
-export type { StoreDataOptions } from './content/store-data.ts';
+export { encodeKeyGroupings, KEY_DGI, STORE_DATA, storeDataCommands } from './content/store-data.ts';
+export type { KeyGroupingOptions, StoreDataOptions } from './content/store-data.ts';
 export {
   decodeStatus,
   encodeStatusEntry,

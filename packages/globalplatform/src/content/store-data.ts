@@ -1,6 +1,12 @@
 import type { CommandApdu } from '../apdu/command-apdu.ts';
 import { globalPlatformError } from '../errors.ts';
+import { concatBytes } from '@sefleet/bytes';
+import { aesKeyCheckValue } from '../crypto/key-check-value.ts';
+import { encodeTlv } from '../tlv/ber-tlv.ts';
+import { encodeDgis } from '../tlv/dgi.ts';
 import { gpCommand, INS } from './command.ts';
+import { KEY_TYPE } from './put-key.ts';
+import type { KeyEncryptor } from './put-key.ts';
 
 /** Bits of P1 of STORE DATA (GPCS 2.3.1 table 11-89). */
 export const STORE_DATA = {
@@ -46,4 +52,43 @@ export function storeDataCommands(data: Uint8Array, options: StoreDataOptions = 
     commands.push(gpCommand(INS.STORE_DATA, p1, firstBlock + i, data.subarray(i * CHUNK, (i + 1) * CHUNK)));
   }
   return commands;
+}
+
+/** Data groupings that carry keys into a Security Domain by STORE DATA. */
+export const KEY_DGI = { DESCRIPTION: 0x00b9, SYMMETRIC_KEY: 0x8113 } as const;
+
+/** What the key description says beside the keys. */
+export interface KeyGroupingOptions {
+  readonly keyVersion: number;
+  /** Identifier of the first key; the others follow it. Default 1. */
+  readonly firstKeyId?: number;
+  /** Key access (tag 96): 00 domain and applications, 01 domain, 02 applications. Default 01. */
+  readonly access?: number;
+  /** Key usage (tag 97), two bytes. Default 0003, SCP03. */
+  readonly usage?: number;
+}
+
+/** AES keys as data groupings of STORE DATA: a description (00B9) and a grouping 8113 for each (GPC_SPE_007 §4.4). */
+export function encodeKeyGroupings(
+  session: KeyEncryptor,
+  keys: readonly Uint8Array[],
+  options: KeyGroupingOptions,
+): Uint8Array {
+  const { firstKeyId = 1, access = 0x01, usage = 0x0003 } = options;
+  const common = encodeTlv(
+    0xb7,
+    encodeTlv(0x80, Uint8Array.of(KEY_TYPE.AES)),
+    encodeTlv(0x81, Uint8Array.of(keys[0]?.length ?? 0)),
+    encodeTlv(0x83, Uint8Array.of(options.keyVersion)),
+    encodeTlv(0x96, Uint8Array.of(access)),
+    encodeTlv(0x97, Uint8Array.of(usage >> 8, usage)),
+  );
+  const slots = keys.map((key, i) => {
+    const id = encodeTlv(0x82, Uint8Array.of(firstKeyId + i));
+    return encodeTlv(0xb9, id, encodeTlv(0x84, aesKeyCheckValue(key)));
+  });
+  return encodeDgis([
+    { id: KEY_DGI.DESCRIPTION, data: concatBytes(common, ...slots) },
+    ...keys.map((key) => ({ id: KEY_DGI.SYMMETRIC_KEY, data: session.encryptSensitive(key) })),
+  ]);
 }

@@ -12,17 +12,17 @@ export const AES_KEY_LENGTHS: readonly number[] = [16, 24, 32];
 
 /** AES-ECB of whole blocks. */
 export function aesEcbEncrypt(key: Uint8Array, blocks: Uint8Array): Uint8Array {
-  return createCipheriv(algorithm(key, 'ecb'), key, null).setAutoPadding(false).update(blocks);
+  return withoutBuffer(createCipheriv(algorithm(key, 'ecb'), key, null).setAutoPadding(false).update(blocks));
 }
 
 /** AES-CBC of whole blocks, without padding. */
 export function aesCbcEncrypt(key: Uint8Array, iv: Uint8Array, blocks: Uint8Array): Uint8Array {
-  return createCipheriv(algorithm(key, 'cbc'), key, iv).setAutoPadding(false).update(blocks);
+  return withoutBuffer(createCipheriv(algorithm(key, 'cbc'), key, iv).setAutoPadding(false).update(blocks));
 }
 
 /** The inverse of {@link aesCbcEncrypt}. */
 export function aesCbcDecrypt(key: Uint8Array, iv: Uint8Array, blocks: Uint8Array): Uint8Array {
-  return createDecipheriv(algorithm(key, 'cbc'), key, iv).setAutoPadding(false).update(blocks);
+  return withoutBuffer(createDecipheriv(algorithm(key, 'cbc'), key, iv).setAutoPadding(false).update(blocks));
 }
 
 /** `data` with `80 00*` up to a whole number of blocks (ISO/IEC 9797-1 padding method 2). */
@@ -39,6 +39,11 @@ export function unpadIso(padded: Uint8Array): Uint8Array | undefined {
   const stop = Math.max(0, padded.length - AES_BLOCK);
   while (end >= stop && padded[end] === 0) end--;
   return end >= stop && padded[end] === 0x80 ? padded.subarray(0, end) : undefined;
+}
+
+/** The same bytes as a plain array: `slice` of a Buffer does not copy, and a key that is a view on a pool would change. */
+function withoutBuffer(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function algorithm(key: Uint8Array, mode: 'ecb' | 'cbc'): string {

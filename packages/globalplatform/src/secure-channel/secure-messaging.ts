@@ -18,6 +18,7 @@ import type { SessionKeys } from './scp03-keys.ts';
 import { C_DECRYPTION, C_MAC, R_ENCRYPTION, R_MAC } from './security-level.ts';
 
 const RESPONSE_COUNTER_MARK = 0x80;
+const SHORT_MAX_LE = 0x100;
 
 /**
  * The secure messaging of SCP03 (GPC_SPE_014 §6.2.4 to §6.2.7), which SCP11 uses as well: one object per session, on
@@ -58,7 +59,7 @@ export class SecureMessaging {
     if ((this.#level & C_MAC) === 0) return command;
     const body = this.#encryptCommand(command.data);
     const cla = secureClass(command.cla);
-    const mac = this.#commandMac(cla, command, body, command.extended === true);
+    const mac = this.#commandMac(cla, command, body);
     this.#chain = mac;
     return { ...command, cla, data: concatBytes(body, mac.subarray(0, this.macLength)) };
   }
@@ -71,7 +72,7 @@ export class SecureMessaging {
     const bodyLength = command.data.length - this.macLength;
     if (bodyLength < 0) return undefined;
     const body = command.data.subarray(0, bodyLength);
-    const mac = this.#commandMac(command.cla, command, body, command.extended === true);
+    const mac = this.#commandMac(command.cla, command, body);
     if (!constantTimeEqual(mac.subarray(0, this.macLength), command.data.subarray(bodyLength)))
       return undefined;
     this.#chain = mac;
@@ -139,8 +140,10 @@ export class SecureMessaging {
   }
 
   /** The logical channel is no part of what is MACed (GPC_SPE_014 §6.2.4). */
-  #commandMac(cla: number, command: CommandApdu, body: Uint8Array, extended: boolean): Uint8Array {
+  #commandMac(cla: number, command: CommandApdu, body: Uint8Array): Uint8Array {
     const lc = body.length + this.macLength;
+    // Le decides over the form of the length fields although it is not protected itself.
+    const extended = command.extended === true || (command.le ?? 0) > SHORT_MAX_LE;
     const head = [plainClass(cla) | 0x04, command.ins, command.p1, command.p2];
     if (extended || lc > 0xff) head.push(0, lc >> 8, lc & 0xff);
     else head.push(lc);

@@ -13,6 +13,7 @@ import {
   getDataCommand,
   getStatusCommand,
   plainLink,
+  openScp03Session,
   putKeysCommand,
   readKeyInformation,
   readRegistry,
@@ -29,6 +30,7 @@ import {
   makeDomain,
   newCard,
   open,
+  seededRng,
   select,
   send,
   statusOf,
@@ -172,4 +174,20 @@ test('PUT KEY with a wrong check value changes nothing', async () => {
   assert.equal(await statusOf(session, { ...command, data }), '9485');
   assert.equal(card.revision, before);
   assert.equal(aesKeyCheckValue(testKeys('new').dek).length, 3);
+});
+
+test('what a card stores is its own, although the caller hands in a Buffer and uses it again', async () => {
+  const card = newCard();
+  const transmit = (apdu: Uint8Array): Uint8Array => {
+    const reused = Buffer.from(apdu);
+    const response = card.transmit(reused);
+    reused.fill(0xee);
+    return response;
+  };
+  const link = plainLink(transmit);
+  await link.transmit(selectCommand(aidBytes(ISSUER_SECURITY_DOMAIN)));
+  const session = await openScp03Session({ transmit, keys: ISSUER_KEYS, rng: seededRng('h'), level: 0x01 });
+  for (const command of storeDataCommands(fromHex('5f5003aabbcc'), { format: 'ber-tlv' }))
+    await send(session, command);
+  assert.equal(toHex((await session.transmit(getDataCommand(0x5f50))).data), '5f5003aabbcc');
 });

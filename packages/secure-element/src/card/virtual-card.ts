@@ -1,3 +1,4 @@
+import { concatBytes } from '@sefleet/bytes';
 import { isSefleetError } from '@sefleet/errors';
 import {
   CARD_LIFE_CYCLE,
@@ -96,7 +97,8 @@ export class VirtualCard implements SecureElement, CardServices {
   #transmit(apdu: Uint8Array): Uint8Array {
     let command: CommandApdu;
     try {
-      command = decodeApdu(apdu);
+      // `slice` of a Buffer would keep a view on what the caller may reuse.
+      command = decodeApdu(new Uint8Array(apdu.buffer, apdu.byteOffset, apdu.length));
     } catch {
       // Whatever decodeApdu dislikes is a matter of lengths.
       return statusOnly(STATUS_WORD.WRONG_LENGTH);
@@ -174,7 +176,7 @@ export class VirtualCard implements SecureElement, CardServices {
     }
     return chaining
       ? { data: NO_DATA, sw: STATUS_WORD.OK }
-      : this.#run(channel, { ...command, data: Buffer.concat(open.parts) });
+      : this.#run(channel, { ...command, data: concatBytes(...open.parts) });
   }
 
   /** One command as one transaction. */

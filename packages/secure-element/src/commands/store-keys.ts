@@ -1,5 +1,5 @@
 import { bytesEqual } from '@sefleet/bytes';
-import { decodeTlvs, findTlv, requireTlv, STATUS_WORD } from '@sefleet/globalplatform';
+import { decodeTlvs, findTlv, KEY_DGI, requireTlv, STATUS_WORD } from '@sefleet/globalplatform';
 import type { Dgi } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
 import type { Key, SecurityDomain } from '../card/card-state.ts';
@@ -7,10 +7,6 @@ import { refuse } from '../card/refusal.ts';
 import { NO_DATA, requireSession } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 import { decryptKeyValue, isKeyLength, keyCheckValue, storeKeys } from './put-key.ts';
-
-/** Data groupings that carry keys into a Security Domain (GPC_SPE_007 §4.4). */
-const KEY_DESCRIPTION = 0x00b9;
-const SYMMETRIC_KEY = 0x8113;
 
 interface KeySlot {
   readonly id: number;
@@ -32,7 +28,7 @@ export function storeKeyGroupings(
 ): Answer {
   const { dek } = requireSession(context).messaging.keys;
   const [head, ...rest] = dgis;
-  if (head?.id !== KEY_DESCRIPTION) return refuse(STATUS_WORD.WRONG_DATA);
+  if (head?.id !== KEY_DGI.DESCRIPTION) return refuse(STATUS_WORD.WRONG_DATA);
   const description = readDescription(head.data);
   if (rest.length !== description.slots.length) return refuse(STATUS_WORD.WRONG_DATA);
   const keys = rest.map((dgi, i) => readKey(dgi, description, description.slots[i], dek));
@@ -64,7 +60,7 @@ function readDescription(data: Uint8Array): KeyDescription {
 }
 
 function readKey(dgi: Dgi, description: KeyDescription, slot: KeySlot | undefined, dek: Uint8Array): Key {
-  if (dgi.id !== SYMMETRIC_KEY || slot === undefined) return refuse(STATUS_WORD.WRONG_DATA);
+  if (dgi.id !== KEY_DGI.SYMMETRIC_KEY || slot === undefined) return refuse(STATUS_WORD.WRONG_DATA);
   const { type, length } = description;
   const value = decryptKeyValue(dgi.data, dek).slice(0, length);
   const key = { id: slot.id, type, value };

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { loadModelFolder, parseModelXml } from './ddf.ts';
+import { createModelRegistry } from './model-registry.ts';
+import { omaModels } from './oma-models.ts';
+import { Lwm2mPath } from './path.ts';
+
+const XML = `<?xml version="1.0"?>
+<LWM2M><Object ObjectType="MODefinition"><Name>Boiler</Name><ObjectID>32769</ObjectID><ObjectVersion>1.2</ObjectVersion>
+<MultipleInstances>Multiple</MultipleInstances><Mandatory>Optional</Mandatory><Resources>
+<Item ID="0"><Name>Set Point</Name><Operations>RW</Operations><MultipleInstances>Single</MultipleInstances>
+<Mandatory>Mandatory</Mandatory><Type>Float</Type><RangeEnumeration>5..95</RangeEnumeration><Units>Cel</Units></Item>
+<Item ID="1"><Name>Ignite</Name><Operations>E</Operations><Type></Type></Item>
+<Item ID="2"><Name>Pulses</Name><Operations>R</Operations><Type>Unsigned Integer</Type></Item>
+</Resources></Object></LWM2M>`;
+
+describe('the registry of OMA', () => {
+  it('unfolds every object', () => {
+    const objects = [...omaModels().objects()];
+    assert.ok(objects.length > 290);
+    for (const { id, name, resources } of objects) {
+      assert.ok(name !== '', `object ${id} has a name`);
+      for (const [key, resource] of resources) assert.equal(resource.id, key);
+    }
+  });
+
+  it('knows the objects of the enabler as their definitions have them', () => {
+    const device = omaModels().object(3);
+    assert.equal(device?.name, 'Device');
+    assert.equal(device.version, '1.2');
+    assert.equal(device.resources.get(4)?.operations.execute, true);
+    assert.equal(device.resources.get(7)?.multiple, true);
+    assert.equal(omaModels().object(1, '1.0')?.resources.has(9), false);
+    assert.equal(omaModels().object(0)?.resources.get(5)?.operations.read, false);
+    assert.equal(omaModels().resource(Lwm2mPath.parse('/3303/0/5700'))?.type, 'float');
+    assert.equal(omaModels().resource(Lwm2mPath.parse('/3303/0/5605'))?.operations.execute, true);
+    assert.equal(omaModels().object(26_241), undefined);
+  });
+});
+
+describe('definition files', () => {
+  it('are read from a folder and win over the registry', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sefleet-ddf-'));
+    try {
+      await writeFile(join(folder, '32769.xml'), XML);
+      await writeFile(join(folder, 'notes.txt'), 'no definition');
+      const models = createModelRegistry(await loadModelFolder(folder), omaModels());
+      const setPoint = models.resource(Lwm2mPath.parse('/32769/0/0'));
+      assert.deepEqual(setPoint, {
+        id: 0,
+        name: 'Set Point',
+        type: 'float',
+        operations: { read: true, write: true, execute: false },
+        multiple: false,
+        mandatory: true,
+        units: 'Cel',
+        range: { min: 5, max: 95 },
+      });
+      assert.equal(models.object(32_769)?.resources.get(2)?.type, 'unsigned');
+      assert.equal(models.object(3)?.name, 'Device');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('are refused by name when they cannot be read', () => {
+    for (const bad of [
+      '',
+      '<a/>',
+      XML.replace('32769', 'x'),
+      XML.replace('Float', 'Colour'),
+      XML.replace('"1"', '"0"'),
+    ]) {
+      assert.throws(() => parseModelXml(bad, 'boiler.xml'), {
+        code: 'LWM2M_MODEL_INVALID',
+        message: /boiler\.xml|XML/,
+      });
+    }
+    const bomb =
+      '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><LWM2M><Object>&b;</Object></LWM2M>';
+    assert.throws(() => parseModelXml(bomb, 'bomb.xml'), { code: 'LWM2M_MODEL_INVALID' });
+  });
+});

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { fromHex } from '@sefleet/bytes';
+import { deriveRecordKey } from '@sefleet/cose';
+import {
+  aidBytes,
+  encodeApdu,
+  installCommand,
+  openScp03Session,
+  selectCommand,
+  type CommandApdu,
+} from '@sefleet/globalplatform';
+import type { Rng } from '@sefleet/runtime';
+import {
+  createCard,
+  exportCard,
+  IOT_SAFE_INSTANCE,
+  IOT_SAFE_LOAD_FILE,
+  IOT_SAFE_MODULE,
+  iotSafePersonalisationCommands,
+  ISSUER_SECURITY_DOMAIN,
+  RECORDS_LOAD_FILE,
+  RECORDS_MODULE,
+  recordsPersonalisationCommands,
+  STANDARD_PROFILE,
+} from '@sefleet/secure-element';
+import { simulationError } from '../errors.ts';
+
+/** Containers of a test card, as a factory lays them out. */
+export const TEST_CONTAINER = { bootstrapPsk: 1, managementPsk: 2, deviceKey: 3 } as const;
+/** The stakeholder that a test card seals for, and its record master key. */
+export const TEST_STAKEHOLDER = 'northern-power';
+export const TEST_RECORD_MASTER: Uint8Array = fromHex('000102030405060708090a0b0c0d0e0f');
+
+const RECORDS_INSTANCE = fromHex('f05345464c54020111');
+const ISSUER_KEY = fromHex('404142434445464748494a4b4c4d4e4f');
+
+/** The pre-shared key of a test device's account. */
+export function testPsk(endpoint: string, account: 'bootstrap' | 'management'): Uint8Array {
+  return Uint8Array.from(createHash('sha256').update(`${account} ${endpoint}`).digest().subarray(0, 16));
+}
+
+/** A card with PSKs and one records applet, all of it in the Issuer Security Domain. */
+export async function createTestCard(endpoint: string, rng: Rng): Promise<Uint8Array> {
+  const digest = createHash('sha256').update(endpoint).digest();
+  const keys = { enc: ISSUER_KEY, mac: ISSUER_KEY, dek: ISSUER_KEY };
+  const card = createCard(
+    STANDARD_PROFILE,
+    {
+      diversificationData: Uint8Array.from(digest.subarray(0, 10)),
+      issuerIdentification: Uint8Array.of(1),
+      cardImageNumber: Uint8Array.from(digest.subarray(10, 18)),
+      issuerKeys: { ...keys, version: 0x30 },
+    },
+    { rng },
+  );
+  const domainAid = aidBytes(ISSUER_SECURITY_DOMAIN);
+  card.transmit(encodeApdu(selectCommand(domainAid)));
+  const transmit = (apdu: Uint8Array): Uint8Array => card.transmit(apdu);
+  const session = await openScp03Session({ transmit, keys, level: 0x01, rng, domainAid });
+  const iotSafe = aidBytes(IOT_SAFE_INSTANCE);
+  const install = (loadFile: Uint8Array, module: Uint8Array, instance: Uint8Array): CommandApdu =>
+    installCommand({ loadFile, module, instance, privileges: 0, parameters: Uint8Array.of(0xc9, 0x00) });
+  const secret = (id: number, account: 'bootstrap' | 'management') =>
+    ({ kind: 'secret', id: Uint8Array.of(id), label: account, value: testPsk(endpoint, account) }) as const;
+  const commands = [
+    install(aidBytes(IOT_SAFE_LOAD_FILE), aidBytes(IOT_SAFE_MODULE), iotSafe),
+    install(aidBytes(RECORDS_LOAD_FILE), aidBytes(RECORDS_MODULE), RECORDS_INSTANCE),
+    ...iotSafePersonalisationCommands(session, iotSafe, [
+      secret(TEST_CONTAINER.bootstrapPsk, 'bootstrap'),
+      secret(TEST_CONTAINER.managementPsk, 'management'),
+    ]),
+    ...recordsPersonalisationCommands(session, RECORDS_INSTANCE, {
+      stakeholder: TEST_STAKEHOLDER,
+      keyVersion: 1,
+      endpoint,
+      recordKey: deriveRecordKey(TEST_RECORD_MASTER, endpoint),
+    }),
+  ];
+  for (const command of commands) {
+    const { sw } = await session.transmit(command);
+    if (sw !== 0x9000) throw simulationError('SIM_CARD_UNUSABLE', `test card: ${sw.toString(16)}`);
+  }
+  card.reset();
+  return exportCard(card);
+}

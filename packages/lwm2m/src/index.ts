@@ -106,3 +106,10 @@ export {
   PKCS15_AID,
 } from './smartcard/bootstrap-file.ts';
 export type { BootstrapFileObject } from './smartcard/bootstrap-file.ts';
+export {
+  announceEndDevice,
+  endDeviceInstance,
+  endDeviceLinks,
+  GATEWAY_OBJECT_ID,
+  GATEWAY_RESOURCE,
+} from './objects/gateway.ts';

@@ -14,7 +14,7 @@ describe('registration', () => {
     assert.deepEqual(request.query, ['ep=dev-1', 'lwm2m=1.1', 'lt=300', 'b=U']);
     const registration = parseRegistration(request.query, request.payload);
     const paths = registration.objects.map((object) => object.path.toString());
-    assert.deepEqual(paths, ['/1', '/1/0', '/2', '/3', '/3/0', '/6', '/3303', '/3303/0']);
+    assert.deepEqual(paths, ['/1', '/1/0', '/2', '/3', '/3/0', '/6', '/25', '/3303', '/3303/0']);
     assert.deepEqual(registration.contentFormats, [60, 110, 112, 11542, 11544]);
     assert.equal(world.client.state, 'registered');
   });

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CODE } from '@sefleet/coap';
 import type { CoapRequestInit } from '@sefleet/coap';
-import { CONTENT_FORMAT, decodeContent, encodeContent, Lwm2mPath } from '@sefleet/lwm2m';
+import {
+  CONTENT_FORMAT,
+  decodeContent,
+  defineObject,
+  encodeContent,
+  Lwm2mPath,
+  ObjectTree,
+} from '@sefleet/lwm2m';
 import { entry, models, path, senml, World } from './client-world.test.ts';
 import type { Lwm2mClientSettings } from './settings.ts';
 
@@ -125,6 +132,35 @@ describe('device management', () => {
     world.tree.instance(3303, 0)?.set(5700, 21);
     await world.runtime.advance(100);
     assert.equal(notified, 1);
+  });
+
+  it('serves the end devices behind a gateway below their prefixes', async () => {
+    const world = await registered();
+    const sensor = new ObjectTree([defineObject(models, 3303)], undefined, models);
+    sensor.require(3303).add(0, [[5700, 36.6]]);
+    world.client.attachEndDevice('thermometer-1', 'd1', sensor);
+    assert.throws(() => world.client.attachEndDevice('other', 'd1', sensor), { code: 'LWM2M_CONFLICT' });
+    const announced = await world.ask({ method: 'GET', path: '/25/0', accept: 112 });
+    assert.deepEqual(decodeContent(112, path('/25/0'), announced.payload, models), [
+      entry('/25/0/0', 'thermometer-1'),
+      entry('/25/0/1', 'd1'),
+      entry('/25/0/3', '</3303>;ver=1.1,</3303/0>'),
+    ]);
+    assert.equal((await world.ask({ method: 'GET', path: '/d1/3303/0/5700' })).text(), '36.6');
+    assert.equal((await world.ask({ method: 'GET', path: '/d2/3303/0/5700' })).code, CODE.NOT_FOUND);
+    const seen: string[] = [];
+    assert.ok(world.device);
+    await world.run(
+      world.server.observe(world.device, { method: 'GET', path: '/d1/3303/0/5700' }, (response) =>
+        seen.push(response.text()),
+      ),
+    );
+    world.tree.instance(3303, 0)?.set(5700, 1);
+    sensor.instance(3303, 0)?.set(5700, 38.2);
+    await world.runtime.advance(100);
+    assert.deepEqual(seen, ['38.2']);
+    world.client.detachEndDevice('d1');
+    assert.equal((await world.ask({ method: 'GET', path: '/d1/3303/0/5700' })).code, CODE.NOT_FOUND);
   });
 
   it('stays away after Disable', async () => {

@@ -54,6 +54,7 @@ export class World {
         ...enablerObjects<World>(models, { reboot: (world) => world.reboots++ }),
         defineObject(models, 3303, { creatable: true }),
         defineObject(models, 6),
+        defineObject(models, 25),
       ],
       this,
       models,

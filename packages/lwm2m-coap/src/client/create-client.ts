@@ -16,6 +16,7 @@ import type {
 } from '@sefleet/lwm2m';
 import type { Runtime, Timer } from '@sefleet/runtime';
 import { BootstrapSession } from './bootstrap-session.ts';
+import { EndDevices } from './end-devices.ts';
 import { clientError } from './errors.ts';
 import type { Lwm2mClient } from './lwm2m-client.ts';
 import { Outbox } from './outbox.ts';
@@ -52,7 +53,7 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   readonly transport: Lwm2mTransport;
   readonly settings: Lwm2mClientSettings;
   readonly events: Lwm2mClientEvents;
-  readonly endDevices: ReadonlyMap<string, ObjectTree> | undefined;
+  readonly #endDevices = new EndDevices();
   readonly attributes = new AttributeStore();
   readonly #outbox = new Outbox(this);
   #sessions: RegistrationSession[] = [];
@@ -71,10 +72,7 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
     this.transport = options.transport;
     this.settings = options.settings ?? DEFAULT_CLIENT_SETTINGS;
     this.events = options.events ?? NO_EVENTS;
-    this.endDevices = options.endDevices;
     this.tree.listener = this;
-    for (const endDevice of options.endDevices?.values() ?? [])
-      endDevice.listener = this.#listenerOf(endDevice);
   }
 
   get state(): Lwm2mClientState {
@@ -91,6 +89,20 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
 
   servers(): { shortServerId: number; state: RegistrationState; location: string | undefined }[] {
     return this.#sessions.map(({ shortServerId, state, location }) => ({ shortServerId, state, location }));
+  }
+
+  get endDevices(): ReadonlyMap<string, ObjectTree> | undefined {
+    return this.#endDevices.trees;
+  }
+
+  attachEndDevice(deviceId: string, prefix: string, endDevice: ObjectTree): void {
+    this.#endDevices.attach(this.tree, deviceId, prefix, endDevice, (objectId, instanceId, resourceId) =>
+      this.#changed(endDevice, objectId, instanceId, resourceId),
+    );
+  }
+
+  detachEndDevice(prefix: string): void {
+    this.#endDevices.detach(this.tree, prefix);
   }
 
   start(): Promise<void> {
@@ -335,14 +347,6 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   ): void {
     for (const session of this.#sessions)
       session.observations.changed(tree, objectId, instanceId, resourceId);
-  }
-
-  #listenerOf(endDevice: ObjectTree): TreeListener {
-    return {
-      valueChanged: (objectId, instanceId, resourceId) =>
-        this.#changed(endDevice, objectId, instanceId, resourceId),
-      instancesChanged: (objectId) => this.#changed(endDevice, objectId, undefined, undefined),
-    };
   }
 
   #setState(state: Lwm2mClientState): void {

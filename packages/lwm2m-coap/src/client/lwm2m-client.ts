@@ -31,6 +31,15 @@ export interface Lwm2mClient {
    * `LWM2M_CLIENT_STOPPED`
    */
   send(what: readonly Lwm2mEntry[] | readonly Lwm2mPath[], shortServerId?: number): Promise<void>;
+  /**
+   * Puts an end device behind this gateway: servers reach its tree below `/{prefix}` and find it in object 25, which
+   * the gateway's tree has to have (LwM2M Gateway 1.1).
+   *
+   * @throws SefleetError `LWM2M_BAD_REQUEST`, `LWM2M_CONFLICT`, `LWM2M_NOT_FOUND`
+   */
+  attachEndDevice(deviceId: string, prefix: string, endDevice: ObjectTree): void;
+  /** Takes an end device away again. */
+  detachEndDevice(prefix: string): void;
   /** The servers and where their registrations stand. */
   servers(): readonly {
     readonly shortServerId: number;

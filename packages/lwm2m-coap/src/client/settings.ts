@@ -122,6 +122,4 @@ export interface Lwm2mClientOptions {
   readonly transport: Lwm2mTransport;
   readonly settings?: Lwm2mClientSettings;
   readonly events?: Lwm2mClientEvents;
-  /** Trees of the end devices behind a gateway, by prefix (objects 25 and 26). */
-  readonly endDevices?: ReadonlyMap<string, ObjectTree>;
 }

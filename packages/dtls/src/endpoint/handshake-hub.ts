@@ -1,7 +1,7 @@
 import { bytesEqual, toHex } from '@sefleet/bytes';
 import type { AddressableChannel, Peer, Runtime } from '@sefleet/runtime';
 import type { WireRecord } from '../codec/record.ts';
-import { ContentType } from '../constants.ts';
+import { ContentType, RANDOM_LENGTH } from '../constants.ts';
 import type { KeyAgreementProvider } from '../credentials/key-providers.ts';
 import { createSoftwareKeyAgreement } from '../credentials/software-key-agreement.ts';
 import { dtlsError, type HandshakeFailure } from '../errors.ts';
@@ -105,6 +105,14 @@ export class HandshakeHub {
         this.#channel.send(knock.datagram, from);
         return;
       }
+      if (
+        knock.kind === 'verified' &&
+        this.#sessions.table.atAddress(from.key)?.helloTag === tagOf(knock.clientRandom)
+      ) {
+        // Its handshake is complete: the network delivered it twice, or somebody recorded it.
+        this.#sessions.drop('repeatedHello');
+        return;
+      }
       if (knock.kind === 'verified' && !belongsTo(handshake, knock.clientRandom)) {
         this.#accept(record, from, knock.messageSeq, handshake);
         return;
@@ -163,6 +171,9 @@ export class HandshakeHub {
     const key = `dtls:${toHex(this.#runtime.rng.bytes(SESSION_KEY_LENGTH))}`;
     const nowMs = this.#runtime.clock.monotonicMs();
     const session = new Session(key, handshake.link, { identity, records, facts }, nowMs);
+    if (handshake.role === 'server' && handshake.clientRandom !== undefined) {
+      session.helloTag = tagOf(handshake.clientRandom);
+    }
     this.#sessions.add(session);
     if (rest.lastFlight !== undefined) {
       // Longer than a peer waits between two repetitions of its flight.
@@ -203,6 +214,12 @@ export class HandshakeHub {
 }
 
 const SOFTWARE_KEY_AGREEMENT = createSoftwareKeyAgreement();
+
+/** Four random bytes of a ClientHello, enough to know it again at one address. */
+function tagOf(clientRandom: Uint8Array): number {
+  const [a = 0, b = 0, c = 0, d = 0] = clientRandom.subarray(RANDOM_LENGTH - 4);
+  return a * 0x1000000 + b * 0x10000 + c * 0x100 + d;
+}
 
 /** A ClientHello goes to the handshake that it started; one with another random starts anew. */
 function belongsTo(handshake: Handshake | undefined, clientRandom: Uint8Array): boolean {

@@ -176,6 +176,8 @@ export class Handshake {
 
   /** Sends the flight; `awaitReply` false only for the last flight of all. */
   sendFlight(awaitReply: boolean): void {
+    // A key provider may answer after the handshake ended.
+    if (this.#isOver) return;
     this.#timeouts = 0;
     this.#timeoutMs = this.host.flightTimers.initialTimeoutMs;
     this.#transmit();

@@ -16,6 +16,8 @@ export class Session implements Peer {
   /** The peer on the channel below, at its newest address. */
   link: Peer;
   lastHeardMs: number;
+  /** Tells the ClientHello that this session came from, when it is delivered again; 0 when unknown. */
+  helloTag = 0;
   /** Our last flight, until it is clear that the peer got it. */
   lastFlight: LastFlight | undefined;
 

@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { test } from 'node:test';
+import { fromHex, toHex } from '@sefleet/bytes';
+import {
+  aid,
+  aidBytes,
+  CARD_LIFE_CYCLE,
+  ecPoint,
+  encodeKeyGroupings,
+  encodeSecurityDomainParameters,
+  deleteCommand,
+  getDataCommand,
+  getStatusCommand,
+  installCommand,
+  installForLoadCommand,
+  installForRegistryUpdateCommand,
+  loadCommands,
+  openScp03Session,
+  plainLink,
+  PRIVILEGE,
+  putKeysCommand,
+  putPublicKeyCommand,
+  readKeyInformation,
+  readRegistry,
+  selectCommand,
+  SET_STATUS_SCOPE,
+  setStatusCommand,
+  signGp,
+  STATUS_SCOPE,
+  storeDataCommands,
+  transmitBytes,
+} from '@sefleet/globalplatform';
+import type { CardLink } from '@sefleet/globalplatform';
+import { encodePackage } from '../applets/package.ts';
+import { RECORDS_LOAD_FILE, RECORDS_MODULE } from '../applets/records/identifiers.ts';
+import { ISSUER_SECURITY_DOMAIN, STANDARD_PROFILE } from '../profiles/standard-profile.ts';
+import {
+  installDomain,
+  ISSUER_KEYS,
+  makeDomain,
+  newCard,
+  open,
+  OTHER_SUPPLIER,
+  seededRng,
+  select,
+  send,
+  statusOf,
+  SUPPLIER,
+  testKeys,
+} from '../testing/card-fixture.ts';
+
+const KEYS = testKeys('supplier');
+const LOAD_FILE = aid('F07365666C65657409');
+const CODE = encodePackage(LOAD_FILE, { version: fromHex('0102'), modules: [RECORDS_MODULE] });
+const APPLET = aid('F07365666C6565740901');
+
+async function load(
+  link: CardLink,
+  code: Uint8Array,
+  daps: { securityDomain: Uint8Array; signature: Uint8Array }[] = [],
+) {
+  const hash = createHash('sha256').update(code).digest();
+  await send(link, installForLoadCommand({ loadFile: aidBytes(LOAD_FILE), hash }));
+  const statuses: string[] = [];
+  for (const command of loadCommands({ daps, code })) statuses.push(await statusOf(link, command));
+  return statuses.at(-1);
+}
+
+test('a load file is loaded in blocks, listed, instantiated and deleted', async () => {
+  const card = newCard();
+  const issuer = await open(card);
+  assert.equal(await load(issuer, CODE), '9000');
+  const files = await readRegistry(issuer, STATUS_SCOPE.LOAD_FILES_AND_MODULES);
+  assert.deepEqual(files.find((file) => file.aid === LOAD_FILE)?.modules, [RECORDS_MODULE]);
+  const code = {
+    loadFile: aidBytes(LOAD_FILE),
+    module: aidBytes(RECORDS_MODULE),
+    instance: aidBytes(APPLET),
+  };
+  await send(issuer, installCommand({ ...code, privileges: 0, parameters: fromHex('c900') }));
+  assert.ok(card.applications.includes(APPLET));
+});
+
+test('code that is no package of ours loads without modules', async () => {
+  const issuer = await open(newCard());
+  assert.equal(await load(issuer, new Uint8Array(900).fill(0x11)), '9000');
+  const files = await readRegistry(issuer, STATUS_SCOPE.LOAD_FILES_AND_MODULES);
+  assert.deepEqual(files.find((file) => file.aid === LOAD_FILE)?.modules, undefined);
+});
+
+test('a load file with a wrong hash, or blocks out of order, is refused', async () => {
+  const card = newCard();
+  const issuer = await open(card);
+  await send(issuer, installForLoadCommand({ loadFile: aidBytes(LOAD_FILE), hash: new Uint8Array(32) }));
+  const [only] = loadCommands({ daps: [], code: CODE });
+  assert.ok(only);
+  assert.equal(await statusOf(issuer, only), '6a80');
+  assert.equal(await statusOf(issuer, only), '6985', 'and the load is over');
+  await send(issuer, installForLoadCommand({ loadFile: aidBytes(LOAD_FILE) }));
+  assert.equal(await statusOf(issuer, { ...only, p2: 1 }), '6a86');
+});
+
+test('with a mandated DAP only load files that its domain has signed are loaded', async () => {
+  const card = newCard();
+  const verifier = aid('A00000015153504155');
+  await makeDomain(card, verifier, KEYS, PRIVILEGE.DAP_VERIFICATION | PRIVILEGE.MANDATED_DAP);
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const session = await open(card, verifier, KEYS);
+  await send(session, putPublicKeyCommand({ point: ecPoint(privateKey) }, { newVersion: 0x73, keyId: 1 }));
+  const issuer = await open(card);
+  assert.equal(await load(issuer, CODE), '6982');
+  const hash = createHash('sha256').update(CODE).digest();
+  const dap = { securityDomain: aidBytes(verifier), signature: signGp(privateKey, hash) };
+  const forged = { ...dap, signature: dap.signature.with(0, (dap.signature[0] ?? 0) ^ 1) };
+  assert.equal(await load(issuer, CODE, [forged]), '6982');
+  assert.equal(await load(issuer, CODE, [dap]), '9000');
+});
+
+test('a domain’s quota holds for all that is below it', async () => {
+  const card = newCard();
+  const parameters = encodeSecurityDomainParameters({
+    acceptExtraditionHere: fromHex('20'),
+    quotaBytes: 1000,
+  });
+  await send(await open(card), installDomain(SUPPLIER, 0, parameters));
+  const inherited = await open(card, SUPPLIER);
+  const [first, second] = [1, 2].map((i) =>
+    storeDataCommands(fromHex(`5f5${i}8201f0${'aa'.repeat(0x1f0)}`), { format: 'ber-tlv' }),
+  );
+  for (const command of first ?? []) await send(inherited, command);
+  const statuses: string[] = [];
+  for (const command of second ?? []) statuses.push(await statusOf(inherited, command));
+  assert.equal(statuses.at(-1), '6a84');
+});
+
+test('keys come by STORE DATA groupings as well', async () => {
+  const card = newCard();
+  await send(await open(card), installDomain(SUPPLIER));
+  const inherited = await open(card, SUPPLIER);
+  const groupings = encodeKeyGroupings(inherited, [KEYS.enc, KEYS.mac, KEYS.dek], { keyVersion: 5 });
+  for (const command of storeDataCommands(groupings, { encrypted: true })) await send(inherited, command);
+  const own = await open(card, SUPPLIER, KEYS, { keyVersion: 5 });
+  assert.equal((await readKeyInformation(own)).length, 3);
+});
+
+test('the card’s life cycle goes its legal ways only', async () => {
+  const card = newCard();
+  const issuer = await open(card);
+  const to = (state: number) => statusOf(issuer, setStatusCommand(SET_STATUS_SCOPE.CARD, state));
+  assert.equal(await to(CARD_LIFE_CYCLE.INITIALIZED), '6985');
+  assert.equal(await to(CARD_LIFE_CYCLE.CARD_LOCKED), '9000');
+  assert.equal(toHex(card.transmit(fromHex('00A4040000'))).slice(-4), '6283');
+  const again = await open2(card);
+  assert.equal(await statusOf(again, installDomain(SUPPLIER)), '6985');
+  assert.equal(
+    await statusOf(again, setStatusCommand(SET_STATUS_SCOPE.CARD, CARD_LIFE_CYCLE.SECURED)),
+    '9000',
+  );
+  assert.equal(
+    await statusOf(again, setStatusCommand(SET_STATUS_SCOPE.CARD, CARD_LIFE_CYCLE.TERMINATED)),
+    '9000',
+  );
+  assert.equal(await statusOf(again, getStatusCommand(STATUS_SCOPE.APPLICATIONS)), '6985');
+  assert.equal(toHex(card.transmit(fromHex('00A4040000'))), '6985');
+});
+
+async function open2(card: ReturnType<typeof newCard>) {
+  return await openScp03Session({ transmit: card.transmit, keys: ISSUER_KEYS, rng: seededRng('again') });
+}
+
+test('a locked domain answers SELECT with 6283 and opens no channel; unlocked it is what it was', async () => {
+  const card = newCard();
+  await makeDomain(card, SUPPLIER, KEYS);
+  const lock = setStatusCommand(SET_STATUS_SCOPE.APPLICATION, 0x80, aidBytes(SUPPLIER));
+  await send(await open(card), lock);
+  assert.equal(await statusOf(plainLink(card.transmit), selectCommand(aidBytes(SUPPLIER))), '6283');
+  assert.equal(toHex(card.transmit(fromHex('8050000008010203040506070800'))), '6985');
+  await send(await open(card), { ...lock, p2: 0x0f });
+  await open(card, SUPPLIER, KEYS);
+});
+
+test('privileges change by registry update, and exclude each other as the standard says', async () => {
+  const card = newCard();
+  await makeDomain(card, SUPPLIER, KEYS);
+  await makeDomain(card, OTHER_SUPPLIER, KEYS);
+  const issuer = await open(card);
+  const update = (privileges: string) =>
+    statusOf(
+      issuer,
+      installForRegistryUpdateCommand({ application: aidBytes(SUPPLIER), privileges: fromHex(privileges) }),
+    );
+  assert.equal(await update('a00000'), '9000');
+  assert.equal(await update('a04000'), '6a80', 'delegated and authorized management');
+  assert.equal(await update('000000'), '6a80', 'a domain that is none');
+  assert.equal(await update('840000'), '6a80', 'card reset is the issuer’s');
+  const [entry] = await readRegistry(issuer, STATUS_SCOPE.APPLICATIONS);
+  assert.equal(entry?.privileges, PRIVILEGE.SECURITY_DOMAIN | PRIVILEGE.DELEGATED_MANAGEMENT);
+});
+
+for (const [keyLength, i, challengeLength] of [
+  [16, 0x71, 16],
+  [24, 0x70, 8],
+  [32, 0x71, 16],
+  [32, 0x60, 8],
+] as const) {
+  test(`a session with AES-${keyLength * 8} keys and i=${i.toString(16)} changes keys of the same length`, async () => {
+    const card = newCard({}, { ...STANDARD_PROFILE, scp03: i });
+    const session = await open(card, ISSUER_SECURITY_DOMAIN, ISSUER_KEYS, { challengeLength });
+    const keys = testKeys('long', keyLength);
+    await send(session, putKeysCommand(session, keys, { newVersion: 0x32 }));
+    const next = await open(card, ISSUER_SECURITY_DOMAIN, keys, { challengeLength, keyVersion: 0x32 });
+    assert.equal(next.macLength, challengeLength);
+    assert.equal(await statusOf(next, getStatusCommand(STATUS_SCOPE.ISSUER_SECURITY_DOMAIN)), '9000');
+  });
+}
+
+test('logical channels are opened, used beside each other and closed', () => {
+  const card = newCard();
+  assert.equal(toHex(card.transmit(fromHex('0070000001'))), '019000');
+  assert.equal(toHex(card.transmit(fromHex('0070000001'))), '029000');
+  assert.equal(toHex(card.transmit(fromHex('01A4040000'))).slice(-4), '9000');
+  assert.equal(toHex(card.transmit(fromHex('81CA00CF00'))).slice(-4), '9000');
+  assert.equal(toHex(card.transmit(fromHex('00708001'))), '9000');
+  assert.equal(toHex(card.transmit(fromHex('81CA00CF00'))), '6881');
+  for (let channel = 1; channel < 20; channel++) card.transmit(fromHex('0070000001'));
+  assert.equal(toHex(card.transmit(fromHex('0070000001'))), '6a81');
+  assert.equal(toHex(card.transmit(fromHex('C0CA00CF00'))).slice(-4), '9000', 'channel 4');
+});
+
+test('chained commands are one command, and a broken chain is none', async () => {
+  const card = newCard();
+  const whole = toHex(aidBytes(ISSUER_SECURITY_DOMAIN));
+  assert.equal(toHex(card.transmit(fromHex(`10A4040004${whole.slice(0, 8)}`))), '9000');
+  assert.equal(toHex(card.transmit(fromHex(`00A4040004${whole.slice(8)}`))).slice(-4), '9000');
+  card.transmit(fromHex('10A40400021122'));
+  assert.equal(toHex(card.transmit(fromHex('80CA00CF00'))), '6883');
+});
+
+test('a response that does not fit is fetched with GET RESPONSE', async () => {
+  const card = newCard();
+  const session = await open(card);
+  const value = '5f508201f4' + '5a'.repeat(500);
+  for (const command of storeDataCommands(fromHex(value), { format: 'ber-tlv' }))
+    await send(session, command);
+  await select(card, ISSUER_SECURITY_DOMAIN);
+  assert.equal(toHex(card.transmit(fromHex('80CA5F5000'))).slice(-4), '61f9');
+  const plain = plainLink(card.transmit);
+  assert.equal(toHex((await plain.transmit(getDataCommand(0x5f50))).data), value);
+  const extended = await transmitBytes(plain, fromHex('80CA5F50000000'));
+  assert.equal(toHex(extended.data), value);
+  assert.equal(
+    (await transmitBytes(plain, fromHex('80CA00CF05'))).data.length,
+    12,
+    'a short Le is followed, too',
+  );
+});
+
+test('the applet of a deleted load file goes with it, and the file name is free again', async () => {
+  const card = newCard();
+  const issuer = await open(card);
+  const code = {
+    loadFile: aidBytes(RECORDS_LOAD_FILE),
+    module: aidBytes(RECORDS_MODULE),
+    instance: aidBytes(APPLET),
+  };
+  await send(issuer, installCommand({ ...code, privileges: 0, parameters: fromHex('c900') }));
+  assert.equal(await statusOf(issuer, deleteCommand(aidBytes(RECORDS_LOAD_FILE))), '6985');
+  assert.equal(await statusOf(issuer, deleteCommand(aidBytes(RECORDS_LOAD_FILE), { related: true })), '9000');
+  assert.deepEqual(card.applications, [ISSUER_SECURITY_DOMAIN]);
+});

@@ -26,8 +26,6 @@ export const GLOBALPLATFORM_ERRORS = {
     fault: 'peer',
     doc: 'A GlobalPlatform certificate is malformed or not signed by the CA.',
   },
-  GP_RACS_MALFORMED: { fault: 'peer', doc: 'A RACS request or response breaks the grammar or its limits.' },
-  GP_VPCD_MALFORMED: { fault: 'peer', doc: 'A virtual reader message breaks its framing or its limits.' },
 } as const satisfies Readonly<Record<string, { readonly fault: Fault; readonly doc: string }>>;
 
 /** A code of {@link GLOBALPLATFORM_ERRORS}. */

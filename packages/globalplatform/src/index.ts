@@ -171,26 +171,3 @@ export { decodeScp11Request, deriveScp11, encodeScp11Parameters } from './key-ag
 export type { Scp11Keys, Scp11Parameters, Scp11Variant } from './key-agreement/scp11.ts';
 export { openScp11Session } from './key-agreement/scp11-session.ts';
 export type { Scp11Options } from './key-agreement/scp11-session.ts';
-
-export {
-  RACS_COMMAND_CODE,
-  RACS_FAULT,
-  RACS_MAX_LABEL,
-  RACS_MAX_LINE_BYTES,
-  RACS_MAX_LINES,
-  RACS_PORT,
-  RACS_VERSION,
-} from './racs/racs-protocol.ts';
-export type { RacsApdu, RacsCommand, RacsLine, RacsStatus } from './racs/racs-protocol.ts';
-export {
-  decodeRacsResponse,
-  encodeRacsRequest,
-  encodeRacsResponse,
-  parseRacsLine,
-  RacsReader,
-} from './racs/racs-codec.ts';
-export type { RacsParsed } from './racs/racs-codec.ts';
-export { executeRacsApdu } from './racs/racs-apdu.ts';
-export type { RacsApduOutcome } from './racs/racs-apdu.ts';
-export { encodeVpcdMessage, VPCD_PORT, VpcdReader } from './vpcd/vpcd-codec.ts';
-export type { VpcdRequest } from './vpcd/vpcd-codec.ts';

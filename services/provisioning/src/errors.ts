@@ -28,6 +28,20 @@ export const PROVISIONING_ERRORS = {
   PROVISIONING_CARD_TIMEOUT: { fault: 'environment', doc: 'A device did not answer in time.' },
   PROVISIONING_LINK_UNAVAILABLE: { fault: 'environment', doc: 'There is no way to a device now.' },
   PROVISIONING_STORE_UNAVAILABLE: { fault: 'environment', doc: 'The state cannot be read or written.' },
+  SWITCH_NOT_FOUND: { fault: 'caller', doc: 'No supplier switch has this id.' },
+  SWITCH_IN_PROGRESS_CONFLICT: { fault: 'caller', doc: 'A meter is being switched already.' },
+  SWITCH_CARD_SWAPPED: { fault: 'peer', doc: "The certificate or the keys on a card are another card's." },
+  SWITCH_DOMAIN_PRELOADED: {
+    fault: 'peer',
+    doc: 'The fresh domain of a new supplier held keys of somebody else.',
+  },
+  SWITCH_CERTIFICATE_REFUSED: { fault: 'peer', doc: "A card refused the new supplier's certificate." },
+  SWITCH_CARD_FULL: { fault: 'peer', doc: 'A card has no room for another Security Domain or its keys.' },
+  SWITCH_METER_REFUSED: { fault: 'peer', doc: 'A meter refused a command of the switch.' },
+  SWITCH_UNREACHABLE_TIMEOUT: {
+    fault: 'environment',
+    doc: 'A meter could not be reached before the deadline.',
+  },
   CUSTODY_KEY_NOT_FOUND: { fault: 'caller', doc: 'The vault of a party has no such key.' },
   CUSTODY_KEY_STATE_PRECONDITION: {
     fault: 'caller',

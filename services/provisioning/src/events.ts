@@ -18,4 +18,17 @@ export const PROVISIONING_EVENTS = {
     level: 'warn',
     message: 'the keys of a device were not rotated',
   },
+  switchStarted: { name: 'switch.started', level: 'info', message: 'a supplier switch started' },
+  switchResumed: {
+    name: 'switch.resumed',
+    level: 'warn',
+    message: 'a supplier switch goes on after a restart',
+  },
+  switchStopped: { name: 'switch.stopped', level: 'warn', message: 'a supplier switch stopped by itself' },
+  switchStepFailed: { name: 'switch.stepFailed', level: 'debug', message: 'a step of a switch failed' },
+  switchCrashed: {
+    name: 'switch.crashed',
+    level: 'error',
+    message: 'the switch of a meter ended by a fault of ours',
+  },
 } as const satisfies Readonly<Record<string, EventDefinition>>;

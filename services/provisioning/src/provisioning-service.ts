@@ -16,6 +16,13 @@ import { createSoftwareCustody } from './custody/software-custody.ts';
 import { Factory } from './manufacture/factory.ts';
 import { RotationOrders } from './rotation/rotation-orders.ts';
 import { RotationRunner } from './rotation/rotation-runner.ts';
+import { serveSwitching } from './adapters/grpc/switching.ts';
+import { ManagedMeterPort } from './adapters/management/managed-meter-port.ts';
+import { SqliteSwitchJournal } from './store/sqlite/sqlite-switch-journal.ts';
+import { PartyRegistry } from './switch/party-registry.ts';
+import { SwitchAudit } from './switch/switch-audit.ts';
+import { SwitchClock } from './switch/switch-clock.ts';
+import { SwitchOffice } from './switch/switch-office.ts';
 import { PROVISIONING_SETTINGS } from './settings.ts';
 import { SqliteStore } from './store/sqlite/sqlite-store.ts';
 
@@ -42,6 +49,14 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const defaultConcurrency = settings.rotationConcurrency;
     const orders = new RotationOrders({ store, custody, runner, log, defaultConcurrency });
     await runner.resume();
+    const journal = new SqliteSwitchJournal(join(dataFolder, 'switches.sqlite'));
+    const switchClock = new SwitchClock(runtime.clock);
+    const meter = new ManagedMeterPort(client, settings.cardTimeoutMs);
+    const switchPorts = { store, journal, custody, links, meter, rng: runtime.rng, log };
+    const office = new SwitchOffice(switchPorts, switchClock, runtime);
+    await office.resume();
+    const registry = new PartyRegistry(custody, authority, runtime.clock);
+    const audit = new SwitchAudit(custody, store);
     const { lwm2mUri, lifetimeSeconds } = settings;
     return {
       grpc: [
@@ -54,10 +69,13 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
         serveCredentials({ store, custody, lwm2mUri, lifetimeSeconds, log }),
         serveRecordKeys({ custody, log }),
         serveRotations({ orders, store, custody, log }),
+        serveSwitching({ office, registry, audit, custody, log }),
       ],
       stop: async () => {
         await runner.stop();
+        await office.close();
         client.close();
+        await journal.close();
         await store.close();
         custody.close();
         runtime.close();

@@ -44,6 +44,8 @@ const C_MAC = 0x01;
 export async function probeOldKeys(options: ProbeOptions): Promise<ProbeResult> {
   const byVersion = await tryVersion(options);
   const byCryptogram = await tryCryptogram(options);
+  if (byCryptogram === STATUS_WORD.OK)
+    alive('the card accepted a cryptogram of the replaced keys', byCryptogram);
   return { byVersion, byCryptogram };
 }
 
@@ -56,7 +58,15 @@ async function tryVersion({ channel, domainAid, keyVersion, rng }: ProbeOptions)
   return sw;
 }
 
-async function tryCryptogram({ channel, domainAid, keys, rng }: ProbeOptions): Promise<number> {
+/** The status word of a try to select a Security Domain. */
+export async function trySelect(channel: ApduChannel, domainAid: Uint8Array): Promise<number> {
+  const [answer] = await channel.exchange([encodeApdu(selectCommand(domainAid))]);
+  if (answer === undefined) throw provisioningError('PROVISIONING_LINK_UNAVAILABLE', 'no answer to SELECT');
+  return decodeResponse(answer).sw;
+}
+
+/** The status word of a try to enter by a host cryptogram of `keys` over whatever keys the card offers first. */
+export async function tryCryptogram({ channel, domainAid, keys, rng }: ProbeOptions): Promise<number> {
   const conversation = new CardConversation(channel);
   conversation.putAhead(encodeApdu(selectCommand(domainAid)));
   const hostChallenge = rng.bytes(CHALLENGE_BYTES);
@@ -68,7 +78,6 @@ async function tryCryptogram({ channel, domainAid, keys, rng }: ProbeOptions): P
   const cryptogram = scp03Cryptogram('host', messaging.keys.mac, hostChallenge, cardChallenge);
   const { le: _, ...authenticate } = gpCommand(INS.EXTERNAL_AUTHENTICATE, C_MAC, 0, cryptogram);
   const { sw } = decodeResponse(await conversation.transmit(encodeApdu(messaging.wrapCommand(authenticate))));
-  if (sw === STATUS_WORD.OK) alive('the card accepted a cryptogram of the replaced keys', sw);
   return sw;
 }
 

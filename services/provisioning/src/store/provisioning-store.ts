@@ -61,6 +61,11 @@ export interface ProvisioningStore {
   domains(endpoint: string): Promise<readonly DomainState[]>;
   /** The domains of these devices in which one of `holders` (roles or parties) has keys. */
   domainsOf(endpoints: readonly string[], holders: ReadonlySet<string>): Promise<readonly DomainState[]>;
+  /** Adds the domain of a stakeholder who came after manufacture, or says what it holds now. */
+  putDomain(state: DomainState): Promise<void>;
+  removeDomain(endpoint: string, domain: Aid): Promise<void>;
+  /** Devices on which `party` has a domain in `role`, in order. */
+  portfolio(party: PartyId, role: StakeholderRole): Promise<readonly string[]>;
   countByKind(): Promise<readonly KindCount[]>;
 
   /** Writes a rotation and its devices down; gives back the one that has this request id already, if any. */

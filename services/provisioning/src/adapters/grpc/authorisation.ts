@@ -9,14 +9,18 @@ export type Permission =
   | 'read-transport-keys'
   | 'read-record-keys'
   | 'rotate-keys'
-  | 'read-key-states';
+  | 'read-key-states'
+  | 'switch-suppliers'
+  | 'rehearse';
 
 const PERMISSIONS: Readonly<Record<Permission, ReadonlySet<string>>> = {
-  'order-cards': new Set(['device-sim']),
+  'order-cards': new Set(['device-sim', 'rehearsal-ground']),
   'add-software-devices': new Set(['cli', 'device-sim']),
   'read-transport-keys': new Set(['lwm2m-server']),
   'read-record-keys': new Set(['analytics']),
   'rotate-keys': new Set(['cli', 'analytics']),
+  'switch-suppliers': new Set(['cli']),
+  rehearse: new Set(['cli']),
   'read-key-states': new Set(['cli', 'analytics', 'lwm2m-server', 'device-sim']),
 };
 

@@ -1,5 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Aid } from '@sefleet/globalplatform';
+import type { StakeholderRole } from '../../domain/card-plan.ts';
 import { DEVICE_KINDS } from '../../domain/device-kind.ts';
+import type { PartyId } from '../../domain/party.ts';
 import {
   isRotationOver,
   type DeviceRotation,
@@ -85,6 +88,23 @@ export class SqliteStore implements ProvisioningStore {
   ): Promise<readonly DomainState[]> {
     const all = await Promise.all(endpoints.map((endpoint) => this.domains(endpoint)));
     return all.flat().filter(({ role, party }) => holders.has(role) || holders.has(party));
+  }
+
+  putDomain({ endpoint, domain, role, party, generation, rotatedAt }: DomainState): Promise<void> {
+    const put = this.#sql('INSERT OR REPLACE INTO domains VALUES (?, ?, ?, ?, ?, ?)');
+    return this.#writes.write(
+      () => void put.run(endpoint, domain, role, party, generation, rotatedAt ?? null),
+    );
+  }
+
+  removeDomain(endpoint: string, domain: Aid): Promise<void> {
+    const remove = this.#sql('DELETE FROM domains WHERE endpoint = ? AND domain = ?');
+    return this.#writes.write(() => void remove.run(endpoint, domain));
+  }
+
+  async portfolio(party: PartyId, role: StakeholderRole): Promise<readonly string[]> {
+    const rows = this.#sql('SELECT endpoint FROM domains WHERE party = ? AND role = ? ORDER BY endpoint');
+    return rows.all(party, role).map((row) => String(row['endpoint']));
   }
 
   async countByKind(): Promise<readonly KindCount[]> {

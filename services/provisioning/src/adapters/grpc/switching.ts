@@ -1,0 +1,130 @@
+import { switching } from '@sefleet/api';
+import type { EventLog } from '@sefleet/observability';
+import { serve, type ServedService } from '@sefleet/service';
+import type { KeyCustody } from '../../custody/key-custody.ts';
+import { PARTIES, type Party } from '../../domain/party.ts';
+import type { SwitchVerb } from '../../domain/switch/switch-order.ts';
+import { provisioningError } from '../../errors.ts';
+import type { PartyRegistry } from '../../switch/party-registry.ts';
+import type { SwitchAudit } from '../../switch/switch-audit.ts';
+import type { SwitchOffice, SwitchProgress } from '../../switch/switch-office.ts';
+import { requirePermission } from './authorisation.ts';
+
+const { SwitchVerb: Verb, SwitchControl: Control } = switching;
+const VERBS: readonly (readonly [SwitchVerb, switching.SwitchVerb])[] = [
+  ['switch', Verb.SWITCH],
+  ['erroneous-transfer', Verb.ERRONEOUS_TRANSFER],
+  ['forced-switch', Verb.FORCED_SWITCH],
+  ['move-in', Verb.MOVE_IN],
+];
+const CONTROLS: ReadonlyMap<switching.SwitchControl, 'pause' | 'resume' | 'cancel' | 'object'> = new Map([
+  [Control.PAUSE, 'pause'],
+  [Control.RESUME, 'resume'],
+  [Control.CANCEL, 'cancel'],
+  [Control.OBJECT, 'object'],
+]);
+const DEFAULT_CONCURRENCY = 32;
+const MAX_CONCURRENCY = 1024;
+const METERS_PER_MESSAGE = 32;
+
+/** Supplier switches over gRPC. */
+export function serveSwitching(options: {
+  readonly office: SwitchOffice;
+  readonly registry: PartyRegistry;
+  readonly audit: SwitchAudit;
+  readonly custody: KeyCustody;
+  readonly log: EventLog;
+}): ServedService {
+  const { office, registry, audit, custody, log } = options;
+  return serve(switching.SwitchingService, {
+    startSwitch: async (request, { caller }) => {
+      requirePermission(caller, 'switch-suppliers', log);
+      return { switchId: await office.start(toRequest(request)) };
+    },
+    getSwitch: async ({ switchId }, { caller }) => {
+      requirePermission(caller, 'read-key-states', log);
+      return toState(await office.progress(switchId));
+    },
+    controlSwitch: async ({ switchId, control, endpoints }, { caller }) => {
+      requirePermission(caller, 'switch-suppliers', log);
+      const wish = CONTROLS.get(control);
+      if (wish === undefined) throw provisioningError('PROVISIONING_REQUEST_INVALID', 'no such control');
+      await office.control(switchId, wish, endpoints);
+      return {};
+    },
+    advanceClock: ({ now }, { caller }) => {
+      requirePermission(caller, 'rehearse', log);
+      office.advance(Number(now));
+      return {};
+    },
+    async *listMeterSwitches({ switchId }, { caller }) {
+      requirePermission(caller, 'read-key-states', log);
+      const meters = await office.meters(switchId);
+      for (let at = 0; at < meters.length; at += METERS_PER_MESSAGE) {
+        yield {
+          meters: meters
+            .slice(at, at + METERS_PER_MESSAGE)
+            .map(({ endpoint, state, reason, detail, evidence }) => {
+              return { endpoint, state, reason, detail, evidenceJson: JSON.stringify(evidence) };
+            }),
+        };
+      }
+    },
+    listParties: async (_request, { caller }) => {
+      requirePermission(caller, 'read-key-states', log);
+      return { parties: await Promise.all(PARTIES.map((party) => toParty(party, registry, custody))) };
+    },
+    disclose: async ({ switchId }, { caller }) => {
+      requirePermission(caller, 'rehearse', log);
+      const { receiptKeys, ...rest } = await audit.disclose(switchId, await office.meters(switchId));
+      return { ...rest, receiptKeys: Object.fromEntries(receiptKeys) };
+    },
+  });
+}
+
+function toRequest(request: switching.StartSwitchRequest) {
+  const verb = VERBS.find(([, value]) => value === request.verb)?.[0];
+  if (verb === undefined) throw provisioningError('PROVISIONING_REQUEST_INVALID', 'a switch needs a verb');
+  if (request.concurrency > MAX_CONCURRENCY)
+    throw provisioningError('PROVISIONING_REQUEST_INVALID', 'concurrency is at most 1024');
+  return {
+    requestId: request.requestId,
+    verb,
+    from: request.fromSupplier,
+    to: request.toSupplier,
+    endpoints: request.endpoints,
+    cutOverAt: Number(request.cutOverAt),
+    concurrency: request.concurrency === 0 ? DEFAULT_CONCURRENCY : request.concurrency,
+    canaryPercent: request.canaryPercent,
+    stopAbovePercent: request.stopAbovePercent,
+    faults: new Map(request.faults.map(({ name, percent }) => [name, percent])),
+    seed: Number(request.seed),
+  };
+}
+
+function toState(progress: SwitchProgress) {
+  const { order } = progress;
+  const counters = (counts: ReadonlyMap<string, number>): { name: string; value: bigint }[] =>
+    [...counts].map(([name, value]) => ({ name, value: BigInt(value) }));
+  return {
+    switchId: order.switchId,
+    verb: VERBS.find(([name]) => name === order.verb)?.[1] ?? Verb.UNSPECIFIED,
+    fromSupplier: order.from,
+    toSupplier: order.to,
+    cutOverAt: BigInt(order.cutOverAt),
+    total: BigInt(progress.total),
+    states: counters(progress.states),
+    exceptions: counters(progress.exceptions),
+    working: BigInt(progress.working),
+    nextDueAt: BigInt(progress.nextDueAt),
+    paused: progress.paused,
+    stopped: progress.stopped,
+    done: progress.done,
+  };
+}
+
+async function toParty({ id, name, roles }: Party, registry: PartyRegistry, custody: KeyCustody) {
+  const keys = await custody.vault(id).keys();
+  const holds = keys.map(({ purpose, version, state }) => `${purpose} ${version} (${state})`);
+  return { name: id, title: name, roles: [...roles], certificate: await registry.certificate(id), holds };
+}

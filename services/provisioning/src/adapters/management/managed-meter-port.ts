@@ -1,0 +1,83 @@
+import type { management } from '@sefleet/api';
+import { isSefleetError } from '@sefleet/errors';
+import type { GrpcClient } from '@sefleet/service';
+import { SUPPLY_CODE, SUPPLY_CONTRACT } from '../../domain/switch/supply-object.ts';
+import { provisioningError } from '../../errors.ts';
+import type { MeterPort } from '../../switch/meter-port.ts';
+
+type Client = Pick<GrpcClient<typeof management.DeviceManagementService>, 'read' | 'write' | 'execute'>;
+
+/** Meters by LwM2M operations on their supply contract, through the LwM2M server. */
+export class ManagedMeterPort implements MeterPort {
+  readonly #client: Client;
+  readonly #deadlineMs: number;
+
+  constructor(client: Client, deadlineMs: number) {
+    this.#client = client;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  async schedule(endpoint: string, at: number): Promise<void> {
+    await this.#write(endpoint, SUPPLY_CONTRACT.INSTANT, { v: at });
+  }
+
+  async unschedule(endpoint: string): Promise<'cancelled' | 'taken'> {
+    const request = { endpoint, path: SUPPLY_CONTRACT.WITHDRAW };
+    const { code } = await this.#call(endpoint, () => this.#client.execute(request, this.#options()));
+    if (code === SUPPLY_CODE.NOT_ALLOWED) return 'taken';
+    check(code, SUPPLY_CODE.CHANGED, 'withdraw the instant');
+    return 'cancelled';
+  }
+
+  async closingRecord(endpoint: string): Promise<Uint8Array | undefined> {
+    return this.#read(endpoint, SUPPLY_CONTRACT.CLOSING_RECORD);
+  }
+
+  async resume(endpoint: string): Promise<Uint8Array> {
+    const request = { endpoint, path: SUPPLY_CONTRACT.GO_ON };
+    const { code } = await this.#call(endpoint, () => this.#client.execute(request, this.#options()));
+    check(code, SUPPLY_CODE.CHANGED, 'go on');
+    const record = await this.#read(endpoint, SUPPLY_CONTRACT.OPENING_RECORD);
+    if (record === undefined)
+      throw provisioningError('SWITCH_METER_REFUSED', `${endpoint} has no opening record`);
+    return record;
+  }
+
+  async openAccount(endpoint: string, serverUri: string, identity: string): Promise<void> {
+    await this.#write(endpoint, SUPPLY_CONTRACT.ACCOUNT, { vs: `${serverUri} ${identity}` });
+  }
+
+  async #write(endpoint: string, path: string, value: { v: number } | { vs: string }): Promise<void> {
+    const request = { endpoint, path, senmlJson: JSON.stringify([{ n: path, ...value }]), partial: false };
+    const { code } = await this.#call(endpoint, () => this.#client.write(request, this.#options()));
+    check(code, SUPPLY_CODE.CHANGED, `write ${path}`);
+  }
+
+  async #read(endpoint: string, path: string): Promise<Uint8Array | undefined> {
+    const { code, payload } = await this.#call(endpoint, () =>
+      this.#client.read({ endpoint, path }, this.#options()),
+    );
+    if (code === SUPPLY_CODE.NOT_FOUND) return undefined;
+    check(code, SUPPLY_CODE.CONTENT, `read ${path}`);
+    return payload;
+  }
+
+  /** What the server cannot do for a device that is away is no fault of the device. */
+  async #call<T>(endpoint: string, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (cause) {
+      if (isSefleetError(cause) && cause.fault === 'environment') throw cause;
+      throw provisioningError('PROVISIONING_LINK_UNAVAILABLE', `no way to ${endpoint}`, { cause });
+    }
+  }
+
+  #options(): { deadlineMs: number } {
+    return { deadlineMs: this.#deadlineMs };
+  }
+}
+
+function check(code: string, expected: string, what: string): void {
+  if (code !== expected)
+    throw provisioningError('SWITCH_METER_REFUSED', `${what}: ${code}`, { context: { code } });
+}

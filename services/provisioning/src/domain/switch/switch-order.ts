@@ -1,0 +1,65 @@
+import { findParty, type PartyId } from '../party.ts';
+import { provisioningError } from '../../errors.ts';
+
+/** Why meters change their supplier. */
+export type SwitchVerb = 'switch' | 'erroneous-transfer' | 'forced-switch' | 'move-in';
+
+/** What goes wrong on our side of the network, in rehearsals: name and share of the meters in per cent. */
+export type FaultShares = ReadonlyMap<string, number>;
+
+/** A switch of a portfolio. */
+export interface SwitchOrder {
+  readonly switchId: string;
+  readonly verb: SwitchVerb;
+  readonly from: PartyId;
+  readonly to: PartyId;
+  /** The instant, milliseconds since 1970. */
+  readonly cutOverAt: number;
+  readonly concurrency: number;
+  readonly canaryPercent: number;
+  readonly stopAbovePercent: number;
+  readonly faults: FaultShares;
+  readonly seed: number;
+}
+
+/** How long after the instant a switch has to be confirmed: 24 hours (Directive (EU) 2019/944, article 12). */
+export const TECHNICAL_SWITCH_MS = 24 * 3_600_000;
+
+/** Fewer meters than this say nothing about a failure share. */
+const STOP_NEEDS = 20;
+
+/** Who gives the order to switch: the customer, or for verbs without one the authority that oversees suppliers. */
+export function mandateGiver(verb: SwitchVerb): 'customer' | 'authority' {
+  return verb === 'forced-switch' || verb === 'erroneous-transfer' ? 'authority' : 'customer';
+}
+
+/**
+ * @throws SefleetError `PROVISIONING_REQUEST_INVALID` or `PROVISIONING_STAKEHOLDER_NOT_FOUND` for an order that no
+ *   market would take.
+ */
+export function checkOrder(order: SwitchOrder): void {
+  for (const party of [order.from, order.to]) {
+    if (findParty(party)?.roles.includes('service-provider') !== true) {
+      throw provisioningError('PROVISIONING_STAKEHOLDER_NOT_FOUND', `${party} is no supplier`);
+    }
+  }
+  if (order.from === order.to)
+    throw provisioningError('PROVISIONING_REQUEST_INVALID', 'a supplier cannot follow itself');
+  const shares = [order.canaryPercent, order.stopAbovePercent, ...order.faults.values()];
+  if (shares.some((share) => !(share >= 0 && share <= 100))) {
+    throw provisioningError('PROVISIONING_REQUEST_INVALID', 'shares are between 0 and 100 per cent');
+  }
+}
+
+/** How many meters may be begun now: the canaries first, the others when those are through. */
+export function openWave(total: number, canaryPercent: number, begun: number, through: number): number {
+  const canaries = Math.ceil((total * canaryPercent) / 100);
+  return through < canaries ? Math.max(0, canaries - begun) : total - begun;
+}
+
+/** Why a switch has to stop by itself, or undefined. */
+export function reasonToStop(through: number, failed: number, stopAbovePercent: number): string | undefined {
+  if (stopAbovePercent === 0 || through < STOP_NEEDS || (failed * 100) / through <= stopAbovePercent)
+    return undefined;
+  return `${failed} of ${through} meters failed: more than ${stopAbovePercent} per cent`;
+}

@@ -1,0 +1,74 @@
+/** Where the switch of one meter stands. */
+export type SwitchState =
+  | 'planned'
+  | 'notified'
+  | 'credential-staged'
+  | 'cut-over-read'
+  | 'switched'
+  | 'confirmed'
+  | 'exception'
+  | 'rolled-back';
+
+/**
+ * The steps in their order. Each has one external effect, is written down before and after it, and finds out from the
+ * card or the meter whether the effect is there already.
+ */
+export type SwitchStep =
+  | 'mandate'
+  | 'card-certificate'
+  | 'install-domain'
+  | 'agree-keys'
+  | 'own-keys'
+  | 'schedule'
+  | 'cut-over-read'
+  | 'extradite'
+  | 'record-key'
+  | 'open-account'
+  | 'remove-old'
+  | 'probe-old'
+  | 'close';
+
+/** What a step leads to, and whether the switch can still be taken back before it. */
+interface StepRule {
+  readonly step: SwitchStep;
+  /** The state when the step is done. */
+  readonly state: SwitchState;
+  /** May only begin at the instant of the switch. */
+  readonly atCutOver: boolean;
+}
+
+/** The order of steps. The cut-over reading is the commit point: it ends the old supplier's records for good. */
+export const SWITCH_STEPS: readonly StepRule[] = [
+  { step: 'mandate', state: 'planned', atCutOver: false },
+  { step: 'card-certificate', state: 'notified', atCutOver: false },
+  { step: 'install-domain', state: 'notified', atCutOver: false },
+  { step: 'agree-keys', state: 'notified', atCutOver: false },
+  { step: 'own-keys', state: 'notified', atCutOver: false },
+  { step: 'schedule', state: 'credential-staged', atCutOver: false },
+  { step: 'cut-over-read', state: 'cut-over-read', atCutOver: true },
+  { step: 'extradite', state: 'cut-over-read', atCutOver: true },
+  { step: 'record-key', state: 'cut-over-read', atCutOver: true },
+  { step: 'open-account', state: 'switched', atCutOver: true },
+  { step: 'remove-old', state: 'switched', atCutOver: true },
+  { step: 'probe-old', state: 'switched', atCutOver: true },
+  { step: 'close', state: 'confirmed', atCutOver: true },
+];
+
+const ORDER: ReadonlyMap<SwitchStep, number> = new Map(SWITCH_STEPS.map(({ step }, at) => [step, at]));
+const COMMIT_POINT = ORDER.get('cut-over-read') ?? 0;
+
+/** The step after `step`, or the first without one; undefined after the last. */
+export function stepAfter(step: SwitchStep | undefined): StepRule | undefined {
+  return SWITCH_STEPS[step === undefined ? 0 : (ORDER.get(step) ?? SWITCH_STEPS.length) + 1];
+}
+
+/** True when nothing more will happen to the meter. */
+export function isSwitchOver(state: SwitchState): boolean {
+  return state === 'confirmed' || state === 'exception' || state === 'rolled-back';
+}
+
+/** True while the old supplier has lost nothing: before the cut-over reading was taken, or can have been. */
+export function canBeTakenBack(done: SwitchStep | undefined, inDoubt: boolean): boolean {
+  const reached = done === undefined ? -1 : (ORDER.get(done) ?? 0);
+  return reached + (inDoubt ? 1 : 0) < COMMIT_POINT;
+}

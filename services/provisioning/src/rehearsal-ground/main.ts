@@ -1,0 +1,28 @@
+import { textSetting } from '@sefleet/config';
+import { provisioning } from '@sefleet/api';
+import { createNodeRuntime } from '@sefleet/runtime/node';
+import { createGrpcClient, runService } from '@sefleet/service';
+import { serveGround, serveMeters, type GroundHolder } from './serve-ground.ts';
+
+await runService({
+  name: 'rehearsal-ground',
+  settings: {
+    provisioningTarget: textSetting({
+      env: 'SEFLEET_PROVISIONING_TARGET',
+      doc: 'gRPC address of provisioning, where the cards come from',
+      default: '127.0.0.1:50051',
+    }),
+  },
+  start: async ({ settings, tls }) => {
+    const runtime = createNodeRuntime();
+    const factory = createGrpcClient(provisioning.ManufacturingService, settings.provisioningTarget, tls);
+    const holder: GroundHolder = { ground: undefined };
+    return {
+      grpc: [serveGround(holder, factory, runtime.rng), serveMeters(holder)],
+      stop: async () => {
+        factory.close();
+        runtime.close();
+      },
+    };
+  },
+});

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto';
+
+/** What is played on the way to one meter. All of it follows from the seed and the meter's name. */
+export interface PlayedFaults {
+  /** Away between these instants; undefined when it never is. */
+  readonly away: { readonly from: number; readonly until: number } | undefined;
+  /** By how much the meter's clock is ahead, in milliseconds. */
+  readonly driftMs: number;
+  /** Number of the exchange at which each happens, once; 0 for never. */
+  readonly lostAnswerAt: number;
+  readonly powerCutAt: number;
+  readonly duplicateAt: number;
+  /** Another card answers in place of the meter's. */
+  readonly swapped: boolean;
+  /** Their names, for the report. */
+  readonly names: readonly string[];
+}
+
+/** Exchanges of a whole switch, roughly: a fault can happen at each of them. */
+const EXCHANGES = 60;
+const MINUTE_MS = 60_000;
+const AWAY_BEFORE_MS = 5 * MINUTE_MS;
+const AWAY_MINUTES_MIN = 5;
+const AWAY_MINUTES_SPAN = 55;
+const DRIFT_SPAN_MS = 30_000;
+
+/** The faults of one meter. */
+export function faultsOf(
+  shares: ReadonlyMap<string, number>,
+  seed: string,
+  endpoint: string,
+  cutOverAt: number,
+): PlayedFaults {
+  const chance = (what: string): number => {
+    const digest = createHash('sha256').update(`${seed}/${what}/${endpoint}`).digest();
+    return digest.readUInt32BE(0) / 0x1_0000_0000;
+  };
+  const happens = (fault: string): boolean => chance(fault) * 100 < (shares.get(fault) ?? 0);
+  const exchange = (fault: string): number =>
+    happens(fault) ? 1 + Math.floor(chance(`${fault} at`) * EXCHANGES) : 0;
+  const offline = happens('offline');
+  const awayMs = (AWAY_MINUTES_MIN + chance('away') * AWAY_MINUTES_SPAN) * MINUTE_MS;
+  const played = {
+    away: offline ? { from: cutOverAt - AWAY_BEFORE_MS, until: Math.round(cutOverAt + awayMs) } : undefined,
+    driftMs: happens('drift') ? Math.round((chance('drift by') * 2 - 1) * DRIFT_SPAN_MS) : 0,
+    lostAnswerAt: exchange('lost-ack'),
+    powerCutAt: exchange('power-cut'),
+    duplicateAt: exchange('duplicate'),
+    swapped: happens('swap'),
+  };
+  const names = ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'swap'].filter(happens);
+  return { ...played, names };
+}

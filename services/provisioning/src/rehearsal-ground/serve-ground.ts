@@ -1,0 +1,157 @@
+import { common, management, provisioning, switching } from '@sefleet/api';
+import { aid } from '@sefleet/globalplatform';
+import type { Rng } from '@sefleet/runtime';
+import { serve, type GrpcClient, type ServedService, type ServiceImplementation } from '@sefleet/service';
+import { groundError } from './errors.ts';
+import { Ground, type DeliveredCard } from './ground.ts';
+
+type Factory = Pick<GrpcClient<typeof provisioning.ManufacturingService>, 'manufactureCards'>;
+
+/** The ground of the rehearsal that runs, if one does. */
+export interface GroundHolder {
+  ground: Ground | undefined;
+}
+
+const SUPPLIER_ROLE = 'energy-supplier';
+const MAX_METERS = 20_000;
+const METERS_PER_MESSAGE = 32;
+const CARDS_PER_ORDER = 1000;
+
+/** The rehearsal ground over gRPC. */
+export function serveGround(holder: GroundHolder, factory: Factory, rng: Rng): ServedService {
+  return serve(switching.RehearsalGroundService, {
+    prepareGround: async (request) => {
+      if (request.meters === 0 || request.meters > MAX_METERS) {
+        throw groundError('GROUND_NOT_SUPPORTED', `a rehearsal has 1 to ${MAX_METERS} meters`);
+      }
+      const ground = new Ground(
+        {
+          seed: String(request.seed),
+          startAt: Number(request.now),
+          intervalMs: request.intervalMinutes * 60_000,
+          cutOverAt: Number(request.cutOverAt),
+          faults: new Map(request.faults.map(({ name, percent }) => [name, percent])),
+        },
+        rng,
+      );
+      const endpoints = Array.from({ length: request.meters }, (_, i) => meterName(i + 1));
+      const swapped = endpoints.filter((endpoint) => ground.faultsOf(endpoint).swapped);
+      const others = await orderCards(factory, swapped.map(otherName));
+      for (const card of (await orderCards(factory, endpoints)).values()) {
+        ground.putUp(card, others.get(otherName(card.endpoint))?.image);
+      }
+      holder.ground = ground;
+      return { endpoints };
+    },
+    advanceGround: async ({ now }) => {
+      return { nextReturnAt: BigInt(await require(holder).advance(Number(now))) };
+    },
+    async *collectMeters() {
+      let meters = [];
+      for (const meter of require(holder).collect()) {
+        meters.push({
+          ...meter,
+          faults: [...meter.faults],
+          firstAt: BigInt(meter.firstAt),
+          lastAt: BigInt(meter.lastAt),
+          firstRegisterWh: BigInt(meter.firstRegisterWh),
+          lastRegisterWh: BigInt(meter.lastRegisterWh),
+          cutOverReadAt: BigInt(meter.cutOverReadAt),
+          cutOverRegisterWh: BigInt(meter.cutOverRegisterWh),
+        });
+        if (meters.length < METERS_PER_MESSAGE) continue;
+        yield { meters };
+        meters = [];
+      }
+      yield { meters };
+    },
+  });
+}
+
+/** What an LwM2M server offers of meters, as far as a switch needs it. */
+export function serveMeters(holder: GroundHolder): ServedService {
+  const unsupported = (): never => {
+    throw groundError('GROUND_NOT_SUPPORTED', 'meters of a rehearsal are switched and nothing else');
+  };
+  const service = management.DeviceManagementService;
+  const offered: Partial<ServiceImplementation<typeof service>> = {
+    exchangeApdus: ({ endpoint, commands }) => ({ responses: require(holder).exchange(endpoint, commands) }),
+    async *openApduChannel(requests) {
+      let endpoint = '';
+      for await (const request of requests) {
+        if (request.endpoint !== '') ({ endpoint } = request);
+        yield { responses: require(holder).exchange(endpoint, request.commands) };
+      }
+    },
+    write: ({ endpoint, path, senmlJson }) => {
+      const meter = require(holder).reach(endpoint);
+      const [entry]: { v?: number; vs?: string }[] = JSON.parse(senmlJson);
+      if (path === PATH.INSTANT && entry?.v !== undefined) meter.schedule(entry.v);
+      else if (path === PATH.ACCOUNT && entry?.vs !== undefined) meter.account = entry.vs;
+      else return { code: '4.04' };
+      return { code: '2.04' };
+    },
+    execute: ({ endpoint, path }) => {
+      const meter = require(holder).reach(endpoint);
+      if (path === PATH.WITHDRAW) return { code: meter.withdraw() ? '2.04' : '4.05' };
+      if (path === PATH.GO_ON) return { code: meter.goOn() ? '2.04' : '4.05' };
+      return { code: '4.04' };
+    },
+    read: ({ endpoint, path }) => {
+      const meter = require(holder).reach(endpoint);
+      const payload =
+        path === PATH.CLOSING_RECORD
+          ? meter.closingRecord
+          : path === PATH.OPENING_RECORD
+            ? meter.openingRecord
+            : undefined;
+      return payload === undefined ? { code: '4.04' } : { code: '2.05', payload };
+    },
+  };
+  const others = Object.fromEntries(service.methods.map(({ localName }) => [localName, unsupported]));
+  return { service, implementation: { ...others, ...offered } };
+}
+
+/** Resources of the supply contract, object 30002. */
+const PATH = {
+  INSTANT: '/30002/0/0',
+  CLOSING_RECORD: '/30002/0/1',
+  WITHDRAW: '/30002/0/2',
+  GO_ON: '/30002/0/3',
+  OPENING_RECORD: '/30002/0/4',
+  ACCOUNT: '/30002/0/5',
+};
+
+function require({ ground }: GroundHolder): Ground {
+  if (ground === undefined) throw groundError('GROUND_METER_NOT_FOUND', 'no rehearsal was prepared');
+  return ground;
+}
+
+function meterName(number: number): string {
+  return `urn:dev:sefleet:meter-${String(number).padStart(6, '0')}`;
+}
+
+function otherName(endpoint: string): string {
+  return `${endpoint}.other`;
+}
+
+async function orderCards(
+  factory: Factory,
+  endpoints: readonly string[],
+): Promise<Map<string, DeliveredCard>> {
+  const cards = new Map<string, DeliveredCard>();
+  for (let at = 0; at < endpoints.length; at += CARDS_PER_ORDER) {
+    const devices = endpoints
+      .slice(at, at + CARDS_PER_ORDER)
+      .map((endpoint) => ({ endpoint, kind: common.DeviceKind.SMART_METER }));
+    for await (const { cards: made } of factory.manufactureCards({ devices })) {
+      for (const { endpoint, cardImage, applications } of made) {
+        const records = applications.find(
+          ({ role, type }) => role === SUPPLIER_ROLE && type === provisioning.CardApplicationType.RECORDS,
+        );
+        cards.set(endpoint, { endpoint, image: cardImage, recordsApplet: aid(records?.aid ?? '') });
+      }
+    }
+  }
+  return cards;
+}

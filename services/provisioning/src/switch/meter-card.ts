@@ -1,0 +1,123 @@
+import { bytesEqual, toHex } from '@sefleet/bytes';
+import { exchangeDigest, type ExchangeEvidence } from '@sefleet/evidence';
+import {
+  aidBytes,
+  DATA_OBJECT,
+  decodeOnlyTlv,
+  decodeStatus,
+  encodeApdu,
+  expectStatus,
+  getDataCommand,
+  getStatusCommand,
+  openScp03Session,
+  plainLink,
+  readKeyInformation,
+  selectCommand,
+  STATUS_SCOPE,
+  STATUS_WORD,
+  type Aid,
+  type RegistryEntry,
+  type SecureChannelSession,
+  type StaticKeys,
+} from '@sefleet/globalplatform';
+import type { Rng } from '@sefleet/runtime';
+import { CardConversation, type ApduChannel } from '../card-link/card-link.ts';
+import { provisioningError } from '../errors.ts';
+
+/**
+ * The card of one meter as the trusted service manager reaches it: every exchange passes its hands and leaves a digest
+ * there.
+ */
+export class MeterCard {
+  readonly #channel: ApduChannel;
+  readonly #diversification: Uint8Array;
+  readonly #rng: Rng;
+  readonly #seen: ExchangeEvidence[];
+
+  /** @param seen Where the digests of exchanges go. */
+  constructor(channel: ApduChannel, diversification: Uint8Array, rng: Rng, seen: ExchangeEvidence[]) {
+    this.#diversification = diversification;
+    this.#rng = rng;
+    this.#seen = seen;
+    this.#channel = {
+      exchange: async (commands) => {
+        const answers = await channel.exchange(commands);
+        answers.forEach((answer, i) => {
+          const command = commands[i];
+          if (command !== undefined) this.#seen.push({ hop: 'tsm', digest: exchangeDigest(command, answer) });
+        });
+        return answers;
+      },
+      close: () => channel.close(),
+    };
+  }
+
+  /** The way to the card below secure channels, for probes. */
+  get channel(): ApduChannel {
+    return this.#channel;
+  }
+
+  /**
+   * A session with `domain` under `keys`, level 33.
+   *
+   * @throws SefleetError `SWITCH_CARD_SWAPPED` when another card answers; what GlobalPlatform throws otherwise.
+   */
+  async open(domain: Aid, keys: StaticKeys, keyVersion: number): Promise<SecureChannelSession> {
+    const domainAid = aidBytes(domain);
+    const conversation = this.#conversationWith(domainAid);
+    return openScp03Session({
+      transmit: conversation.transmit,
+      keyVersion,
+      level: 0x33,
+      rng: this.#rng,
+      domainAid,
+      keys: ({ diversificationData }) => {
+        if (bytesEqual(diversificationData, this.#diversification)) return keys;
+        throw provisioningError('SWITCH_CARD_SWAPPED', 'another card answers for this meter');
+      },
+    });
+  }
+
+  /** The certificate in the Controlling Authority's domain, data object 7F21. */
+  async readCertificate(authority: Aid): Promise<Uint8Array> {
+    const conversation = this.#conversationWith(aidBytes(authority));
+    const link = plainLink(conversation.transmit);
+    const { data } = await expectStatus(link, getDataCommand(DATA_OBJECT.CERTIFICATE), 'GET DATA 7F21');
+    return data;
+  }
+
+  #conversationWith(domainAid: Uint8Array): CardConversation {
+    const conversation = new CardConversation(this.#channel);
+    conversation.putAhead(encodeApdu(selectCommand(domainAid)));
+    return conversation;
+  }
+}
+
+/** The registry entry of `target`, as far as the domain of the session may see it. */
+export async function findEntry(
+  session: SecureChannelSession,
+  target: Aid,
+): Promise<RegistryEntry | undefined> {
+  const command = getStatusCommand(STATUS_SCOPE.APPLICATIONS, { filter: aidBytes(target) });
+  const expected = [STATUS_WORD.OK, STATUS_WORD.REFERENCED_DATA_NOT_FOUND];
+  const { data, sw } = await expectStatus(session, command, 'GET STATUS', expected);
+  return sw === STATUS_WORD.OK ? decodeStatus(data).find((entry) => entry.aid === target) : undefined;
+}
+
+/** The card's count of receipts. */
+export async function readConfirmationCounter(session: SecureChannelSession): Promise<number> {
+  const { data } = await expectStatus(
+    session,
+    getDataCommand(DATA_OBJECT.CONFIRMATION_COUNTER),
+    'GET DATA 00C2',
+  );
+  return decodeOnlyTlv(data, 0xc2).reduce((sum, byte) => sum * 256 + byte, 0);
+}
+
+/** The keys that the domain of the session holds, as `identifier/version`. */
+export async function readHeldKeys(session: SecureChannelSession): Promise<string[]> {
+  const held = await readKeyInformation(session);
+  return held.map(
+    ({ keyId, keyVersion }) => `${toHex(Uint8Array.of(keyId))}/${toHex(Uint8Array.of(keyVersion))}`,
+  );
+}

@@ -1,0 +1,209 @@
+import { evidenceDigest, type MeterEvidence } from '@sefleet/evidence';
+import type { EventLog } from '@sefleet/observability';
+import type { Rng } from '@sefleet/runtime';
+import type { CardLinks } from '../card-link/card-link.ts';
+import type { KeyCustody } from '../custody/key-custody.ts';
+import { TRUSTED_SERVICE_MANAGER } from '../domain/party.ts';
+import type { GrowingEvidence, MeterSwitch } from '../domain/switch/meter-switch.ts';
+import { TECHNICAL_SWITCH_MS, type SwitchOrder } from '../domain/switch/switch-order.ts';
+import {
+  canBeTakenBack,
+  isSwitchOver,
+  stepAfter,
+  type SwitchState,
+  type SwitchStep,
+} from '../domain/switch/switch-state.ts';
+import { PROVISIONING_EVENTS } from '../events.ts';
+import type { Device, ProvisioningStore } from '../store/provisioning-store.ts';
+import type { SwitchJournal } from '../store/switch-journal.ts';
+import { MeterCard } from './meter-card.ts';
+import type { MeterPort } from './meter-port.ts';
+import { judge } from './reasons.ts';
+import { StepContext } from './step-context.ts';
+import { STEP_ACTIONS } from './steps/step-actions.ts';
+import { takeBack } from './steps/take-back.ts';
+
+/** What a meter's switch is run with. */
+export interface MeterRunPorts {
+  readonly store: ProvisioningStore;
+  readonly journal: SwitchJournal;
+  readonly custody: KeyCustody;
+  readonly links: CardLinks;
+  readonly meter: MeterPort;
+  readonly rng: Rng;
+  readonly log: EventLog;
+  readonly now: () => number;
+}
+
+const FIRST_PAUSE_MS = 30_000;
+const MAX_PAUSE_MS = 15 * 60_000;
+/** Taken back because of a failure, not because somebody asked. */
+const FAILED = 'failed:';
+
+/** Runs the switch of one meter as far as it goes now. Every state it passes is in the journal before it acts on it. */
+export class MeterRun {
+  readonly #order: SwitchOrder;
+  readonly #device: Device;
+  readonly #ports: MeterRunPorts;
+  #meter: MeterSwitch;
+  #evidence: GrowingEvidence;
+
+  constructor(order: SwitchOrder, meter: MeterSwitch, device: Device, ports: MeterRunPorts) {
+    this.#order = order;
+    this.#meter = meter;
+    this.#device = device;
+    this.#ports = ports;
+    this.#evidence = structuredClone(meter.evidence) as GrowingEvidence;
+  }
+
+  /** Goes on until the meter is through or has to wait; gives back how it stands then. */
+  async advance(shouldStop: () => boolean): Promise<MeterSwitch> {
+    while (!isSwitchOver(this.#meter.state) && !shouldStop()) {
+      const { done, inDoubt, takeBack: wish } = this.#meter;
+      const rule = stepAfter(done);
+      if (wish !== '' && canBeTakenBack(done, inDoubt)) {
+        if (!(await this.#try('take-back', () => this.#takeBack()))) break;
+        continue;
+      }
+      if (rule === undefined) break;
+      if (rule.atCutOver && this.#ports.now() < this.#order.cutOverAt) {
+        await this.#record({ dueAt: this.#order.cutOverAt });
+        break;
+      }
+      if (!(await this.#try(rule.step, () => this.#step(rule.step, rule.state)))) break;
+    }
+    return this.#meter;
+  }
+
+  /** True when it went well and there may be more to do at once. */
+  async #try(what: string, run: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await run();
+    } catch (error) {
+      const committed = !canBeTakenBack(this.#meter.done, this.#meter.inDoubt);
+      const { reason, detail, final } = judge(error, this.#meter.attempts, committed);
+      const late = this.#ports.now() > this.#order.cutOverAt + TECHNICAL_SWITCH_MS;
+      this.#ports.log.emit(PROVISIONING_EVENTS.switchStepFailed, {
+        endpoint: this.#meter.endpoint,
+        step: what,
+        detail,
+        ...(reason === 'internal-error' ? { error } : {}),
+      });
+      if (!final && !late) return this.#again(detail);
+      const { done, inDoubt, takeBack: wish } = this.#meter;
+      if (what !== 'take-back' && wish === '' && canBeTakenBack(done, inDoubt) && reason !== 'unreachable') {
+        await this.#record({ takeBack: `${FAILED}${reason}`, detail, attempts: 0 });
+        return true;
+      }
+      await this.#finish('exception', wish.startsWith(FAILED) ? wish.slice(FAILED.length) : reason, detail);
+      return false;
+    }
+  }
+
+  async #step(step: SwitchStep, state: SwitchState): Promise<boolean> {
+    const startedAt = this.#ports.now();
+    const attempts = this.#meter.attempts + 1;
+    const context = this.#context();
+    await this.#record({ inDoubt: true, attempts });
+    const waitUntil = await this.#withCard(context, () => STEP_ACTIONS[step](context));
+    if (waitUntil !== undefined) {
+      await this.#record({ inDoubt: false, dueAt: waitUntil, receiptCounter: context.receiptCounter });
+      return false;
+    }
+    this.#evidence.timings.push({ step, startedAt, endedAt: this.#ports.now(), attempts });
+    const { receiptCounter } = context;
+    if (state === 'confirmed') return this.#finish('confirmed', '', '');
+    await this.#record({ done: step, state, inDoubt: false, attempts: 0, receiptCounter });
+    return true;
+  }
+
+  async #takeBack(): Promise<boolean> {
+    const { done, inDoubt, takeBack: wish, detail } = this.#meter;
+    const next = stepAfter(done)?.step;
+    const staged =
+      done !== undefined &&
+      done !== 'mandate' &&
+      (done !== 'card-certificate' || inDoubt || next !== 'install-domain');
+    await this.#record({ attempts: this.#meter.attempts + 1 });
+    const context = this.#context();
+    const outcome = await this.#withCard(context, () => takeBack(context, staged));
+    if (outcome === 'taken') {
+      await this.#record({ takeBack: '', attempts: 0 });
+      return true;
+    }
+    this.#evidence.newKeyCheckValues = [];
+    if (wish.startsWith(FAILED)) await this.#finish('exception', wish.slice(FAILED.length), detail);
+    else await this.#finish('rolled-back', wish, '');
+    return false;
+  }
+
+  /** Waits longer after every try. */
+  async #again(detail: string): Promise<boolean> {
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(this.#meter.attempts, 10), MAX_PAUSE_MS);
+    await this.#record({ dueAt: this.#ports.now() + pause, detail });
+    return false;
+  }
+
+  /** The end: the evidence is complete, and the parties counter-sign it. */
+  async #finish(state: SwitchState, reason: string, detail: string): Promise<boolean> {
+    this.#evidence.state = state;
+    this.#evidence.reason = reason;
+    this.#evidence.closing = [];
+    const context = this.#context();
+    const evidence = evidenceDigest(this.#evidence);
+    const signers = [this.#order.from, this.#order.to, context.plan.issuer, TRUSTED_SERVICE_MANAGER];
+    for (const party of signers) this.#evidence.closing.push(await context.sign(party, { evidence }));
+    const done = state === 'confirmed' ? 'close' : this.#meter.done;
+    await this.#record({ state, reason, detail, done, inDoubt: false });
+    return false;
+  }
+
+  async #record(changes: Partial<MeterSwitch>): Promise<void> {
+    const evidence: MeterEvidence = { ...this.#evidence };
+    this.#meter = { ...this.#meter, dueAt: 0, ...changes, evidence };
+    await this.#ports.journal.record(this.#meter);
+  }
+
+  async #withCard<T>(context: StepContext, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } finally {
+      context.card.channel.close();
+      this.#meter = { ...this.#meter, receiptCounter: context.receiptCounter };
+    }
+  }
+
+  #context(): StepContext {
+    const { links, rng, custody, meter, store, now } = this.#ports;
+    const { endpoint } = this.#meter;
+    const channel = lazily(() => links.open(endpoint));
+    return new StepContext({
+      order: this.#order,
+      state: this.#meter,
+      evidence: this.#evidence,
+      device: this.#device,
+      card: new MeterCard(channel, this.#device.diversification, rng, this.#evidence.exchanges),
+      meter,
+      custody,
+      store,
+      rng,
+      now,
+      checkpoint: () => this.#record({}),
+    });
+  }
+}
+
+/** A channel that is opened when it is first used: not every step speaks to the card. */
+function lazily(open: () => ReturnType<CardLinks['open']>): ReturnType<CardLinks['open']> {
+  let channel: ReturnType<CardLinks['open']> | undefined;
+  return {
+    exchange: (commands) => {
+      channel ??= open();
+      return channel.exchange(commands);
+    },
+    close: () => {
+      channel?.close();
+      channel = undefined;
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { bytesEqual, toHex } from '@sefleet/bytes';
+import { verifyCertificate } from '@sefleet/globalplatform';
+import { CONTROLLING_AUTHORITY, partyId, type PartyId } from '../../domain/party.ts';
+import { mandateGiver } from '../../domain/switch/switch-order.ts';
+import type { DeviceKind } from '../../domain/device-kind.ts';
+import { provisioningError } from '../../errors.ts';
+import { cardUniqueData, signingPoint } from '../../manufacture/management-domains.ts';
+import type { StepContext } from '../step-context.ts';
+
+/** Who chooses the supplier of a kind of device. */
+const SUBSCRIBERS: Readonly<Record<DeviceKind, PartyId>> = {
+  'smart-meter': partyId('household'),
+  obu: partyId('vehicle-owner'),
+  'rpm-gateway': partyId('patient'),
+};
+const NONCE_BYTES = 8;
+
+/** The order to switch, signed by the one who may give it. */
+export async function takeMandate(context: StepContext): Promise<void> {
+  const { order, device, evidence, rng } = context;
+  const customer = mandateGiver(order.verb) === 'customer';
+  const giver = customer ? SUBSCRIBERS[device.kind] : CONTROLLING_AUTHORITY;
+  evidence.mandate = await context.sign(giver, {
+    mandate: order.verb,
+    from: order.from,
+    to: order.to,
+    cutOverAt: order.cutOverAt,
+    nonce: toHex(rng.bytes(NONCE_BYTES)),
+  });
+}
+
+/**
+ * The new supplier looks at the card: its certificate has to be the Controlling Authority's and name the card of this
+ * very meter.
+ */
+export async function verifyCard(context: StepContext): Promise<void> {
+  const { card, plan, custody, evidence, identity } = context;
+  const certificate = await card.readCertificate(plan.management.authority);
+  const root = await signingPoint(custody, CONTROLLING_AUTHORITY);
+  const { subject } = verifyCertificate(certificate, root, dateOf(context.now()));
+  if (!bytesEqual(subject, cardUniqueData(identity))) {
+    throw provisioningError('SWITCH_CARD_SWAPPED', "the certificate on the card is another card's", {
+      context: { subject: toHex(subject) },
+    });
+  }
+  evidence.cardCertificate = toHex(certificate);
+}
+
+/** `YYYYMMDD`, as GlobalPlatform certificates write dates. */
+function dateOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10).replaceAll('-', '');
+}

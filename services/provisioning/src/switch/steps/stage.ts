@@ -1,0 +1,185 @@
+import { toHex } from '@sefleet/bytes';
+import { isSefleetError } from '@sefleet/errors';
+import {
+  aidBytes,
+  aesKeyCheckValue,
+  checkPutKeyResponse,
+  encodeSecurityDomainParameters,
+  expectStatus,
+  installForPersonalizationCommand,
+  putKeysCommand,
+  readScenario3Challenge,
+  scenario3CertificateCommand,
+  STATUS_WORD,
+  type SecureChannelSession,
+} from '@sefleet/globalplatform';
+import { FIRST_GENERATION, keyVersionOf } from '../../domain/key-versions.ts';
+import { partyId, TRUSTED_SERVICE_MANAGER } from '../../domain/party.ts';
+import { provisioningError } from '../../errors.ts';
+import { AGREED_KEY_VERSION, issueSupplierCertificate, SupplierAgreement } from '../agreement.ts';
+import { isPlayedOn } from '../faults.ts';
+import { findEntry, readHeldKeys } from '../meter-card.ts';
+import { installed, type StepContext } from '../step-context.ts';
+
+const SCALAR_BYTES = 32;
+const CHANNEL_KEYS = 3;
+const FOREIGN_AUTHORITY = partyId('chip-works');
+/** Room for nothing: what a full card looks like to a new domain. */
+const NO_ROOM = encodeSecurityDomainParameters({
+  secureChannel: { protocol: 0x03, i: 0x70 },
+  acceptExtraditionHere: Uint8Array.of(0x20),
+  acceptDeletion: Uint8Array.of(0x20),
+  quotaBytes: 8,
+});
+
+/** The trusted service manager makes the new supplier's domain, allowed by the issuer's token. */
+export async function installFreshDomain(context: StepContext): Promise<void> {
+  const { fresh, inDoubt, order, endpoint } = context;
+  const session = await context.openTsm();
+  await context.countReceipts(session);
+  const entry = await findEntry(session, fresh.domain);
+  if (entry !== undefined) {
+    if (!inDoubt) throw preloaded('the domain of the new supplier exists already');
+    return context.accountForLostReceipts(session);
+  }
+  const full = isPlayedOn(order, 'se-full', endpoint);
+  const allowed = await context.tokens.installDomain(fresh.domain, ...(full ? [NO_ROOM] : []));
+  const sw = await context.delegate(session, allowed, installed(fresh.domain));
+  if (sw === STATUS_WORD.NOT_ENOUGH_MEMORY) throw noRoom();
+  if (sw !== STATUS_WORD.OK) throw refused('INSTALL of the new domain', sw);
+  if (isPlayedOn(order, 'tsm-preload', endpoint)) await preload(context);
+}
+
+/**
+ * The new supplier and the card agree on keys through the Controlling Authority's domain. Everything passes the
+ * trusted service manager; nothing of it tells the keys.
+ */
+export async function agreeOnKeys(context: StepContext): Promise<void> {
+  const { order, custody, fresh, evidence, rng } = context;
+  const vault = custody.vault(order.to);
+  const known = await vault.recall(agreementName(context));
+  if (context.inDoubt && known !== undefined && (await hasAgreed(context, known))) return;
+  const scalar = rng.bytes(SCALAR_BYTES);
+  await vault.keep(agreementName(context), scalar);
+  const agreement = new SupplierAgreement(vault, scalar, evidence.cardCertificate ?? '');
+  const session = await context.openTsm();
+  const opened = await session.transmit(installForPersonalizationCommand(aidBytes(fresh.domain)));
+  if (opened.sw === STATUS_WORD.CONDITIONS_NOT_SATISFIED)
+    throw preloaded('the fresh domain has an owner already');
+  if (opened.sw !== STATUS_WORD.OK) throw refused('INSTALL [for personalization]', opened.sw);
+  const foreign = isPlayedOn(order, 'foreign-certificate', context.endpoint);
+  const certificate = await issueSupplierCertificate(
+    custody,
+    order.to,
+    foreign ? FOREIGN_AUTHORITY : undefined,
+  );
+  const presented = await session.transmit(scenario3CertificateCommand(certificate));
+  if (presented.sw !== STATUS_WORD.OK) {
+    throw provisioningError('SWITCH_CERTIFICATE_REFUSED', `the card answers ${presented.sw.toString(16)}`);
+  }
+  const answer = await session.transmit(await agreement.command(readScenario3Challenge(presented.data)));
+  if (answer.sw === STATUS_WORD.NOT_ENOUGH_MEMORY) throw noRoom();
+  if (answer.sw !== STATUS_WORD.OK) throw refused('STORE DATA 3A02', answer.sw);
+  if (!agreement.verifies(answer.data)) throw preloaded('the receipt of the agreement does not verify');
+  evidence.agreement = await context.sign(order.to, {
+    agreement: 'receipt verified',
+    keyVersion: AGREED_KEY_VERSION,
+  });
+}
+
+/** The new supplier looks what its domain holds, and replaces the agreed keys by its own. */
+export async function takePossession(context: StepContext): Promise<void> {
+  const { order, custody, fresh, card, evidence, device, store, endpoint } = context;
+  const vault = custody.vault(order.to);
+  await vault.ensureMaster('domain', FIRST_GENERATION);
+  const keys = await vault.diversify('domain', FIRST_GENERATION, device.diversification);
+  const newVersion = keyVersionOf(FIRST_GENERATION);
+  let session = context.inDoubt ? await tryOpen(() => card.open(fresh.domain, keys, newVersion)) : undefined;
+  if (session === undefined) {
+    const scalar = await vault.recall(agreementName(context));
+    if (scalar === undefined) throw preloaded('the agreed keys are unknown');
+    const agreed = new SupplierAgreement(vault, scalar, evidence.cardCertificate ?? '').keys;
+    session = await card.open(fresh.domain, agreed, AGREED_KEY_VERSION);
+    const held = await readHeldKeys(session);
+    evidence.keyStates.push({ domain: fresh.domain, when: 'after-agreement', keys: held });
+    const onlyAgreed =
+      held.length === CHANNEL_KEYS &&
+      held.every((key) => key.endsWith(toHex(Uint8Array.of(AGREED_KEY_VERSION))));
+    if (!onlyAgreed) throw preloaded(`the domain holds ${held.join(' ')}`);
+    await context.checkpoint();
+    const put = putKeysCommand(session, keys, { newVersion, oldVersion: AGREED_KEY_VERSION });
+    const answer = await expectStatus(session, put, 'PUT KEY');
+    checkPutKeyResponse(answer.data, newVersion, [keys.enc, keys.mac, keys.dek]);
+  }
+  evidence.newKeyCheckValues = [keys.enc, keys.mac, keys.dek].map((key) => toHex(aesKeyCheckValue(key)));
+  evidence.keyStates.push({
+    domain: fresh.domain,
+    when: 'after-rotation',
+    keys: await readHeldKeys(session),
+  });
+  const { role, party } = fresh;
+  await store.putDomain({
+    endpoint,
+    domain: fresh.domain,
+    role,
+    party,
+    generation: FIRST_GENERATION,
+    rotatedAt: undefined,
+  });
+  await vault.forget(agreementName(context));
+}
+
+/** Has the meter note the instant. */
+export async function scheduleCutOver({ meter, endpoint, order }: StepContext): Promise<void> {
+  await meter.schedule(endpoint, order.cutOverAt);
+}
+
+/** Where the new supplier's vault keeps the ephemeral key of an agreement. */
+export function agreementName({ order, endpoint }: StepContext): string {
+  return `agreement ${order.switchId} ${endpoint}`;
+}
+
+/** After a doubt: a session under the agreed keys proves as much as the receipt that went missing. */
+async function hasAgreed(context: StepContext, scalar: Uint8Array): Promise<boolean> {
+  const { order, custody, evidence, card, fresh } = context;
+  const { keys } = new SupplierAgreement(custody.vault(order.to), scalar, evidence.cardCertificate ?? '');
+  const session = await tryOpen(() => card.open(fresh.domain, keys, AGREED_KEY_VERSION));
+  if (session === undefined) return false;
+  evidence.agreement = await context.sign(order.to, {
+    agreement: 'proved by a session',
+    keyVersion: AGREED_KEY_VERSION,
+  });
+  return true;
+}
+
+/** A session, or undefined when the card does not know the keys; other failures are thrown. */
+async function tryOpen(open: () => Promise<SecureChannelSession>): Promise<SecureChannelSession | undefined> {
+  try {
+    return await open();
+  } catch (error) {
+    const unknown = isSefleetError(error, 'GP_CARD_NOT_AUTHENTIC') || isSefleetError(error, 'GP_STATUS_WORD');
+    if (unknown) return undefined;
+    throw error;
+  }
+}
+
+/** The fault: a trusted service manager that loads keys of its own into the domain before its owner comes. */
+async function preload({ card, fresh, custody, device, rng }: StepContext): Promise<void> {
+  const vault = custody.vault(TRUSTED_SERVICE_MANAGER);
+  const inherited = await vault.diversify('domain', FIRST_GENERATION, device.diversification);
+  const session = await card.open(fresh.domain, inherited, keyVersionOf(FIRST_GENERATION));
+  const own = { enc: rng.bytes(16), mac: rng.bytes(16), dek: rng.bytes(16) };
+  await expectStatus(session, putKeysCommand(session, own, { newVersion: 0x20 }), 'PUT KEY');
+}
+
+function preloaded(message: string): Error {
+  return provisioningError('SWITCH_DOMAIN_PRELOADED', message);
+}
+
+function noRoom(): Error {
+  return provisioningError('SWITCH_CARD_FULL', 'the card has no room for the new supplier');
+}
+
+function refused(what: string, sw: number): Error {
+  return provisioningError('PROVISIONING_CARD_REFUSED', `${what}: ${sw.toString(16)}`, { context: { sw } });
+}

@@ -25,7 +25,7 @@ export function moment(timestamp: string | undefined): string {
 }
 
 export function milliseconds(value: number): string {
-  return value >= 1000 ? `${FRACTION.format(value / 1000)} s` : `${FRACTION.format(value)} ms`;
+  return value >= 1000 ? `${(value / 1000).toFixed(2)} s` : `${value.toFixed(value >= 10 ? 0 : 1)} ms`;
 }
 
 export function share(part: string | number, whole: string | number): number {

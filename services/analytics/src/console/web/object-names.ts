@@ -1,4 +1,4 @@
-/** Names of the objects that sefleet's devices register (OMA LwM2M registry). */
+/** Names of the objects that sefleet's devices register (OMA LwM2M registry, and two of our own). */
 const NAMES: Readonly<Record<string, string>> = {
   0: 'LwM2M Security',
   1: 'LwM2M Server',
@@ -10,15 +10,19 @@ const NAMES: Readonly<Record<string, string>> = {
   7: 'Connectivity Statistics',
   19: 'BinaryAppDataContainer',
   21: 'OSCORE',
+  3300: 'Generic Sensor',
+  3303: 'Temperature',
   3305: 'Power Measurement',
+  3313: 'Accelerometer',
   3316: 'Voltage',
   3317: 'Current',
-  3331: 'Energy',
-  3336: 'GPS Location',
-  3313: 'Accelerometer',
-  3303: 'Temperature',
-  3300: 'Generic Sensor',
   3328: 'Power',
+  3330: 'Distance',
+  3331: 'Energy',
+  3336: 'Location (GPS)',
+  3346: 'Rate',
+  30000: 'APDU Exchange',
+  30001: 'Sealed Records',
 };
 
 /** What an object or instance path stands for, or nothing when the object is not one of these. */

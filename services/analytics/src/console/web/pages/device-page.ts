@@ -144,13 +144,15 @@ function KeyVersion({ set }: { set: SecurityDomain['keySets'][number] }): VNode 
 }
 
 function Objects({ objects }: { objects: readonly string[] }): VNode {
+  // An object with instances stands beside them in a registration; the instances say it all.
+  const shown = objects.filter((path) => !objects.some((other) => other.startsWith(`${path}/`)));
   return html`<section class="panel" aria-labelledby="objects">
     <h2 id="objects">Objects</h2>
     ${
-      objects.length === 0
+      shown.length === 0
         ? html`<p class="empty">Not registered.</p>`
         : html`<ul class="objects">
-            ${objects.map((path) => html`<li key=${path}><code>${path}</code> ${objectName(path)}</li>`)}
+            ${shown.map((path) => html`<li key=${path}><code>${path}</code> ${objectName(path)}</li>`)}
           </ul>`
     }
   </section>`;

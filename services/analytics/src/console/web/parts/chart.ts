@@ -12,6 +12,9 @@ export interface ChartSeries {
 }
 
 const HEIGHT = 180;
+const TIME_AXIS_HEIGHT = 30;
+const DIGIT_WIDTH = 7;
+const LABEL_GAP = 14;
 
 /** One metric over time. The table beside it says the same to whoever cannot see it. */
 export function Chart({ series }: { series: ChartSeries }): VNode {
@@ -73,10 +76,15 @@ function optionsOf({ label, unit }: ChartSeries, width: number): uPlot.Options {
       },
     ],
     axes: [
-      { ...axis, values: timeLabels },
-      { ...axis, size: 64, values: (_plot, ticks) => ticks.map(decimal) },
+      { ...axis, size: TIME_AXIS_HEIGHT, values: timeLabels },
+      { ...axis, size: widthOfLabels, values: (_plot, ticks) => ticks.map(decimal) },
     ],
   };
+}
+
+/** As wide as the longest label: a register has eight digits, a voltage three. */
+function widthOfLabels(_plot: uPlot, labels: string[] | null): number {
+  return LABEL_GAP + DIGIT_WIDTH * Math.max(3, ...(labels ?? []).map(({ length }) => length));
 }
 
 const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });

@@ -10,7 +10,7 @@ import { loadModelFolder } from '../src/model/ddf.ts';
 import type { ObjectModel, ResourceModel } from '../src/model/object-model.ts';
 import type { ResourceType } from '../src/model/value.ts';
 import { parseOperations } from '../src/model/object-model.ts';
-import { toCompact } from '../src/model/compact-model.ts';
+import { toCompact } from './compact-writer.ts';
 
 interface Schema {
   readonly type?: string;

@@ -1,4 +1,3 @@
-import { isSefleetError } from '@sefleet/errors';
 import { lwm2mError } from '../errors.ts';
 import type { ModelRegistry } from '../model/model-registry.ts';
 import type { Lwm2mPath } from '../model/path.ts';
@@ -76,9 +75,4 @@ export function decodeUtf8(bytes: Uint8Array): string {
   } catch (error) {
     throw contentInvalid('malformed UTF-8', error);
   }
-}
-
-/** True for the decode error of this folder. */
-export function isContentError(error: unknown): boolean {
-  return isSefleetError(error, 'LWM2M_CONTENT_INVALID');
 }

@@ -3,7 +3,7 @@ import type { ObjectModel, ResourceModel } from './object-model.ts';
 import type { ResourceType } from './value.ts';
 
 /** A resource in data/oma-models.json: id, name, operations, type, multiple, mandatory, units, range. */
-type CompactResource = readonly [
+export type CompactResource = readonly [
   id: number,
   name: string,
   operations: string,
@@ -25,31 +25,10 @@ export type CompactObject = readonly [
   resources: readonly CompactResource[],
 ];
 
-/** A definition as one JSON array. */
-export function toCompact(model: ObjectModel): CompactObject {
-  const resources = [...model.resources.values()].sort((a, b) => a.id - b.id).map(toCompactResource);
-  return [model.id, model.name, model.version, bit(model.multiple), bit(model.mandatory), resources];
-}
-
 /** A definition from its JSON array. */
 export function fromCompact([id, name, version, multiple, mandatory, items]: CompactObject): ObjectModel {
   const resources = new Map(items.map((item) => [item[0], fromCompactResource(item)]));
   return { id, name, version, multiple: multiple === 1, mandatory: mandatory === 1, resources };
-}
-
-function toCompactResource(model: ResourceModel): CompactResource {
-  const { read, write, execute } = model.operations;
-  const letters = `${read ? 'R' : ''}${write ? 'W' : ''}${execute ? 'E' : ''}`;
-  const head = [
-    model.id,
-    model.name,
-    letters,
-    model.type,
-    bit(model.multiple),
-    bit(model.mandatory),
-  ] as const;
-  if (model.range !== undefined) return [...head, model.units ?? '', model.range.min, model.range.max];
-  return model.units === undefined ? head : [...head, model.units];
 }
 
 function fromCompactResource(item: CompactResource): ResourceModel {
@@ -64,8 +43,4 @@ function fromCompactResource(item: CompactResource): ResourceModel {
     ...(units === '' ? {} : { units }),
     ...(min === undefined || max === undefined ? {} : { range: { min, max } }),
   };
-}
-
-function bit(flag: boolean): 0 | 1 {
-  return flag ? 1 : 0;
 }

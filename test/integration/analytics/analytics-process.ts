@@ -17,6 +17,7 @@ import {
   startGrpcServer,
   type GrpcClient,
   type GrpcServer,
+  type ServedService,
   type TlsFiles,
 } from '@sefleet/service';
 
@@ -32,6 +33,12 @@ interface ReadyMessage {
   readonly grpcPort: number;
   readonly mqttPort: number;
   readonly consolePort?: number;
+}
+
+export interface AnalyticsOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Services that analytics asks; they stand where provisioning and the LwM2M server would. */
+  readonly neighbours?: readonly ServedService[];
 }
 
 /** One analytics process with what it needs around it, in a folder of its own. */
@@ -50,14 +57,20 @@ export class AnalyticsProcess {
     this.#environment = environment;
   }
 
-  static async start(environment: Record<string, string> = {}, keys = masterKeys): Promise<AnalyticsProcess> {
+  static async start({
+    environment = {},
+    neighbours = [],
+  }: AnalyticsOptions = {}): Promise<AnalyticsProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'sefleet-analytics-'));
     await ensureLocalPki(join(folder, 'pki'), ['analytics', 'provisioning', 'cli', 'lwm2m-server']);
     const provisioningServer = await startGrpcServer({
       address: '127.0.0.1',
       port: 0,
       tls: readTlsFiles(join(folder, 'pki'), 'provisioning'),
-      services: [serve(provisioning.RecordKeyService, { listRecordKeys: () => ({ keys: keys() }) })],
+      services: [
+        serve(provisioning.RecordKeyService, { listRecordKeys: () => ({ keys: masterKeys() }) }),
+        ...neighbours,
+      ],
       log: createEventLog({ service: 'provisioning', level: 'silent' }),
     });
     const analytics = new AnalyticsProcess(folder, provisioningServer, {
@@ -66,6 +79,7 @@ export class AnalyticsProcess {
       SEFLEET_MQTT_PORT: '0',
       SEFLEET_CONSOLE_PORT: '0',
       SEFLEET_PROVISIONING_TARGET: `127.0.0.1:${provisioningServer.port}`,
+      ...(neighbours.length > 0 ? { SEFLEET_LWM2M_TARGET: `127.0.0.1:${provisioningServer.port}` } : {}),
       SEFLEET_INGEST_LINGER_MS: '20',
       ...environment,
     });

@@ -204,7 +204,7 @@ test('cuts off a client that announces a packet beyond the limit', async () => {
 test('stops cleanly and names a port that is taken', async () => {
   const port = `${analytics.ready.mqttPort}`;
   await assert.rejects(
-    AnalyticsProcess.start({ SEFLEET_MQTT_PORT: port }),
+    AnalyticsProcess.start({ environment: { SEFLEET_MQTT_PORT: port } }),
     /ended with 3.*SEFLEET_MQTT_PORT/s,
   );
   assert.equal(await analytics.kill('SIGTERM'), 0);

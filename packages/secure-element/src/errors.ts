@@ -14,6 +14,10 @@ export const SECURE_ELEMENT_ERRORS = {
     fault: 'caller',
     doc: 'The personalisation of a new card is out of its limits.',
   },
+  SE_BOOTSTRAP_MALFORMED: {
+    fault: 'peer',
+    doc: 'The bootstrap information on a card is malformed or not found.',
+  },
   SE_APPLET_UNAVAILABLE: {
     fault: 'peer',
     doc: 'The applet that a client needs cannot be selected on this card.',

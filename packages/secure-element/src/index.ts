@@ -13,6 +13,10 @@ export {
   STANDARD_PROFILE,
 } from './profiles/standard-profile.ts';
 export { IOT_SAFE_INSTANCE, IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE } from './applets/iot-safe/identifiers.ts';
+export { BOOTSTRAP_LOAD_FILE, BOOTSTRAP_MODULE, PKCS15_INSTANCE } from './applets/bootstrap/identifiers.ts';
+export { decodeBootstrapFile, encodeBootstrapFile } from './applets/bootstrap/bootstrap-file.ts';
+export type { BootstrapObject } from './applets/bootstrap/bootstrap-file.ts';
+export { bootstrapPersonalisationCommands, readSmartcardBootstrap } from './clients/bootstrap-client.ts';
 export { RECORDS_LOAD_FILE, RECORDS_MODULE } from './applets/records/identifiers.ts';
 export { IotSafeClient } from './clients/iot-safe-client.ts';
 export type { MasterSecretInput } from './clients/iot-safe-client.ts';

@@ -1,5 +1,6 @@
 import { fromHex } from '@sefleet/bytes';
 import { aid, PRIVILEGE } from '@sefleet/globalplatform';
+import { BOOTSTRAP_LOAD_FILE, BOOTSTRAP_MODULE } from '../applets/bootstrap/identifiers.ts';
 import { IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE } from '../applets/iot-safe/identifiers.ts';
 import { RECORDS_LOAD_FILE, RECORDS_MODULE } from '../applets/records/identifiers.ts';
 import type { CardProfile } from './card-profile.ts';
@@ -36,6 +37,7 @@ export const STANDARD_PROFILE: CardProfile = {
   loadFiles: [
     { aid: SECURITY_DOMAIN_LOAD_FILE, version: VERSION_1_0, modules: [SECURITY_DOMAIN_MODULE] },
     { aid: IOT_SAFE_LOAD_FILE, version: VERSION_1_0, modules: [IOT_SAFE_MODULE] },
+    { aid: BOOTSTRAP_LOAD_FILE, version: VERSION_1_0, modules: [BOOTSTRAP_MODULE] },
     { aid: RECORDS_LOAD_FILE, version: VERSION_1_0, modules: [RECORDS_MODULE] },
   ],
   memoryBytes: 131_072,

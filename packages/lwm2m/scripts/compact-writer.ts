@@ -1,5 +1,7 @@
-import type { CompactObject, CompactResource } from '../src/model/compact-model.ts';
+import type { CompactObject } from '../src/model/compact-model.ts';
 import type { ObjectModel, ResourceModel } from '../src/model/object-model.ts';
+
+type CompactResource = CompactObject[5][number];
 
 /** A definition as one JSON array. */
 export function toCompact(model: ObjectModel): CompactObject {

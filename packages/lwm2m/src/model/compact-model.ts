@@ -3,7 +3,7 @@ import type { ObjectModel, ResourceModel } from './object-model.ts';
 import type { ResourceType } from './value.ts';
 
 /** A resource in data/oma-models.json: id, name, operations, type, multiple, mandatory, units, range. */
-export type CompactResource = readonly [
+type CompactResource = readonly [
   id: number,
   name: string,
   operations: string,

@@ -7,6 +7,7 @@ import type {
   MessageShape,
 } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
+import { SefleetError } from '@sefleet/errors';
 import {
   Client,
   credentials,
@@ -51,6 +52,8 @@ type Caller<M extends DescMethod> = M extends { methodKind: infer K; input: infe
 export type GrpcClient<S extends DescService> = {
   readonly [M in keyof S['method']]: Caller<S['method'][M]>;
 } & {
+  /** Resolves when a connection stands; rejects with `GRPC_UNREACHABLE` when none does within `limitMs`. */
+  connected(limitMs: number): Promise<void>;
   close(): void;
 };
 
@@ -73,10 +76,25 @@ export function createGrpcClient<S extends DescService>(
     'grpc.max_reconnect_backoff_ms': 2000,
     ...nameToCheck(target),
   });
-  const calls: Record<string, unknown> = { close: () => client.close() };
+  const calls: Record<string, unknown> = {
+    close: () => client.close(),
+    connected: (limitMs: number) => untilConnected(client, target, limitMs),
+  };
   for (const method of service.methods) calls[method.localName] = callerOf(client, method, target);
   // Built method by method from the same description that the type is computed from.
   return calls as GrpcClient<S>;
+}
+
+function untilConnected(client: Client, target: string, limitMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.waitForReady(Date.now() + limitMs, (cause) => {
+      if (cause === undefined) resolve();
+      else
+        reject(
+          new SefleetError('GRPC_UNREACHABLE', 'environment', `nothing answers at ${target}`, { cause }),
+        );
+    });
+  });
 }
 
 /** A TLS server name is never an IP address (RFC 6066 §3): the certificate of such a target is checked for localhost. */

@@ -1,4 +1,5 @@
 import { common } from '@sefleet/api';
+import { SefleetError } from '@sefleet/errors';
 import { connectBackend, type Backend } from '../backend.ts';
 import type { Verb, VerbArguments } from '../command-line.ts';
 import { plannedKinds } from '../demo/plan.ts';
@@ -92,10 +93,27 @@ async function show(backend: Backend, parsed: VerbArguments): Promise<void> {
   for (const service of state?.unavailable ?? []) console.log(`unavailable: ${service}`);
 }
 
+const CONNECT_LIMIT_MS = 3000;
+
+async function untilAnswering(backend: Backend): Promise<void> {
+  try {
+    await Promise.all([
+      backend.simulation.connected(CONNECT_LIMIT_MS),
+      backend.fleet.connected(CONNECT_LIMIT_MS),
+    ]);
+  } catch (cause) {
+    throw new SefleetError('CLI_SYSTEM_UNREACHABLE', 'environment', 'no running system answers', {
+      cause,
+      hint: 'Start it (sefleet up), and give this command the same SEFLEET_DATA and port settings.',
+    });
+  }
+}
+
 /** Runs `job` against the system that the environment describes. */
 export async function withBackend(job: (backend: Backend) => Promise<void>): Promise<ExitCode> {
   const backend = connectBackend(readLayout(process.env));
   try {
+    await untilAnswering(backend);
     await job(backend);
     return EXIT_CODES.passed;
   } finally {

@@ -28,3 +28,18 @@ export {
   recordsPersonalisationCommands,
 } from './clients/applet-personalisation.ts';
 export type { IotSafeContainer, RecordsPersonalisation } from './clients/applet-personalisation.ts';
+export { commandTimeMs } from './timing/command-time.ts';
+export {
+  computedMs,
+  JAVA_CARD_2015,
+  TLS_FULL_SESSION,
+  TLS_RECORD_1024,
+  TLS_RESUMED_SESSION,
+  tlsExchangeMs,
+} from './timing/timing-profile.ts';
+export type { OperationCount, TimingProfile } from './timing/timing-profile.ts';
+export { defineApplet } from './applets/applet.ts';
+export type { Answer, AppletContext, AppletDefinition, AppletProgram } from './applets/applet.ts';
+export { encodePackage } from './applets/package.ts';
+export type { AppletPackage } from './applets/package.ts';
+export { refuse } from './card/refusal.ts';

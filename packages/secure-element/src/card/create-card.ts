@@ -1,5 +1,6 @@
 import { secureElementError } from '../errors.ts';
 import { AES_KEY_LENGTHS, CARD_LIFE_CYCLE, KEY_TYPE } from '@sefleet/globalplatform';
+import type { AppletProgram } from '../applets/applet.ts';
 import { STANDARD_APPLETS } from '../applets/standard-applets.ts';
 import { decodeCardState, readImageHeader } from '../image/card-state-codec.ts';
 import type { CardProfile } from '../profiles/card-profile.ts';
@@ -7,6 +8,7 @@ import { STANDARD_PROFILE } from '../profiles/standard-profile.ts';
 import type { CardState, SecurityDomain } from './card-state.ts';
 import type { CardPersonalisation, CardPorts, SecureElement } from './secure-element.ts';
 import { VirtualCard } from './virtual-card.ts';
+import type { AppletPrograms } from './virtual-card.ts';
 
 const KDD_LENGTH = 10;
 const MAX_IDENTIFIER_LENGTH = 16;
@@ -25,7 +27,7 @@ export function createCard(
   personalisation: CardPersonalisation,
   ports: CardPorts,
 ): SecureElement {
-  return new VirtualCard(profile, factoryState(profile, personalisation), 0, ports, STANDARD_APPLETS);
+  return new VirtualCard(profile, factoryState(profile, personalisation), 0, ports, programsOf(ports));
 }
 
 /** What {@link importCard} may be told. */
@@ -63,8 +65,24 @@ export function importCard(image: Uint8Array, ports: CardPorts, options: ImportO
     });
   }
   // Read whole so that a bad image fails here; the card starts parked and reads it again when it is used.
-  decodeCardState(image, STANDARD_APPLETS);
-  return new VirtualCard(profile, image.slice(), header.revision, ports, STANDARD_APPLETS);
+  const programs = programsOf(ports);
+  decodeCardState(image, programs);
+  return new VirtualCard(profile, image.slice(), header.revision, ports, programs);
+}
+
+const extended = new WeakMap<readonly AppletProgram[], AppletPrograms>();
+
+/** The applets of a card: one map for all cards that are given the same array. */
+function programsOf({ applets }: CardPorts): AppletPrograms {
+  if (applets === undefined) return STANDARD_APPLETS;
+  const known = extended.get(applets);
+  if (known !== undefined) return known;
+  const programs = new Map([
+    ...STANDARD_APPLETS,
+    ...applets.map((program) => [program.module, program] as const),
+  ]);
+  extended.set(applets, programs);
+  return programs;
 }
 
 function factoryState(profile: CardProfile, personalisation: CardPersonalisation): CardState {

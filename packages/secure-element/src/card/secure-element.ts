@@ -1,5 +1,6 @@
 import type { Aid, StaticKeys } from '@sefleet/globalplatform';
 import type { Rng } from '@sefleet/runtime';
+import type { AppletProgram } from '../applets/applet.ts';
 import type { CardProfile } from '../profiles/card-profile.ts';
 
 /** What makes one card differ from the others of its profile when it leaves the factory. */
@@ -32,6 +33,8 @@ export interface CardPorts {
    * before the change and answers nothing; `transmit` throws what the hook threw.
    */
   readonly onCommit?: (commit: Commit) => void;
+  /** Applets beyond those of this room. Hand the same array to all cards of a fleet. */
+  readonly applets?: readonly AppletProgram[];
 }
 
 /** A virtual secure element: a GlobalPlatform card that speaks APDUs. */

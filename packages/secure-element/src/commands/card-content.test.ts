@@ -32,7 +32,9 @@ import {
   transmitBytes,
 } from '@sefleet/globalplatform';
 import type { CardLink } from '@sefleet/globalplatform';
+import { defineApplet } from '../applets/applet.ts';
 import { encodePackage } from '../applets/package.ts';
+import { exportCard, importCard } from '../card/create-card.ts';
 import { RECORDS_LOAD_FILE, RECORDS_MODULE } from '../applets/records/identifiers.ts';
 import { ISSUER_SECURITY_DOMAIN, STANDARD_PROFILE } from '../profiles/standard-profile.ts';
 import {
@@ -268,4 +270,33 @@ test('the applet of a deleted load file goes with it, and the file name is free 
   assert.equal(await statusOf(issuer, deleteCommand(aidBytes(RECORDS_LOAD_FILE))), '6985');
   assert.equal(await statusOf(issuer, deleteCommand(aidBytes(RECORDS_LOAD_FILE), { related: true })), '9000');
   assert.deepEqual(card.applications, [ISSUER_SECURITY_DOMAIN]);
+});
+
+test('an applet of the embedding program is loaded, installed and keeps its state over export and import', async () => {
+  const module = aid('F0AABBCCDD0101');
+  const loadFile = aid('F0AABBCCDD01');
+  const counter = defineApplet<number>({
+    module,
+    name: 'counter',
+    install: () => 0,
+    process: (_, context) => {
+      context.setCounter(context.state + 1);
+      return Uint8Array.of(context.state);
+    },
+    encode: (state) => Uint8Array.of(state),
+    decode: ([state = 0]) => state,
+  });
+  const applets = [counter];
+  const card = newCard({ applets });
+  const issuer = await open(card);
+  await send(issuer, installForLoadCommand({ loadFile: aidBytes(loadFile) }));
+  const code = encodePackage(loadFile, { version: fromHex('0100'), modules: [module] });
+  for (const command of loadCommands({ daps: [], code })) await send(issuer, command);
+  const ids = { loadFile: aidBytes(loadFile), module: aidBytes(module), instance: aidBytes(module) };
+  await send(issuer, installCommand({ ...ids, privileges: 0, parameters: fromHex('c900') }));
+  await select(card, module);
+  assert.equal(toHex(card.transmit(fromHex('8001000000'))), '019000');
+  const again = importCard(exportCard(card), { rng: seededRng('again'), applets });
+  await select(again, module);
+  assert.equal(toHex(again.transmit(fromHex('8001000000'))), '029000');
 });

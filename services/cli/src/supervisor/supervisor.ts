@@ -40,6 +40,10 @@ interface Child {
 }
 
 const SERVICES_FOLDER = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+/** A large young generation of the runtime's would hold more memory than the devices do. */
+const RUNTIME_FLAGS: Readonly<Partial<Record<ServiceName, readonly string[]>>> = {
+  'device-sim': ['--max-semi-space-size=2'],
+};
 const RESTART_DELAY_MS_MIN = 250;
 const RESTART_DELAY_MS_MAX = 10_000;
 /** A process that lived this long is healthy: its next restart is the first again. */
@@ -156,6 +160,7 @@ class Supervision implements Supervisor {
     const child = fork(join(SERVICES_FOLDER, name, 'src/main.ts'), {
       env: { ...process.env, ...serviceEnvironment(layout, name), SEFLEET_LOG_LEVEL: logLevel },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      execArgv: [...(RUNTIME_FLAGS[name] ?? [])],
       // A signal from the terminal reaches the whole group; the services are to stop in order, by ours.
       detached: true,
     });

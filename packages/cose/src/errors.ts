@@ -16,6 +16,7 @@ export const COSE_ERRORS = {
     doc: 'The ciphertext does not verify: another key, other external data, or it was changed on its way.',
   },
   COSE_KEY_INVALID: { fault: 'caller', doc: 'A key, master key or IV is not of the length that is needed.' },
+  COSE_TOO_LONG: { fault: 'caller', doc: 'What is to be sealed does not fit a COSE_Encrypt0 of 64 KiB.' },
   COSE_RECORD_MALFORMED: {
     fault: 'peer',
     doc: 'A telemetry record, its key identifier, IV or batch breaks its format or limits.',

@@ -31,14 +31,22 @@ const KID = 4;
 const IV = 5;
 const PARTIAL_IV = 6;
 
-/** The bytes of an object, with tag 16 unless `tagged` is false. */
+/**
+ * The bytes of an object, with tag 16 unless `tagged` is false.
+ *
+ * @throws SefleetError `COSE_TOO_LONG`, fault `caller`.
+ */
 export function encodeEncrypt0(object: Encrypt0): Uint8Array {
   const protectedHeader = object.protectedHeader ?? encodeProtectedHeader(object.algorithm);
   const unprotected = new Map<number, unknown>([[IV, object.iv]]);
   if (object.algorithmUnprotected === true) unprotected.set(ALG, object.algorithm);
   if (object.keyId !== undefined) unprotected.set(KID, object.keyId);
   const parts = [protectedHeader, unprotected, object.ciphertext];
-  return encode(object.tagged === false ? parts : new Tagged(ENCRYPT0_TAG, parts));
+  const data = encode(object.tagged === false ? parts : new Tagged(ENCRYPT0_TAG, parts));
+  if (data.length > MAX_ENCRYPT0_BYTES) {
+    throw coseError('COSE_TOO_LONG', `a COSE_Encrypt0 of ${data.length} bytes`);
+  }
+  return data;
 }
 
 /** The protected bucket `{1: algorithm}`. */

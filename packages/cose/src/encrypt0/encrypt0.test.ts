@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { createCipheriv } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { encode } from 'cborg';
 import fc from 'fast-check';
 import { fromHex, toHex } from '@sefleet/bytes';
 import { isSefleetError } from '@sefleet/errors';
@@ -112,6 +114,18 @@ test('refuses an object with any bit changed', () => {
   );
 });
 
+test('authenticates external data of any length as a CBOR byte string', () => {
+  for (const length of [0, 23, 24, 255, 256, 65_535, 65_536]) {
+    const externalAad = new Uint8Array(length).fill(7);
+    const [key, iv, plaintext] = [new Uint8Array(16), new Uint8Array(12), Uint8Array.of(1, 2, 3)];
+    const sealed = decodeEncrypt0(sealEncrypt0({ algorithm: 1, key, iv, plaintext, externalAad }));
+    const cipher = createCipheriv('aes-128-gcm', key, iv);
+    cipher.setAAD(encode(['Encrypt0', fromHex('a10101'), externalAad]));
+    const expected = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+    assert.equal(Buffer.compare(sealed.ciphertext, expected), 0, `${length}`);
+  }
+});
+
 test('refuses other external data and another key', () => {
   fc.assert(
     fc.property(requests, fc.uint8Array({ minLength: 1, maxLength: 4 }), (request, more) => {
@@ -177,5 +191,8 @@ test('refuses keys and IVs of a wrong length before anything is encrypted', () =
   };
   assert.throws(() => sealEncrypt0({ ...request, key: new Uint8Array(15) }), { code: 'COSE_KEY_INVALID' });
   assert.throws(() => sealEncrypt0({ ...request, iv: new Uint8Array(12) }), { code: 'COSE_KEY_INVALID' });
+  assert.throws(() => sealEncrypt0({ ...request, plaintext: new Uint8Array(65_536) }), {
+    code: 'COSE_TOO_LONG',
+  });
   assert.throws(() => sealEncrypt0({ ...request, algorithm: 24 }), { code: 'COSE_ALGORITHM_UNSUPPORTED' });
 });

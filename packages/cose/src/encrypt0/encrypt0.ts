@@ -1,6 +1,5 @@
 import { createCipheriv, createDecipheriv, type CipherCCMTypes, type KeyObject } from 'node:crypto';
-import { encode } from 'cborg';
-import { concatBytes } from '@sefleet/bytes';
+import { ByteWriter, concatBytes } from '@sefleet/bytes';
 import { coseError } from '../errors.ts';
 import { COSE_ALGORITHMS, type CoseAlgorithm } from './algorithms.ts';
 import { encodeEncrypt0, encodeProtectedHeader, type Encrypt0 } from './encrypt0-codec.ts';
@@ -24,7 +23,8 @@ export interface SealRequest {
 /**
  * Encrypts into a tagged COSE_Encrypt0 (RFC 9052 §5.3).
  *
- * @throws SefleetError `COSE_ALGORITHM_UNSUPPORTED`, or `COSE_KEY_INVALID` for a key or IV of a wrong length.
+ * @throws SefleetError `COSE_ALGORITHM_UNSUPPORTED`, `COSE_TOO_LONG`, or `COSE_KEY_INVALID` for a key or IV of a wrong
+ *   length.
  * @example
  * sealEncrypt0({ algorithm: AES_CCM_16_64_128, key, keyId, iv, plaintext, externalAad });
  */
@@ -81,12 +81,29 @@ export function openEncrypt0(object: Encrypt0, key: SecretKey, externalAad?: Uin
 
 const NOTHING = new Uint8Array();
 const EMPTY_MAP = 0xa0;
+/** An array of three that begins with the text "Encrypt0". */
+const CONTEXT = Uint8Array.of(0x83, 0x68, ...Buffer.from('Encrypt0', 'ascii'));
 
-/** Enc_structure (RFC 9052 §5.3): what the AEAD authenticates beside the plaintext. */
+/**
+ * Enc_structure (RFC 9052 §5.3): what the AEAD authenticates beside the plaintext. Written by hand because it is made
+ * once a record, and takes a general encoder as long as the cipher.
+ */
 function encStructure(protectedHeader: Uint8Array, externalAad: Uint8Array = NOTHING): Uint8Array {
   // An empty map is authenticated as a zero-length string, however it was sent.
   const empty = protectedHeader.length === 1 && protectedHeader[0] === EMPTY_MAP;
-  return encode(['Encrypt0', empty ? NOTHING : protectedHeader, externalAad]);
+  const writer = new ByteWriter(CONTEXT.length + 16 + protectedHeader.length + externalAad.length);
+  writer.bytes(CONTEXT);
+  for (const part of [empty ? NOTHING : protectedHeader, externalAad]) writeByteString(writer, part);
+  return writer.view();
+}
+
+/** A CBOR byte string with the shortest length (RFC 8949 §4.2.1). */
+function writeByteString(writer: ByteWriter, data: Uint8Array): void {
+  if (data.length < 24) writer.u8(0x40 + data.length);
+  else if (data.length < 0x100) writer.u8(0x58).u8(data.length);
+  else if (data.length < 0x10000) writer.u8(0x59).u16(data.length);
+  else writer.u8(0x5a).u32(data.length);
+  writer.bytes(data);
 }
 
 function algorithmOf(id: number): CoseAlgorithm {

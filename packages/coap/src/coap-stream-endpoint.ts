@@ -1,4 +1,4 @@
-import type { Peer, StreamConnection } from '@sefleet/runtime';
+import type { Peer, Runtime, StreamConnection } from '@sefleet/runtime';
 import type {
   ClientObservation,
   CoapRoleOptions,
@@ -13,9 +13,6 @@ import type { CoapResponse } from './response.ts';
 import { resolveParameters } from './settings.ts';
 import { StreamLayer } from './stream/stream-layer.ts';
 
-/** 32 random bits, as the tokens of requests have. */
-const PING_TOKEN_BYTES = 4;
-
 /**
  * Makes a CoAP endpoint on connections (RFC 8323): the same requests, handlers and observations as on datagrams. The
  * connections, of TCP or TLS, are made or accepted by the caller and handed over with `attach`.
@@ -23,8 +20,10 @@ const PING_TOKEN_BYTES = 4;
  * @throws SefleetError `COAP_SETTING_INVALID` when a parameter lies outside of its range.
  * @example
  * const endpoint = createCoapStreamEndpoint({ runtime, handler });
- * const listener = await listenTcp({ port: 5683 }, (connection) => endpoint.attach(connection));
- * const peer = endpoint.attach(await connectTcp({ host: '127.0.0.1', port: 5683 }));
+ * const listener = await listenStream({ address: '127.0.0.1', port: 5683 }, (connection) => {
+ *   endpoint.attach(connection);
+ * });
+ * const peer = endpoint.attach(await connectStream({ address: '127.0.0.1', port: 5683 }));
  * const response = await endpoint.request(peer, { method: 'GET', path: '/hello' });
  */
 export function createCoapStreamEndpoint(options: CoapRoleOptions): CoapStreamEndpoint {
@@ -32,14 +31,16 @@ export function createCoapStreamEndpoint(options: CoapRoleOptions): CoapStreamEn
 }
 
 class StreamEndpoint implements CoapStreamEndpoint {
-  readonly #options: CoapRoleOptions;
+  readonly #runtime: Runtime;
+  readonly #responseTimeoutMs: number;
   readonly #messages: StreamLayer;
   readonly #requests: RequestLayer;
 
   constructor(options: CoapRoleOptions) {
     const parameters = resolveParameters(options.settings);
     const limits = resolveLimits(options.limits);
-    this.#options = options;
+    this.#runtime = options.runtime;
+    this.#responseTimeoutMs = parameters.responseTimeoutMs;
     this.#messages = new StreamLayer(limits);
     this.#requests = new RequestLayer(this.#messages, parameters, limits, options);
     this.#messages.start(this.#requests);
@@ -66,7 +67,7 @@ class StreamEndpoint implements CoapStreamEndpoint {
   }
 
   async ping(peer: Peer): Promise<void> {
-    await this.#messages.session(peer).ping(this.#options.runtime.rng.bytes(PING_TOKEN_BYTES));
+    await this.#messages.session(peer).ping(this.#runtime, this.#responseTimeoutMs);
   }
 
   counters(): Readonly<Record<string, number>> {

@@ -1,5 +1,5 @@
 import type { SefleetError } from '@sefleet/errors';
-import type { Peer, StreamConnection } from '@sefleet/runtime';
+import type { Peer, Runtime, StreamConnection, Timer } from '@sefleet/runtime';
 import type { MessageContent } from '../codec/message.ts';
 import { isCritical } from '../codec/option-rules.ts';
 import { type CoapOption, decodeUint, encodeText, uintOption } from '../codec/option.ts';
@@ -16,6 +16,8 @@ const ABORT_BAD_CSM_OPTION = 2;
 const DEFAULT_MAX_MESSAGE_BYTES = 1152;
 /** Pings that wait for their Pong. */
 const MAX_PINGS = 64;
+/** 32 random bits, as the tokens of requests have. */
+const PING_TOKEN_BYTES = 4;
 const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** What a session tells the endpoint that it belongs to. */
@@ -23,6 +25,13 @@ export interface StreamSessionOwner {
   message(session: StreamSession, content: MessageContent): void;
   /** The connection is over: nothing more comes, and what waits for the peer is lost. */
   gone(session: StreamSession, error: SefleetError): void;
+}
+
+interface Ping {
+  readonly token: string;
+  readonly timer: Timer;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** One connection: its settings message, its other signals and its messages (RFC 8323 §5). */
@@ -38,11 +47,7 @@ export class StreamSession {
   #releasing = false;
   /** Messages written since the peer stopped reading; undefined while it reads. */
   #unsent: number | undefined;
-  readonly #pings: {
-    readonly token: string;
-    readonly resolve: () => void;
-    readonly reject: (e: unknown) => void;
-  }[] = [];
+  readonly #pings: Ping[] = [];
 
   constructor(connection: StreamConnection, owner: StreamSessionOwner, maxBytes: number, maxUnsent: number) {
     this.peer = connection.peer;
@@ -87,13 +92,19 @@ export class StreamSession {
     return true;
   }
 
-  /** Resolves with the Pong (RFC 8323 §5.4). */
-  ping(token: Uint8Array): Promise<void> {
+  /** Resolves with the Pong (RFC 8323 §5.4), rejects when none comes in time. */
+  ping(runtime: Runtime, timeoutMs: number): Promise<void> {
     if (this.#pings.length >= MAX_PINGS) {
       return Promise.reject(coapError('COAP_QUEUE_FULL', `${MAX_PINGS} pings wait for ${this.peer.key}`));
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#pings.push({ token: token.join(), resolve, reject });
+    const token = runtime.rng.bytes(PING_TOKEN_BYTES);
+    const timer = runtime.timers.after(timeoutMs, () => {
+      this.#pings.splice(this.#pings.indexOf(ping), 1);
+      reject(coapError('COAP_TIMEOUT', `${this.peer.key} sent no Pong`, { context: { timeoutMs } }));
+    });
+    const ping: Ping = { token: token.join(), timer, resolve, reject };
+    this.#pings.push(ping);
     this.send({ code: SIGNAL.PING, token, options: [], payload: NOTHING });
     return promise;
   }
@@ -183,15 +194,21 @@ export class StreamSession {
   }
 
   #pong(token: Uint8Array): void {
-    const place = this.#pings.findIndex((ping) => ping.token === token.join());
-    if (place >= 0) this.#pings.splice(place, 1)[0]?.resolve();
+    // libcoap 4.3 leaves the token out of its Pong; pings are answered in order, so it is the oldest that it means.
+    const place = token.length === 0 ? 0 : this.#pings.findIndex((ping) => ping.token === token.join());
+    const [answered] = place < 0 ? [] : this.#pings.splice(place, 1);
+    answered?.timer.cancel();
+    answered?.resolve();
   }
 
   #end(error: SefleetError): void {
     if (this.#over) return;
     this.#over = true;
     this.#connection.close();
-    for (const ping of this.#pings.splice(0)) ping.reject(error);
+    for (const ping of this.#pings.splice(0)) {
+      ping.timer.cancel();
+      ping.reject(error);
+    }
     this.#owner.gone(this, error);
   }
 }

@@ -2,7 +2,12 @@ import { createCipheriv, createDecipheriv, type CipherCCMTypes, type KeyObject }
 import { ByteWriter, concatBytes } from '@sefleet/bytes';
 import { coseError } from '../errors.ts';
 import { COSE_ALGORITHMS, type CoseAlgorithm } from './algorithms.ts';
-import { encodeEncrypt0, encodeProtectedHeader, type Encrypt0 } from './encrypt0-codec.ts';
+import {
+  encodeEncrypt0,
+  encodeProtectedHeader,
+  MAX_ENCRYPT0_BYTES,
+  type Encrypt0,
+} from './encrypt0-codec.ts';
 
 /** A secret key: bytes, or a node:crypto secret key, which saves the import on every call. */
 export type SecretKey = Uint8Array | KeyObject;
@@ -33,6 +38,10 @@ export function sealEncrypt0(request: SealRequest): Uint8Array {
   checkLengths(algorithm, request.key, request.iv);
   const protectedHeader = encodeProtectedHeader(algorithm.id);
   const { plaintext } = request;
+  // CCM with two bytes for the length takes one byte less than an object may have.
+  if (plaintext.length >= MAX_ENCRYPT0_BYTES) {
+    throw coseError('COSE_TOO_LONG', `a plaintext of ${plaintext.length} bytes`);
+  }
   // The cast picks the overload: GCM takes CCM's options and ignores the plaintext's length.
   const cipher = createCipheriv(algorithm.cipher as CipherCCMTypes, request.key, request.iv, {
     authTagLength: algorithm.tagBytes,

@@ -1,0 +1,147 @@
+import java.net.InetSocketAddress;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.Map;
+import org.eclipse.leshan.core.endpoint.Protocol;
+import org.eclipse.leshan.core.link.lwm2m.attributes.LwM2mAttributeSet;
+import org.eclipse.leshan.core.link.lwm2m.attributes.LwM2mAttributes;
+import org.eclipse.leshan.core.node.LwM2mObjectInstance;
+import org.eclipse.leshan.core.node.LwM2mSingleResource;
+import org.eclipse.leshan.core.node.TimestampedLwM2mNodes;
+import org.eclipse.leshan.core.observation.CompositeObservation;
+import org.eclipse.leshan.core.observation.Observation;
+import org.eclipse.leshan.core.observation.SingleObservation;
+import org.eclipse.leshan.core.request.*;
+import org.eclipse.leshan.core.response.LwM2mResponse;
+import org.eclipse.leshan.core.response.ObserveCompositeResponse;
+import org.eclipse.leshan.core.response.ObserveResponse;
+import org.eclipse.leshan.server.LeshanServer;
+import org.eclipse.leshan.server.LeshanServerBuilder;
+import org.eclipse.leshan.server.observation.ObservationListener;
+import org.eclipse.leshan.server.registration.Registration;
+import org.eclipse.leshan.server.registration.RegistrationListener;
+import org.eclipse.leshan.server.registration.RegistrationUpdate;
+import org.eclipse.leshan.server.send.SendListener;
+import org.eclipse.leshan.servers.security.InMemorySecurityStore;
+import org.eclipse.leshan.servers.security.SecurityInfo;
+import org.eclipse.leshan.transport.californium.server.endpoint.CaliforniumServerEndpointsProvider;
+import org.eclipse.leshan.transport.californium.server.endpoint.coap.CoapServerProtocolProvider;
+import org.eclipse.leshan.transport.californium.server.endpoint.coaps.CoapsServerProtocolProvider;
+
+/** A Leshan server that asks a device everything once it registers, and prints a line for each answer. */
+public class ServerPeer {
+    private static LeshanServer server;
+
+    /** args: coap port, coaps port, endpoint name, PSK in hexadecimal */
+    public static void main(String[] args) throws Exception {
+        InMemorySecurityStore keys = new InMemorySecurityStore();
+        keys.add(SecurityInfo.newPreSharedKeyInfo(args[2], args[2], HexFormat.of().parseHex(args[3])));
+        CaliforniumServerEndpointsProvider.Builder endpoints = new CaliforniumServerEndpointsProvider.Builder(
+                new CoapServerProtocolProvider(), new CoapsServerProtocolProvider());
+        endpoints.addEndpoint(new InetSocketAddress("127.0.0.1", Integer.parseInt(args[0])), Protocol.COAP);
+        endpoints.addEndpoint(new InetSocketAddress("127.0.0.1", Integer.parseInt(args[1])), Protocol.COAPS);
+        LeshanServerBuilder builder = new LeshanServerBuilder();
+        builder.setSecurityStore(keys);
+        builder.setEndpointsProviders(endpoints.build());
+        server = builder.build();
+        listen();
+        server.start();
+        say("ready");
+    }
+
+    private static void listen() {
+        server.getRegistrationService().addListener(new RegistrationListener() {
+            public void registered(Registration now, Registration before, Collection<Observation> observations) {
+                say("registered " + now.getEndpoint() + " " + now.getLwM2mVersion() + " " + now.getLifeTimeInSec());
+                new Thread(() -> ask(now)).start();
+            }
+
+            public void updated(RegistrationUpdate update, Registration now, Registration before) {
+                say("updated " + now.getEndpoint() + " " + now.getLifeTimeInSec());
+            }
+
+            public void unregistered(Registration gone, Collection<Observation> observations, boolean expired,
+                    Registration replacedBy) {
+                say("unregistered " + gone.getEndpoint());
+            }
+        });
+        server.getObservationService().addListener(new ObservationListener() {
+            public void newObservation(Observation observation, Registration registration) {
+            }
+
+            public void cancelled(Observation observation) {
+            }
+
+            public void onResponse(SingleObservation observation, Registration registration, ObserveResponse response) {
+                say("notified " + observation.getPath() + " " + response.getContent());
+            }
+
+            public void onResponse(CompositeObservation observation, Registration registration,
+                    ObserveCompositeResponse response) {
+                say("notified-composite " + response.getContent());
+            }
+
+            public void onError(Observation observation, Registration registration, Exception error) {
+                say("notified-wrong " + error);
+            }
+        });
+        server.getSendService().addListener(new SendListener() {
+            public void dataReceived(Registration registration, TimestampedLwM2mNodes data, SendRequest request) {
+                say("sent " + data.getTimestamps().size() + " " + data.getMostRecentNodes());
+            }
+
+            public void onError(Registration registration, String message, Exception error) {
+                say("sent-wrong " + message + " " + error);
+            }
+        });
+    }
+
+    private static void ask(Registration device) {
+        for (ContentFormat format : new ContentFormat[] { ContentFormat.TLV, ContentFormat.SENML_CBOR, ContentFormat.SENML_JSON }) {
+            step("read-" + format.getName(), device, new ReadRequest(format, 3, 0));
+        }
+        step("read-text", device, new ReadRequest(ContentFormat.TEXT, 3, 0, 0));
+        step("read-cbor", device, new ReadRequest(ContentFormat.CBOR, 3, 0, 13));
+        step("read-default", device, new ReadRequest(3));
+        step("read-instance", device, new ReadRequest(3, 0, 11, 0));
+        step("read-security", device, new ReadRequest(0, 1));
+        step("write-text", device, new WriteRequest(ContentFormat.TEXT, 3, 0, 14, "+02:00"));
+        step("write-tlv", device, new WriteRequest(ContentFormat.TLV, 3, 0, 14, "+03:00"));
+        step("write-senml", device, new WriteRequest(ContentFormat.SENML_CBOR, 3, 0, 14, "+04:00"));
+        step("update", device, new WriteRequest(WriteRequest.Mode.UPDATE, ContentFormat.TLV, 1, 0,
+                LwM2mSingleResource.newIntegerResource(2, 1)));
+        step("write-readonly", device, new WriteRequest(ContentFormat.TEXT, 3, 0, 0, "x"));
+        step("execute", device, new ExecuteRequest(3, 0, 4));
+        step("discover", device, new DiscoverRequest(3, 0));
+        step("attributes", device, new WriteAttributesRequest(6, 0, 0,
+                new LwM2mAttributeSet(LwM2mAttributes.create(LwM2mAttributes.MAXIMUM_PERIOD, 60L))));
+        step("create", device, new CreateRequest(ContentFormat.TLV, 2, new LwM2mObjectInstance(5,
+                LwM2mSingleResource.newIntegerResource(0, 3), LwM2mSingleResource.newIntegerResource(1, 0),
+                LwM2mSingleResource.newIntegerResource(3, 101))));
+        step("firmware", device, new WriteRequest(ContentFormat.OPAQUE, 5, 0, 0, new byte[20_000]));
+        step("read-composite", device, new ReadCompositeRequest(ContentFormat.SENML_CBOR, ContentFormat.SENML_CBOR, "/3/0/0", "/6/0/0", "/1/0"));
+        Map<String, Object> values = new HashMap<>();
+        values.put("/3/0/14", "+05:00");
+        values.put("/1/0/3", 60L);
+        step("write-composite", device, new WriteCompositeRequest(ContentFormat.SENML_JSON, values));
+        step("observe", device, new ObserveRequest(ContentFormat.SENML_CBOR, 6, 0, 0));
+        step("observe-composite", device, new ObserveCompositeRequest(ContentFormat.SENML_CBOR, ContentFormat.SENML_CBOR, "/6/0/1", "/3/0/0"));
+        say("asked");
+    }
+
+    private static <T extends LwM2mResponse> void step(String name, Registration device,
+            DownlinkDeviceManagementRequest<T> request) {
+        try {
+            T response = server.send(device, request, 5000);
+            say("step " + name + " " + (response == null ? "timeout" : response.getCode() + " " + response));
+        } catch (Exception error) {
+            say("step " + name + " failed " + error);
+        }
+    }
+
+    private static synchronized void say(String line) {
+        System.out.println(line.replace('\n', ' '));
+        System.out.flush();
+    }
+}

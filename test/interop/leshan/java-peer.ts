@@ -1,0 +1,69 @@
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { once } from 'node:events';
+import { globSync, mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const FOLDER = import.meta.dirname;
+const BUILD = join(tmpdir(), 'sefleet-leshan-2.0.0-M18');
+const LINE_TIMEOUT_MS = 60_000;
+
+/** Why Leshan cannot be had here; undefined when it is built and ready. */
+export function buildLeshan(): string | undefined {
+  if (process.env['SEFLEET_LESHAN'] === undefined) return 'opt-in: npm run test:interop:leshan';
+  for (const program of ['java', 'javac', 'mvn']) {
+    if (spawnSync(program, ['-version']).status !== 0) return `${program} is not installed`;
+  }
+  mkdirSync(join(BUILD, 'classes'), { recursive: true });
+  const copy = ['-q', '-B', '-f', join(FOLDER, 'pom.xml'), 'dependency:copy-dependencies'];
+  if (
+    spawnSync('mvn', [...copy, `-DoutputDirectory=${join(BUILD, 'lib')}`], { stdio: 'inherit' }).status !== 0
+  ) {
+    return 'Maven could not get Leshan';
+  }
+  const compile = ['-cp', join(BUILD, 'lib', '*'), '-d', join(BUILD, 'classes')];
+  const { status } = spawnSync('javac', [...compile, ...globSync(join(FOLDER, '*.java'))], {
+    stdio: 'inherit',
+  });
+  return status === 0 ? undefined : 'the peers do not compile';
+}
+
+/** A Java program of this folder and the lines that it prints. */
+export class JavaPeer {
+  readonly lines: string[] = [];
+  readonly #process: ChildProcess;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(name: string, args: readonly string[]) {
+    const classPath = `${join(BUILD, 'classes')}:${join(BUILD, 'lib', '*')}`;
+    this.#process = spawn('java', ['-cp', classPath, name, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const { stdout } = this.#process;
+    if (stdout === null) throw new TypeError('the peer has no output');
+    createInterface({ input: stdout }).on('line', (line) => {
+      this.lines.push(line);
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers();
+    });
+  }
+
+  /** The first line that matches; rejects when none comes. */
+  async line(pattern: RegExp): Promise<string> {
+    const until = AbortSignal.timeout(LINE_TIMEOUT_MS);
+    for (;;) {
+      const found = this.lines.find((line) => pattern.test(line));
+      if (found !== undefined) return found;
+      if (until.aborted) throw new RangeError(`no line ${String(pattern)} in:\n${this.lines.join('\n')}`);
+      await Promise.race([this.#changed.promise, once(until, 'abort')]);
+    }
+  }
+
+  /** Ends it in an orderly way, if it listens, else at once. */
+  async stop(): Promise<void> {
+    const exited = once(this.#process, 'exit');
+    this.#process.stdin?.end('\n');
+    this.#process.kill();
+    await exited;
+  }
+}

@@ -43,6 +43,9 @@ const GOAL_ECDHE_PER_SECOND = 600;
 const GOAL_HEAP_BYTES = 4096;
 const GOAL_TRANSFER_MS = 1000;
 const GOAL_EXPORT_BYTES = 512;
+/** Of resident memory for the fleet that the goal is about. */
+const GOAL_FLEET = 50_000;
+const GOAL_FLEET_MIB = 300;
 
 const credentials = await makeCredentials();
 const results: Row[] = [
@@ -129,6 +132,12 @@ async function fleet(): Promise<readonly Row[]> {
     row('dtls-session-heap', heap(rested), 'bytes/session', GOAL_HEAP_BYTES),
     row('dtls-session-heap-fresh', heap(after), 'bytes/session, last flight still kept'),
     row('dtls-session-rss', rss, 'bytes/session'),
+    row(
+      'dtls-fleet-rss',
+      after.rssBytes / 1_048_576,
+      `MiB with ${size} sessions`,
+      size === GOAL_FLEET ? GOAL_FLEET_MIB : undefined,
+    ),
     row('dtls-session-export-import', per10k, 'ms for 10,000', GOAL_TRANSFER_MS),
     row('dtls-session-export-size', transfer.bytes / transfer.sessions, 'bytes/session', GOAL_EXPORT_BYTES),
     {

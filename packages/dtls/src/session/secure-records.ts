@@ -1,6 +1,8 @@
+import { concatBytes } from '@sefleet/bytes';
 import type { CipherSuite } from '../cipher-suites.ts';
 import type { WireRecord } from '../codec/record.ts';
 import { SEQUENCE_NUMBER_MAX } from '../constants.ts';
+import { KEY_BLOCK_LENGTH } from '../crypto/key-schedule.ts';
 import {
   openRecord,
   recordOverhead,
@@ -21,15 +23,16 @@ export type Opened =
 const REPLAYED = { fate: 'replayed' } as const;
 const FORGED = { fate: 'forged' } as const;
 
-/** Keys, counters and connection IDs of one session's protected records, in both directions. */
+/**
+ * Keys, counters and connection IDs of one session's protected records, in both directions. All bytes share one array: a
+ * server holds many of these, and an array costs more than what is in it.
+ */
 export class SecureRecords implements RecordKeys {
   readonly suite: CipherSuite;
-  readonly keyBlock: Uint8Array;
   readonly role: 'client' | 'server';
-  /** On records that we send. An empty one was negotiated to mean none (RFC 9146 §3) and is undefined here. */
-  readonly sendCid: Uint8Array | undefined;
-  /** On records that we receive; undefined as above. */
-  readonly receiveCid: Uint8Array | undefined;
+  /** The key block with the sent and the received connection ID behind it. */
+  readonly #bytes: Uint8Array;
+  readonly #sendCidLength: number;
   writeSequence = 0;
   window = new ReplayWindow();
 
@@ -38,10 +41,29 @@ export class SecureRecords implements RecordKeys {
     cids: { readonly send?: Uint8Array | undefined; readonly receive?: Uint8Array | undefined },
   ) {
     this.suite = keys.suite;
-    this.keyBlock = keys.keyBlock;
     this.role = keys.role;
-    this.sendCid = cids.send;
-    this.receiveCid = cids.receive;
+    this.#bytes = concatBytes(keys.keyBlock, cids.send ?? NO_BYTES, cids.receive ?? NO_BYTES);
+    this.#sendCidLength = cids.send?.length ?? 0;
+  }
+
+  /** Longer than `KEY_BLOCK_LENGTH`; what reads keys from it knows where they are. */
+  get keyBlock(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** On records that we send. An empty one was negotiated to mean none (RFC 9146 §3) and is undefined here. */
+  get sendCid(): Uint8Array | undefined {
+    if (this.#sendCidLength === 0) return undefined;
+    return this.#bytes.subarray(KEY_BLOCK_LENGTH, KEY_BLOCK_LENGTH + this.#sendCidLength);
+  }
+
+  /** On records that we receive; undefined as above. */
+  get receiveCid(): Uint8Array | undefined {
+    return this.#hasReceiveCid ? this.#bytes.subarray(KEY_BLOCK_LENGTH + this.#sendCidLength) : undefined;
+  }
+
+  get #hasReceiveCid(): boolean {
+    return this.#bytes.length > KEY_BLOCK_LENGTH + this.#sendCidLength;
   }
 
   /** Bytes around the content of each record that we send. */
@@ -62,10 +84,12 @@ export class SecureRecords implements RecordKeys {
 
   open(record: WireRecord): Opened {
     // RFC 9146 §4: once negotiated, every protected record carries its connection ID, and none otherwise.
-    if ((record.cid === undefined) !== (this.receiveCid === undefined)) return FORGED;
+    if ((record.cid !== undefined) !== this.#hasReceiveCid) return FORGED;
     if (!this.window.accepts(record.sequence)) return REPLAYED;
     const plain = openRecord(record, this);
     if (plain === undefined) return FORGED;
     return { fate: 'opened', record: plain, newest: this.window.note(record.sequence) };
   }
 }
+
+const NO_BYTES = new Uint8Array(0);

@@ -61,7 +61,7 @@ function writeSession(writer: ByteWriter, session: Session): void {
     (records.sendCid === undefined ? 0 : FLAG_SEND_CID) |
     (records.receiveCid === undefined ? 0 : FLAG_RECEIVE_CID);
   const [newest, recent, older] = records.window.toJSON();
-  writer.u8(flags).u16(records.suite.id).bytes(records.keyBlock);
+  writer.u8(flags).u16(records.suite.id).bytes(records.keyBlock.subarray(0, KEY_BLOCK_LENGTH));
   // The window starts at -1, which one more makes an unsigned number.
   writer
     .u48(records.writeSequence)

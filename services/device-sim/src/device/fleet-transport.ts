@@ -59,6 +59,8 @@ async function connect(options: FleetTransportOptions, request: ConnectRequest):
     channel,
     runtime: options.runtime,
     flightTimers: DEVICE_FLIGHT_TIMERS,
+    // RFC 9146: the server's connection ID is used, ours is not needed: a device hears from one server on its socket.
+    connectionIdLength: 0,
     events: {
       ...options.events,
       sessionClosed: (peer, reason) => {

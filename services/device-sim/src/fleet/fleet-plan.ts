@@ -1,11 +1,14 @@
 import { endpointName, KIND_FACTS, type DeviceKind } from '../device-kind.ts';
 import { simulationError } from '../errors.ts';
+import type { NetworkConditions } from '../network/network-conditions.ts';
 import type { FleetPlan } from '../store/fleet-store.ts';
 
 /** One process: beyond it the fleet is to be split among several. */
 const MAX_DEVICES = 100_000;
 const MAX_TIME_COMPRESSION = 100_000;
 const MIN_INTERVAL_MS = 100;
+const MAX_DELAY_MS = 60_000;
+const MIN_REBIND_MS = 1000;
 
 /** One device of a plan. */
 export interface PlannedDevice {
@@ -26,6 +29,7 @@ export interface FleetRequest {
   readonly startRate: number;
   readonly timeCompression: number;
   readonly virtualStartMs: number;
+  readonly network: NetworkConditions;
 }
 
 /**
@@ -53,7 +57,9 @@ export function planFleet(request: FleetRequest): FleetPlan {
   if (timeCompression > MAX_TIME_COMPRESSION)
     throw invalid(`time is compressed at most ${MAX_TIME_COMPRESSION} times`);
   const virtualStartMs = request.virtualStartMs === 0 ? undefined : request.virtualStartMs;
-  return { seed: request.seed, kinds, startRate: request.startRate, timeCompression, virtualStartMs };
+  const { seed, startRate, network } = request;
+  checkNetwork(network);
+  return { seed, kinds, startRate, timeCompression, virtualStartMs, network };
 }
 
 /** The devices of a plan, the kinds mixed in proportion, so that every kind is there from the beginning. */
@@ -65,6 +71,22 @@ export function planDevices(plan: FleetPlan): readonly PlannedDevice[] {
     })),
   );
   return devices.sort((a, b) => a.share - b.share).map(({ device }) => device);
+}
+
+function checkNetwork({
+  lossShare,
+  duplicateShare,
+  delayMsMin,
+  delayMsMax,
+  rebindEveryMs,
+}: NetworkConditions): void {
+  const share = (value: number): boolean => value >= 0 && value <= 1;
+  if (!share(lossShare) || !share(duplicateShare)) throw invalid('shares of datagrams lie between 0 and 1');
+  if (delayMsMax < delayMsMin || delayMsMax > MAX_DELAY_MS) {
+    throw invalid(`delays go from the minimum to at most ${MAX_DELAY_MS} ms`);
+  }
+  if (rebindEveryMs !== 0 && rebindEveryMs < MIN_REBIND_MS)
+    throw invalid(`a NAT keeps addresses for ${MIN_REBIND_MS} ms`);
 }
 
 function invalid(message: string): Error {

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { toHex } from '@sefleet/bytes';
 import { decodeSealedRecord } from '@sefleet/cose';
 import { TestWorld } from '../testing/test-world.ts';
+import { CLEAR_NETWORK } from '../network/network-conditions.ts';
 import { Fleet, type FleetLimits, type FleetPorts } from './fleet.ts';
 import { planFleet } from './fleet-plan.ts';
 
@@ -24,6 +25,7 @@ const PLAN = planFleet({
   startRate: 0,
   timeCompression: 60,
   virtualStartMs: 0,
+  network: CLEAR_NETWORK,
 });
 const TOTAL = 6;
 
@@ -159,6 +161,22 @@ test('loss, duplicates and reordering on the path lose no reading', async () => 
   await drain(running);
   assertLedger(running.world, running.fleet);
   await end(running);
+});
+
+test('devices whose NAT forgets their addresses go on in the same sessions', async () => {
+  const world = new TestWorld(6);
+  world.startServers();
+  const ports = world.ports();
+  const network = { ...CLEAR_NETWORK, lossShare: 0.02, delayMsMin: 5, delayMsMax: 40, rebindEveryMs: 2000 };
+  const fleet = new Fleet({ ...PLAN, network }, ports, LIMITS);
+  fleet.switchOn('start');
+  assert.ok(await world.runtime.runUntil(() => registered(fleet) === TOTAL, 120_000));
+  const before = fleet.metrics.handshakes;
+  await world.runtime.advance(30_000);
+  assert.equal(fleet.metrics.handshakes, before, 'connection IDs keep the sessions');
+  await drain({ world, ports, fleet });
+  assertLedger(world, fleet);
+  await end({ world, ports, fleet });
 });
 
 for (const afterMs of [700, 1530, 4999, 7777]) {

@@ -7,12 +7,15 @@ import {
   type Lwm2mClientSettings,
 } from '@sefleet/lwm2m-coap';
 import type { EventLog } from '@sefleet/observability';
-import type { AddressableChannel, Runtime } from '@sefleet/runtime';
+import type { AddressableChannel, Rng, Runtime } from '@sefleet/runtime';
+import { createSeededRng } from '@sefleet/runtime/sim';
 import { createFleetTransport } from '../device/fleet-transport.ts';
 import { ReadingSource } from '../device/reading-source.ts';
 import { VirtualDevice, type DeviceServices } from '../device/virtual-device.ts';
 import { KIND_FACTS, type DeviceKind } from '../device-kind.ts';
 import { EVENTS } from '../events.ts';
+import { bindImpaired } from '../network/impaired-channel.ts';
+import { isClear } from '../network/network-conditions.ts';
 import type { FleetPlan, FleetStore, StoredDevice } from '../store/fleet-store.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { RecordCarrier } from '../telemetry/record-carrier.ts';
@@ -72,6 +75,7 @@ export class Fleet {
   readonly #services: DeviceServices;
   readonly #startGate: Gate;
   readonly #stopped = new AbortController();
+  readonly #pathRng: Rng;
   #readings = true;
 
   constructor(plan: FleetPlan, ports: FleetPorts, limits: FleetLimits) {
@@ -80,12 +84,13 @@ export class Fleet {
     this.#ports = ports;
     this.#limits = limits;
     this.#planned = planDevices(plan);
+    this.#pathRng = createSeededRng(Number(plan.seed & 0xffff_ffffn));
     this.#startGate = new Gate(limits.startConcurrency);
     this.metrics = new FleetMetrics(() => runtime.clock.monotonicMs(), ports.residentMemoryBytes());
     const handshakes = new Gate(limits.handshakeConcurrency);
     const transport = createFleetTransport({
       runtime,
-      bind: () => ports.bind(),
+      bind: () => this.#bind(),
       cardOf: (endpoint) => this.#devices.get(endpoint)?.card,
       cipherSuites: [limits.cipherSuite],
       events: this.metrics.dtlsEvents,
@@ -309,6 +314,15 @@ export class Fleet {
     const sinceMs = clock.monotonicMs() - this.#limits.keepAliveMs;
     for (const device of this.#devices.values()) device.keepAlive(sinceMs);
     timers.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  /** A socket, with the path that the plan asks for in front of it. */
+  #bind(): Promise<AddressableChannel> {
+    const { runtime } = this.#ports;
+    const { network: conditions } = this.plan;
+    if (isClear(conditions)) return this.#ports.bind();
+    const bind = (): Promise<AddressableChannel> => this.#ports.bind();
+    return bindImpaired({ runtime, rng: this.#pathRng, conditions, bind });
   }
 
   #wait(delayMs: number): Promise<void> {

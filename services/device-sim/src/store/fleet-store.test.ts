@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SimRuntime } from '@sefleet/runtime/sim';
+import { CLEAR_NETWORK } from '../network/network-conditions.ts';
 import { FleetStore, type DeviceState } from './fleet-store.ts';
 import { GroupCommit, type JournaledDevice } from './group-commit.ts';
 
@@ -13,6 +14,7 @@ const PLAN = {
   startRate: 0,
   timeCompression: 1,
   virtualStartMs: undefined,
+  network: { ...CLEAR_NETWORK, lossShare: 0.25 },
   state: 'running',
 } as const;
 

@@ -2,6 +2,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import { DEVICE_KINDS, type DeviceKind } from '../device-kind.ts';
 import { simulationError } from '../errors.ts';
+import type { NetworkConditions } from '../network/network-conditions.ts';
 import { FLEET_SCHEMA, FLEET_SCHEMA_VERSION } from './schema.ts';
 
 /** What was asked for when the fleet was started. */
@@ -17,6 +18,7 @@ export interface FleetPlan {
   readonly timeCompression: number;
   /** Virtual time at which the behaviour models begin, as milliseconds since 1970; undefined: their own reference. */
   readonly virtualStartMs: number | undefined;
+  readonly network: NetworkConditions;
 }
 
 /** The fleet that this folder belongs to. */
@@ -78,6 +80,13 @@ const planSchema = z.object({
   startRate: z.number(),
   timeCompression: z.number(),
   virtualStartMs: z.number().optional(),
+  network: z.object({
+    lossShare: z.number(),
+    duplicateShare: z.number(),
+    delayMsMin: z.number(),
+    delayMsMax: z.number(),
+    rebindEveryMs: z.number(),
+  }),
   state: z.enum(['running', 'draining', 'stopped']),
 });
 const bytes = z.instanceof(Uint8Array);

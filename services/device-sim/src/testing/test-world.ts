@@ -151,6 +151,7 @@ export class TestWorld {
     return createDtlsEndpoint({
       channel: this.network.bind(SERVER_ADDRESS, port),
       runtime: this.runtime,
+      connectionIdLength: 6,
       server: {
         pskFor: (identity) => {
           const bootstrap = identity.startsWith('bs:');

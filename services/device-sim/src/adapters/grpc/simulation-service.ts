@@ -7,6 +7,7 @@ import { simulationError } from '../../errors.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
 import type { LatencySummary } from '../../fleet/fleet-metrics.ts';
 import type { Simulation } from '../../fleet/simulation.ts';
+import { CLEAR_NETWORK } from '../../network/network-conditions.ts';
 import { kindFromProto, kindToProto } from './device-kind.ts';
 
 type Progress = MessageInitShape<typeof simulation.FleetProgressSchema>;
@@ -40,6 +41,7 @@ export function createSimulationService(ports: SimulationServicePorts): ServedSe
         startRate: request.startRate,
         timeCompression: request.timeCompression,
         virtualStartMs: Number(request.virtualStartMs),
+        network: request.network ?? CLEAR_NETWORK,
       });
       return {};
     },

@@ -74,6 +74,13 @@ export declare type StartFleetRequest = Message<"sefleet.simulation.v1.StartFlee
    * @generated from field: uint64 virtual_start_ms = 5;
    */
   virtualStartMs: bigint;
+
+  /**
+   * Left out: the path does nothing to datagrams.
+   *
+   * @generated from field: sefleet.simulation.v1.NetworkConditions network = 6;
+   */
+  network?: NetworkConditions | undefined;
 };
 
 /**
@@ -81,6 +88,50 @@ export declare type StartFleetRequest = Message<"sefleet.simulation.v1.StartFlee
  * Use `create(StartFleetRequestSchema)` to create a new message.
  */
 export declare const StartFleetRequestSchema: GenMessage<StartFleetRequest>;
+
+/**
+ * What the path between the devices and the LwM2M servers does to datagrams, in both directions, from the fleet's seed.
+ *
+ * @generated from message sefleet.simulation.v1.NetworkConditions
+ */
+export declare type NetworkConditions = Message<"sefleet.simulation.v1.NetworkConditions"> & {
+  /**
+   * 0 to 1.
+   *
+   * @generated from field: double loss_share = 1;
+   */
+  lossShare: number;
+
+  /**
+   * @generated from field: double duplicate_share = 2;
+   */
+  duplicateShare: number;
+
+  /**
+   * @generated from field: uint32 delay_ms_min = 3;
+   */
+  delayMsMin: number;
+
+  /**
+   * Larger than the minimum: datagrams overtake each other.
+   *
+   * @generated from field: uint32 delay_ms_max = 4;
+   */
+  delayMsMax: number;
+
+  /**
+   * A NAT gives every device a new address each so many milliseconds; 0: never.
+   *
+   * @generated from field: uint32 rebind_every_ms = 5;
+   */
+  rebindEveryMs: number;
+};
+
+/**
+ * Describes the message sefleet.simulation.v1.NetworkConditions.
+ * Use `create(NetworkConditionsSchema)` to create a new message.
+ */
+export declare const NetworkConditionsSchema: GenMessage<NetworkConditions>;
 
 /**
  * @generated from message sefleet.simulation.v1.StartFleetResponse

@@ -9,7 +9,7 @@ import { file_sefleet_common_v1_common } from "../../common/v1/common_pb.js";
  * Describes the file sefleet/simulation/v1/simulation.proto.
  */
 export const file_sefleet_simulation_v1_simulation = /*@__PURE__*/
-  fileDesc("CiZzZWZsZWV0L3NpbXVsYXRpb24vdjEvc2ltdWxhdGlvbi5wcm90bxIVc2VmbGVldC5zaW11bGF0aW9uLnYxImMKCEtpbmRQbGFuEisKBGtpbmQYASABKA4yHS5zZWZsZWV0LmNvbW1vbi52MS5EZXZpY2VLaW5kEg0KBWNvdW50GAIgASgNEhsKE3JlYWRpbmdfaW50ZXJ2YWxfbXMYAyABKA0imQEKEVN0YXJ0RmxlZXRSZXF1ZXN0Ei4KBWtpbmRzGAEgAygLMh8uc2VmbGVldC5zaW11bGF0aW9uLnYxLktpbmRQbGFuEgwKBHNlZWQYAiABKAQSEgoKc3RhcnRfcmF0ZRgDIAEoDRIYChB0aW1lX2NvbXByZXNzaW9uGAQgASgNEhgKEHZpcnR1YWxfc3RhcnRfbXMYBSABKAQiFAoSU3RhcnRGbGVldFJlc3BvbnNlIoQBCgxLaW5kUHJvZ3Jlc3MSKwoEa2luZBgBIAEoDjIdLnNlZmxlZXQuY29tbW9uLnYxLkRldmljZUtpbmQSDQoFdG90YWwYAiABKAQSFAoMYm9vdHN0cmFwcGVkGAMgASgEEhIKCnJlZ2lzdGVyZWQYBCABKAQSDgoGZmFpbGVkGAUgASgEIoIECg1GbGVldFByb2dyZXNzEjIKBWtpbmRzGAEgAygLMiMuc2VmbGVldC5zaW11bGF0aW9uLnYxLktpbmRQcm9ncmVzcxIXCg9kdGxzX2hhbmRzaGFrZXMYAiABKAQSEwoLZHRsc19mYWlsZWQYAyABKAQSMQoNY2lwaGVyX3N1aXRlcxgEIAMoCzIaLnNlZmxlZXQuY29tbW9uLnYxLkNvdW50ZXISFgoOcmVjb3Jkc19zZWFsZWQYBSABKAQSHAoUcmVjb3Jkc19hY2tub3dsZWRnZWQYBiABKAQSFwoPcmVjb3Jkc193YWl0aW5nGAcgASgEEhYKDm1xdHRfY29ubmVjdGVkGAggASgEEkIKF2Jvb3RzdHJhcF90b19yZWdpc3RlcmVkGAkgASgLMiEuc2VmbGVldC5jb21tb24udjEuTGF0ZW5jeVN1bW1hcnkSGwoTZmlyc3RfcmVnaXN0ZXJlZF9tcxgKIAEoARIZChFhbGxfcmVnaXN0ZXJlZF9tcxgLIAEoARIdChVyZXNpZGVudF9tZW1vcnlfYnl0ZXMYDCABKAQSHQoVYmFzZWxpbmVfbWVtb3J5X2J5dGVzGA0gASgEEioKBmVycm9ycxgOIAMoCzIaLnNlZmxlZXQuY29tbW9uLnYxLkNvdW50ZXISDwoHcnVubmluZxgPIAEoCCIRCg9HZXRGbGVldFJlcXVlc3QiSgoQR2V0RmxlZXRSZXNwb25zZRI2Cghwcm9ncmVzcxgBIAEoCzIkLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5GbGVldFByb2dyZXNzIigKEVdhdGNoRmxlZXRSZXF1ZXN0EhMKC2ludGVydmFsX21zGAEgASgNIkwKEldhdGNoRmxlZXRSZXNwb25zZRI2Cghwcm9ncmVzcxgBIAEoCzIkLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5GbGVldFByb2dyZXNzIicKEURyYWluRmxlZXRSZXF1ZXN0EhIKCnRpbWVvdXRfbXMYASABKA0iXQoSRHJhaW5GbGVldFJlc3BvbnNlEjYKCHByb2dyZXNzGAEgASgLMiQuc2VmbGVldC5zaW11bGF0aW9uLnYxLkZsZWV0UHJvZ3Jlc3MSDwoHZHJhaW5lZBgCIAEoCCISChBTdG9wRmxlZXRSZXF1ZXN0IksKEVN0b3BGbGVldFJlc3BvbnNlEjYKCHByb2dyZXNzGAEgASgLMiQuc2VmbGVldC5zaW11bGF0aW9uLnYxLkZsZWV0UHJvZ3Jlc3MiGQoXTGlzdERldmljZUxlZGdlclJlcXVlc3QiUAoYTGlzdERldmljZUxlZGdlclJlc3BvbnNlEjQKB2RldmljZXMYASADKAsyIy5zZWZsZWV0LnNpbXVsYXRpb24udjEuRGV2aWNlTGVkZ2VyIk0KDERldmljZUxlZGdlchIQCghlbmRwb2ludBgBIAEoCRIVCg1sYXN0X3NlcXVlbmNlGAIgASgEEhQKDGFja25vd2xlZGdlZBgDIAEoBDLyBAoRU2ltdWxhdGlvblNlcnZpY2USYQoKU3RhcnRGbGVldBIoLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5TdGFydEZsZWV0UmVxdWVzdBopLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5TdGFydEZsZWV0UmVzcG9uc2USWwoIR2V0RmxlZXQSJi5zZWZsZWV0LnNpbXVsYXRpb24udjEuR2V0RmxlZXRSZXF1ZXN0Gicuc2VmbGVldC5zaW11bGF0aW9uLnYxLkdldEZsZWV0UmVzcG9uc2USYwoKV2F0Y2hGbGVldBIoLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5XYXRjaEZsZWV0UmVxdWVzdBopLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5XYXRjaEZsZWV0UmVzcG9uc2UwARJhCgpEcmFpbkZsZWV0Eiguc2VmbGVldC5zaW11bGF0aW9uLnYxLkRyYWluRmxlZXRSZXF1ZXN0Gikuc2VmbGVldC5zaW11bGF0aW9uLnYxLkRyYWluRmxlZXRSZXNwb25zZRJeCglTdG9wRmxlZXQSJy5zZWZsZWV0LnNpbXVsYXRpb24udjEuU3RvcEZsZWV0UmVxdWVzdBooLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5TdG9wRmxlZXRSZXNwb25zZRJ1ChBMaXN0RGV2aWNlTGVkZ2VyEi4uc2VmbGVldC5zaW11bGF0aW9uLnYxLkxpc3REZXZpY2VMZWRnZXJSZXF1ZXN0Gi8uc2VmbGVldC5zaW11bGF0aW9uLnYxLkxpc3REZXZpY2VMZWRnZXJSZXNwb25zZTABYgZwcm90bzM", [file_sefleet_common_v1_common]);
+  fileDesc("CiZzZWZsZWV0L3NpbXVsYXRpb24vdjEvc2ltdWxhdGlvbi5wcm90bxIVc2VmbGVldC5zaW11bGF0aW9uLnYxImMKCEtpbmRQbGFuEisKBGtpbmQYASABKA4yHS5zZWZsZWV0LmNvbW1vbi52MS5EZXZpY2VLaW5kEg0KBWNvdW50GAIgASgNEhsKE3JlYWRpbmdfaW50ZXJ2YWxfbXMYAyABKA0i1AEKEVN0YXJ0RmxlZXRSZXF1ZXN0Ei4KBWtpbmRzGAEgAygLMh8uc2VmbGVldC5zaW11bGF0aW9uLnYxLktpbmRQbGFuEgwKBHNlZWQYAiABKAQSEgoKc3RhcnRfcmF0ZRgDIAEoDRIYChB0aW1lX2NvbXByZXNzaW9uGAQgASgNEhgKEHZpcnR1YWxfc3RhcnRfbXMYBSABKAQSOQoHbmV0d29yaxgGIAEoCzIoLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5OZXR3b3JrQ29uZGl0aW9ucyKFAQoRTmV0d29ya0NvbmRpdGlvbnMSEgoKbG9zc19zaGFyZRgBIAEoARIXCg9kdXBsaWNhdGVfc2hhcmUYAiABKAESFAoMZGVsYXlfbXNfbWluGAMgASgNEhQKDGRlbGF5X21zX21heBgEIAEoDRIXCg9yZWJpbmRfZXZlcnlfbXMYBSABKA0iFAoSU3RhcnRGbGVldFJlc3BvbnNlIoQBCgxLaW5kUHJvZ3Jlc3MSKwoEa2luZBgBIAEoDjIdLnNlZmxlZXQuY29tbW9uLnYxLkRldmljZUtpbmQSDQoFdG90YWwYAiABKAQSFAoMYm9vdHN0cmFwcGVkGAMgASgEEhIKCnJlZ2lzdGVyZWQYBCABKAQSDgoGZmFpbGVkGAUgASgEIoIECg1GbGVldFByb2dyZXNzEjIKBWtpbmRzGAEgAygLMiMuc2VmbGVldC5zaW11bGF0aW9uLnYxLktpbmRQcm9ncmVzcxIXCg9kdGxzX2hhbmRzaGFrZXMYAiABKAQSEwoLZHRsc19mYWlsZWQYAyABKAQSMQoNY2lwaGVyX3N1aXRlcxgEIAMoCzIaLnNlZmxlZXQuY29tbW9uLnYxLkNvdW50ZXISFgoOcmVjb3Jkc19zZWFsZWQYBSABKAQSHAoUcmVjb3Jkc19hY2tub3dsZWRnZWQYBiABKAQSFwoPcmVjb3Jkc193YWl0aW5nGAcgASgEEhYKDm1xdHRfY29ubmVjdGVkGAggASgEEkIKF2Jvb3RzdHJhcF90b19yZWdpc3RlcmVkGAkgASgLMiEuc2VmbGVldC5jb21tb24udjEuTGF0ZW5jeVN1bW1hcnkSGwoTZmlyc3RfcmVnaXN0ZXJlZF9tcxgKIAEoARIZChFhbGxfcmVnaXN0ZXJlZF9tcxgLIAEoARIdChVyZXNpZGVudF9tZW1vcnlfYnl0ZXMYDCABKAQSHQoVYmFzZWxpbmVfbWVtb3J5X2J5dGVzGA0gASgEEioKBmVycm9ycxgOIAMoCzIaLnNlZmxlZXQuY29tbW9uLnYxLkNvdW50ZXISDwoHcnVubmluZxgPIAEoCCIRCg9HZXRGbGVldFJlcXVlc3QiSgoQR2V0RmxlZXRSZXNwb25zZRI2Cghwcm9ncmVzcxgBIAEoCzIkLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5GbGVldFByb2dyZXNzIigKEVdhdGNoRmxlZXRSZXF1ZXN0EhMKC2ludGVydmFsX21zGAEgASgNIkwKEldhdGNoRmxlZXRSZXNwb25zZRI2Cghwcm9ncmVzcxgBIAEoCzIkLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5GbGVldFByb2dyZXNzIicKEURyYWluRmxlZXRSZXF1ZXN0EhIKCnRpbWVvdXRfbXMYASABKA0iXQoSRHJhaW5GbGVldFJlc3BvbnNlEjYKCHByb2dyZXNzGAEgASgLMiQuc2VmbGVldC5zaW11bGF0aW9uLnYxLkZsZWV0UHJvZ3Jlc3MSDwoHZHJhaW5lZBgCIAEoCCISChBTdG9wRmxlZXRSZXF1ZXN0IksKEVN0b3BGbGVldFJlc3BvbnNlEjYKCHByb2dyZXNzGAEgASgLMiQuc2VmbGVldC5zaW11bGF0aW9uLnYxLkZsZWV0UHJvZ3Jlc3MiGQoXTGlzdERldmljZUxlZGdlclJlcXVlc3QiUAoYTGlzdERldmljZUxlZGdlclJlc3BvbnNlEjQKB2RldmljZXMYASADKAsyIy5zZWZsZWV0LnNpbXVsYXRpb24udjEuRGV2aWNlTGVkZ2VyIk0KDERldmljZUxlZGdlchIQCghlbmRwb2ludBgBIAEoCRIVCg1sYXN0X3NlcXVlbmNlGAIgASgEEhQKDGFja25vd2xlZGdlZBgDIAEoBDLyBAoRU2ltdWxhdGlvblNlcnZpY2USYQoKU3RhcnRGbGVldBIoLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5TdGFydEZsZWV0UmVxdWVzdBopLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5TdGFydEZsZWV0UmVzcG9uc2USWwoIR2V0RmxlZXQSJi5zZWZsZWV0LnNpbXVsYXRpb24udjEuR2V0RmxlZXRSZXF1ZXN0Gicuc2VmbGVldC5zaW11bGF0aW9uLnYxLkdldEZsZWV0UmVzcG9uc2USYwoKV2F0Y2hGbGVldBIoLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5XYXRjaEZsZWV0UmVxdWVzdBopLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5XYXRjaEZsZWV0UmVzcG9uc2UwARJhCgpEcmFpbkZsZWV0Eiguc2VmbGVldC5zaW11bGF0aW9uLnYxLkRyYWluRmxlZXRSZXF1ZXN0Gikuc2VmbGVldC5zaW11bGF0aW9uLnYxLkRyYWluRmxlZXRSZXNwb25zZRJeCglTdG9wRmxlZXQSJy5zZWZsZWV0LnNpbXVsYXRpb24udjEuU3RvcEZsZWV0UmVxdWVzdBooLnNlZmxlZXQuc2ltdWxhdGlvbi52MS5TdG9wRmxlZXRSZXNwb25zZRJ1ChBMaXN0RGV2aWNlTGVkZ2VyEi4uc2VmbGVldC5zaW11bGF0aW9uLnYxLkxpc3REZXZpY2VMZWRnZXJSZXF1ZXN0Gi8uc2VmbGVldC5zaW11bGF0aW9uLnYxLkxpc3REZXZpY2VMZWRnZXJSZXNwb25zZTABYgZwcm90bzM", [file_sefleet_common_v1_common]);
 
 /**
  * Describes the message sefleet.simulation.v1.KindPlan.
@@ -26,102 +26,109 @@ export const StartFleetRequestSchema = /*@__PURE__*/
   messageDesc(file_sefleet_simulation_v1_simulation, 1);
 
 /**
+ * Describes the message sefleet.simulation.v1.NetworkConditions.
+ * Use `create(NetworkConditionsSchema)` to create a new message.
+ */
+export const NetworkConditionsSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_simulation_v1_simulation, 2);
+
+/**
  * Describes the message sefleet.simulation.v1.StartFleetResponse.
  * Use `create(StartFleetResponseSchema)` to create a new message.
  */
 export const StartFleetResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 2);
+  messageDesc(file_sefleet_simulation_v1_simulation, 3);
 
 /**
  * Describes the message sefleet.simulation.v1.KindProgress.
  * Use `create(KindProgressSchema)` to create a new message.
  */
 export const KindProgressSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 3);
+  messageDesc(file_sefleet_simulation_v1_simulation, 4);
 
 /**
  * Describes the message sefleet.simulation.v1.FleetProgress.
  * Use `create(FleetProgressSchema)` to create a new message.
  */
 export const FleetProgressSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 4);
+  messageDesc(file_sefleet_simulation_v1_simulation, 5);
 
 /**
  * Describes the message sefleet.simulation.v1.GetFleetRequest.
  * Use `create(GetFleetRequestSchema)` to create a new message.
  */
 export const GetFleetRequestSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 5);
+  messageDesc(file_sefleet_simulation_v1_simulation, 6);
 
 /**
  * Describes the message sefleet.simulation.v1.GetFleetResponse.
  * Use `create(GetFleetResponseSchema)` to create a new message.
  */
 export const GetFleetResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 6);
+  messageDesc(file_sefleet_simulation_v1_simulation, 7);
 
 /**
  * Describes the message sefleet.simulation.v1.WatchFleetRequest.
  * Use `create(WatchFleetRequestSchema)` to create a new message.
  */
 export const WatchFleetRequestSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 7);
+  messageDesc(file_sefleet_simulation_v1_simulation, 8);
 
 /**
  * Describes the message sefleet.simulation.v1.WatchFleetResponse.
  * Use `create(WatchFleetResponseSchema)` to create a new message.
  */
 export const WatchFleetResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 8);
+  messageDesc(file_sefleet_simulation_v1_simulation, 9);
 
 /**
  * Describes the message sefleet.simulation.v1.DrainFleetRequest.
  * Use `create(DrainFleetRequestSchema)` to create a new message.
  */
 export const DrainFleetRequestSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 9);
+  messageDesc(file_sefleet_simulation_v1_simulation, 10);
 
 /**
  * Describes the message sefleet.simulation.v1.DrainFleetResponse.
  * Use `create(DrainFleetResponseSchema)` to create a new message.
  */
 export const DrainFleetResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 10);
+  messageDesc(file_sefleet_simulation_v1_simulation, 11);
 
 /**
  * Describes the message sefleet.simulation.v1.StopFleetRequest.
  * Use `create(StopFleetRequestSchema)` to create a new message.
  */
 export const StopFleetRequestSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 11);
+  messageDesc(file_sefleet_simulation_v1_simulation, 12);
 
 /**
  * Describes the message sefleet.simulation.v1.StopFleetResponse.
  * Use `create(StopFleetResponseSchema)` to create a new message.
  */
 export const StopFleetResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 12);
+  messageDesc(file_sefleet_simulation_v1_simulation, 13);
 
 /**
  * Describes the message sefleet.simulation.v1.ListDeviceLedgerRequest.
  * Use `create(ListDeviceLedgerRequestSchema)` to create a new message.
  */
 export const ListDeviceLedgerRequestSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 13);
+  messageDesc(file_sefleet_simulation_v1_simulation, 14);
 
 /**
  * Describes the message sefleet.simulation.v1.ListDeviceLedgerResponse.
  * Use `create(ListDeviceLedgerResponseSchema)` to create a new message.
  */
 export const ListDeviceLedgerResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 14);
+  messageDesc(file_sefleet_simulation_v1_simulation, 15);
 
 /**
  * Describes the message sefleet.simulation.v1.DeviceLedger.
  * Use `create(DeviceLedgerSchema)` to create a new message.
  */
 export const DeviceLedgerSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_simulation_v1_simulation, 15);
+  messageDesc(file_sefleet_simulation_v1_simulation, 16);
 
 /**
  * Runs virtual devices.

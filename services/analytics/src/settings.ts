@@ -37,7 +37,7 @@ export const ANALYTICS_SETTINGS = {
   }),
   queueMaxBytes: integerSetting({
     env: 'SEFLEET_QUEUE_MAX_BYTES',
-    doc: 'messages kept on disk until ClickHouse has them; beyond it publishers wait for their acknowledgement',
+    doc: 'messages kept on disk until ClickHouse has them; beyond it publishers have to wait',
     unit: 'bytes',
     min: 1_048_576,
     max: 1_099_511_627_776,
@@ -45,7 +45,7 @@ export const ANALYTICS_SETTINGS = {
   }),
   clickhouseUrl: textSetting({
     env: 'SEFLEET_CLICKHOUSE_URL',
-    doc: 'a ClickHouse server to use in place of the embedded engine, for example https://user:password@host:8443',
+    doc: 'a ClickHouse server in place of the embedded engine, like https://user:password@host:8443',
     default: '',
     pattern: /^$|^https?:\/\//,
     expected: 'a URL that begins with https:// or http://',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fleet, provisioning } from '@sefleet/api';
+import { isSefleetError } from '@sefleet/errors';
 import { createNodeRuntime } from '@sefleet/runtime/node';
 import { createGrpcClient, serve, type RunningService, type ServiceContext } from '@sefleet/service';
 import { createRecordStore, countDeadLetters } from './adapters/clickhouse/record-store.ts';
@@ -140,7 +141,10 @@ async function openStore({ settings, dataFolder, log }: Context, signal: AbortSi
       const queries = createTelemetryQueries(client);
       return { ...createRecordStore(client, clock), queries, rejected, close: () => client.close() };
     } catch (error) {
-      log.emit(EVENTS.storeFailed, { error, retryInMs: STORE_RETRY_MS });
+      const known = isSefleetError(error)
+        ? { code: error.code, reason: error.message, hint: error.hint }
+        : {};
+      log.emit(EVENTS.storeFailed, { ...known, error, retryInMs: STORE_RETRY_MS });
       await sleep(STORE_RETRY_MS, signal);
       if (signal.aborted) throw error;
     }

@@ -13,7 +13,10 @@ export interface Encrypt0 {
   readonly iv: Uint8Array;
   /** With the authentication tag at its end. */
   readonly ciphertext: Uint8Array;
-  /** The protected bucket as it was on the wire, since it is authenticated byte by byte. Made anew when absent. */
+  /**
+   * The protected bucket as it was on the wire, since it is authenticated byte by byte. Made anew when
+   * absent.
+   */
   readonly protectedHeader?: Uint8Array;
   /** False for an object without the CBOR tag 16. */
   readonly tagged?: boolean;
@@ -55,8 +58,9 @@ export function encodeProtectedHeader(algorithm: number): Uint8Array {
 }
 
 /**
- * Reads one object, all of `data`. Unknown header parameters are passed over (RFC 9052 §3), a partial IV and detached
- * ciphertext are not supported. What is returned are views on `data` or copies: `data` must not change afterwards.
+ * Reads one object, all of `data`. Unknown header parameters are passed over (RFC 9052 §3), a partial IV and
+ * detached ciphertext are not supported. What is returned are views on `data` or copies: `data` must not
+ * change afterwards.
  *
  * @throws SefleetError `COSE_MALFORMED` or `COSE_CRITICAL_UNSUPPORTED`, fault `peer`; nothing else.
  */

@@ -28,8 +28,8 @@ export interface SealRequest {
 /**
  * Encrypts into a tagged COSE_Encrypt0 (RFC 9052 §5.3).
  *
- * @throws SefleetError `COSE_ALGORITHM_UNSUPPORTED`, `COSE_TOO_LONG`, or `COSE_KEY_INVALID` for a key or IV of a wrong
- *   length.
+ * @throws SefleetError `COSE_ALGORITHM_UNSUPPORTED`, `COSE_TOO_LONG`, or `COSE_KEY_INVALID` for a key or IV
+ *   of a wrong length.
  * @example
  * sealEncrypt0({ algorithm: AES_CCM_16_64_128, key, keyId, iv, plaintext, externalAad });
  */
@@ -60,8 +60,8 @@ export function sealEncrypt0(request: SealRequest): Uint8Array {
 /**
  * Verifies and decrypts an object that {@link decodeEncrypt0} has read (RFC 9052 §5.3).
  *
- * @throws SefleetError `COSE_AUTHENTICATION_FAILED`, `COSE_ALGORITHM_UNSUPPORTED` or `COSE_MALFORMED`, fault `peer`;
- *   `COSE_KEY_INVALID` when the key's length is not the algorithm's.
+ * @throws SefleetError `COSE_AUTHENTICATION_FAILED`, `COSE_ALGORITHM_UNSUPPORTED` or `COSE_MALFORMED`, fault
+ *   `peer`; `COSE_KEY_INVALID` when the key's length is not the algorithm's.
  */
 export function openEncrypt0(object: Encrypt0, key: SecretKey, externalAad?: Uint8Array): Uint8Array {
   const algorithm = algorithmOf(object.algorithm);
@@ -94,8 +94,8 @@ const EMPTY_MAP = 0xa0;
 const CONTEXT = Uint8Array.of(0x83, 0x68, ...Buffer.from('Encrypt0', 'ascii'));
 
 /**
- * Enc_structure (RFC 9052 §5.3): what the AEAD authenticates beside the plaintext. Written by hand because it is made
- * once a record, and takes a general encoder as long as the cipher.
+ * Enc_structure (RFC 9052 §5.3): what the AEAD authenticates beside the plaintext. Written by hand because it
+ * is made once a record, and takes a general encoder as long as the cipher.
  */
 function encStructure(protectedHeader: Uint8Array, externalAad: Uint8Array = NOTHING): Uint8Array {
   // An empty map is authenticated as a zero-length string, however it was sent.

@@ -10,8 +10,8 @@ export const MAX_BATCH_BYTES = 262_144;
 const SINGLE = 0xd0;
 
 /**
- * Several sealed records as one payload: a CBOR array of byte strings, each one sealed record. A record that was
- * damaged on its way leaves its neighbours readable.
+ * Several sealed records as one payload: a CBOR array of byte strings, each one sealed record. A record that
+ * was damaged on its way leaves its neighbours readable.
  *
  * @throws SefleetError `COSE_RECORD_INVALID` for an empty batch or one beyond its limits.
  */

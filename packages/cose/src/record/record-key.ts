@@ -18,9 +18,9 @@ const MAX_KEY_ID_BYTES = 80;
 const INFO_PREFIX = 'sefleet record key v1\0';
 
 /**
- * The record key of one device: HKDF-SHA-256 (RFC 5869) with `masterKey` as input keying material, no salt, and
- * `"sefleet record key v1"`, a zero byte and the endpoint name in UTF-8 as info; 16 bytes of output. Who knows one
- * device's key learns neither the master key nor another device's.
+ * The record key of one device: HKDF-SHA-256 (RFC 5869) with `masterKey` as input keying material, no salt,
+ * and `"sefleet record key v1"`, a zero byte and the endpoint name in UTF-8 as info; 16 bytes of output. Who
+ * knows one device's key learns neither the master key nor another device's.
  *
  * @param masterKey 16 bytes, the stakeholder's record master key of one version
  * @param endpoint LwM2M endpoint name, for example "urn:dev:sefleet:meter-000001"
@@ -37,8 +37,8 @@ export function deriveRecordKey(masterKey: Uint8Array, endpoint: string): Uint8A
  * A key identifier as it stands in the COSE header: `<stakeholder>:<version>` in ASCII, for example
  * `northern-power:3`.
  *
- * @throws SefleetError `COSE_RECORD_INVALID` for a name that is not lower-case letters, digits and dashes (at most
- *   63), or a version that is not 1 to 2^32-1.
+ * @throws SefleetError `COSE_RECORD_INVALID` for a name that is not lower-case letters, digits and dashes (at
+ *   most 63), or a version that is not 1 to 2^32-1.
  */
 export function encodeRecordKeyId(id: RecordKeyId): Uint8Array {
   if (!isValid(id)) throw coseError('COSE_RECORD_INVALID', 'no valid stakeholder name and key version');

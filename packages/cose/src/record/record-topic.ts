@@ -17,8 +17,8 @@ const MAX_ENDPOINT_BYTES = 255;
 const MAX_TOPIC_LENGTH = 1024;
 
 /**
- * The MQTT topic of a device's records: `sefleet/v1/<kind>/<endpoint>/records`. In the endpoint name `%`, `/`, `+`, `#`
- * and control characters are percent-encoded, since they would change the topic's levels.
+ * The MQTT topic of a device's records: `sefleet/v1/<kind>/<endpoint>/records`. In the endpoint name `%`,
+ * `/`, `+`, `#` and control characters are percent-encoded, since they would change the topic's levels.
  *
  * @throws SefleetError `COSE_RECORD_INVALID` for an endpoint name that is empty or longer than 255 bytes.
  * @example recordTopic({ kind: 'obu', endpoint: 'urn:dev:sefleet:obu-000001' })

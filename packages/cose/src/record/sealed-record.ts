@@ -26,8 +26,8 @@ export interface SealedRecord extends RecordKeyId {
 /**
  * Seals a record for one stakeholder: a tagged COSE_Encrypt0, about 110 bytes.
  *
- * The IV is the sequence number as a big-endian integer, filled up with zeros in front to the nonce's length; the
- * external data is `<endpoint>|<sequence>` in UTF-8, so that a record passes for no other device's.
+ * The IV is the sequence number as a big-endian integer, filled up with zeros in front to the nonce's length;
+ * the external data is `<endpoint>|<sequence>` in UTF-8, so that a record passes for no other device's.
  *
  * @throws SefleetError `COSE_RECORD_INVALID` or `COSE_KEY_INVALID`, fault `caller`.
  */
@@ -70,7 +70,8 @@ export function decodeSealedRecord(data: Uint8Array): SealedRecord {
 /**
  * Verifies and decrypts a record that came from `endpoint`.
  *
- * @throws SefleetError `COSE_AUTHENTICATION_FAILED`, `COSE_MALFORMED` or `COSE_RECORD_MALFORMED`, fault `peer`.
+ * @throws SefleetError `COSE_AUTHENTICATION_FAILED`, `COSE_MALFORMED` or `COSE_RECORD_MALFORMED`, fault
+ *   `peer`.
  */
 export function openTelemetryRecord(
   sealed: SealedRecord,

@@ -14,7 +14,7 @@ export interface TelemetryRecord {
 /** Values in a record; a meter sends up to seven. */
 export const MAX_RECORD_VALUES = 64;
 /** Metric ids fit 16 bits. */
-export const MAX_METRIC_ID = 65_535;
+const MAX_METRIC_ID = 65_535;
 
 /** No clock of a device runs past the year 9999. */
 const MAX_TIMESTAMP_MS = 253_402_300_799_999;

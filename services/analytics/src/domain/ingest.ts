@@ -36,7 +36,9 @@ export interface IngestStatistics {
 const MAX_READ_MESSAGES = 2000;
 /** Messages that wait for a key while provisioning is away. When it is full nothing more is read. */
 const MAX_WAITING_MESSAGES = 10_000;
-/** How long one read waits: a stop takes no longer, and messages that wait for a key are looked at this often. */
+/**
+ * How long one read waits: a stop takes no longer, and messages that wait for a key are looked at this often.
+ */
 const IDLE_READ_MS = 1000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5000;
@@ -49,13 +51,13 @@ interface Batch {
 }
 
 /**
- * Takes messages, opens their records, stores each record once, and acknowledges a message only after the store has
- * its records.
+ * Takes messages, opens their records, stores each record once, and acknowledges a message only after the
+ * store has its records.
  *
- * Exactly once rests on three things. {@link StoredSequences} knows what is stored, loaded from the store at the start:
- * it holds after a crash between insert and acknowledgement. A failed insert is done again with its token, so that one
- * whose answer was lost is not done twice. And the table folds rows of one (stakeholder, endpoint, sequence) into
- * one, for the time when several processes ingest.
+ * Exactly once rests on three things. {@link StoredSequences} knows what is stored, loaded from the store at
+ * the start: it holds after a crash between insert and acknowledgement. A failed insert is done again with
+ * its token, so that one whose answer was lost is not done twice. And the table folds rows of one
+ * (stakeholder, endpoint, sequence) into one, for the time when several processes ingest.
  */
 export class Ingest {
   readonly #ports: IngestPorts;
@@ -214,7 +216,9 @@ export class Ingest {
     await this.#persist(() => source.acknowledge(batch.messages));
   }
 
-  /** Tries until it succeeds; false when the service stops meanwhile. What is not acknowledged comes again. */
+  /**
+   * Tries until it succeeds; false when the service stops meanwhile. What is not acknowledged comes again.
+   */
   async #persist(write: () => Promise<void>): Promise<boolean> {
     for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(2 * delayMs, LAST_RETRY_MS)) {
       try {

@@ -9,8 +9,8 @@ export interface RecordMessage {
 /** Where messages come from. It keeps what is not acknowledged and gives it again after a restart. */
 export interface RecordSource {
   /**
-   * The next messages, at most `limit`, as soon as there is one; none when `waitMs` milliseconds have passed without.
-   * What was given is not given again while this process lives.
+   * The next messages, at most `limit`, as soon as there is one; none when `waitMs` milliseconds have passed
+   * without. What was given is not given again while this process lives.
    */
   read(limit: number, waitMs: number): Promise<readonly RecordMessage[]>;
   /** The messages need not be kept any longer. */

@@ -23,7 +23,8 @@ export interface OpenedMessage {
 const MAX_STORED_TIMESTAMP_MS = Date.UTC(2299, 11, 31);
 
 /**
- * Opens every record of a message. What is wrong with one becomes a dead letter with its reason, never an exception.
+ * Opens every record of a message. What is wrong with one becomes a dead letter with its reason, never an
+ * exception.
  *
  * @param giveUp a record whose key is not known becomes a dead letter too
  */

@@ -1,8 +1,9 @@
 import type { StoredRange } from './ports.ts';
 
 /**
- * Gaps that one device may have in its sequence. A device sends in order, so there is one gap for every message under
- * way; only a device that forges its numbers gets near, and it must not cost memory without end.
+ * Gaps that one device may have in its sequence. A device sends in order, so there is one gap for every
+ * message under way; only a device that forges its numbers gets near, and it must not cost memory without
+ * end.
  */
 export const MAX_RANGES_PER_DEVICE = 1024;
 
@@ -10,8 +11,8 @@ export const MAX_RANGES_PER_DEVICE = 1024;
 export type SequenceVerdict = 'new' | 'duplicate' | 'tooSparse';
 
 /**
- * The sequence numbers that are stored, of every device and stakeholder, as ranges: usually one range a device,
- * whatever the number of records.
+ * The sequence numbers that are stored, of every device and stakeholder, as ranges: usually one range a
+ * device, whatever the number of records.
  */
 export class StoredSequences {
   /** Sorted, disjoint and not touching: first, last, first, last, ... */
@@ -53,7 +54,10 @@ function keyOf(stakeholder: string, endpoint: string): string {
   return `${stakeholder} ${endpoint}`;
 }
 
-/** The first index whose number is >= `sequence`: odd inside of a range, even between two or at a range's start. */
+/**
+ * The first index whose number is >= `sequence`: odd inside of a range, even between two or at a range's
+ * start.
+ */
 function positionOf(ranges: readonly number[], sequence: number): number {
   // In order is the rule: look at the end first.
   if ((ranges.at(-1) ?? 0) < sequence) return ranges.length;

@@ -57,7 +57,7 @@ async function openEmbedded({ database, folder }: ClickHouseOptions): Promise<Cl
   } catch (cause) {
     throw analyticsError('ANALYTICS_STORE_UNAVAILABLE', `cannot open the embedded ClickHouse in ${folder}`, {
       cause,
-      hint: 'Look for a second process on the same data folder (SEFLEET_DATA), or set SEFLEET_CLICKHOUSE_URL.',
+      hint: 'Look for a second process on the data folder (SEFLEET_DATA), or set SEFLEET_CLICKHOUSE_URL.',
     });
   }
 }

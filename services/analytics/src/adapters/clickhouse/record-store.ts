@@ -2,7 +2,10 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import type { Clock } from '@sefleet/runtime';
 import type { DeadLetter, RecordStore, StoredRange, StoredRecord } from '../../domain/ports.ts';
 
-/** Longest part of a refused payload that is kept: a batch of refused records would otherwise be kept many times. */
+/**
+ * Longest part of a refused payload that is kept: a batch of refused records would otherwise be kept many
+ * times.
+ */
 const MAX_LETTER_BYTES = 65_536;
 
 /** The {@link RecordStore} on ClickHouse. */

@@ -38,29 +38,34 @@ interface RawReading {
   readonly stakeholder: string;
 }
 
-const DEVICE_ROWS = `
+const deviceRows = (condition: string): string => `
   SELECT toUnixTimestamp64Milli(at) AS at_ms, sequence, metric, value, stakeholder
-  FROM (SELECT * FROM records FINAL WHERE endpoint = {endpoint:String})
+  FROM (SELECT * FROM records FINAL WHERE endpoint = {endpoint:String} AND ${condition})
   ARRAY JOIN metrics AS metric, values AS value`;
 
+const IN_SPAN = `at >= fromUnixTimestamp64Milli({from:Int64}) AND at < fromUnixTimestamp64Milli({until:Int64})`;
+
+/** Newest by sequence number: a metric that is in none of so many records is not what the device measures now. */
+const AMONG_THE_NEWEST =
+  'sequence + 1000 > (SELECT max(sequence) FROM records WHERE endpoint = {endpoint:String})';
+
 /**
- * All values, or per metric and slice of its rows the smallest and the largest: a chart of the thinned values has the
- * same outline (the min-max half of M4).
+ * All values, or per metric and slice of its rows the smallest and the largest: a chart of the thinned values
+ * has the same outline (the min-max half of M4).
  */
 const READINGS = `
   WITH rows AS
   (
       SELECT *, row_number() OVER (PARTITION BY metric ORDER BY at_ms, sequence) - 1 AS rank,
              count() OVER () AS all_rows, uniqExact(metric) OVER () AS metric_count
-      FROM (${DEVICE_ROWS}
-        WHERE ({metric:String} = '' OR metric = {metric:String})
-          AND at >= fromUnixTimestamp64Milli({from:Int64}) AND at < fromUnixTimestamp64Milli({until:Int64}))
+      FROM (${deviceRows(IN_SPAN)} WHERE {metric:String} = '' OR metric = {metric:String})
   )
   SELECT at_ms, sequence, metric, value, stakeholder FROM
   (
       SELECT *, greatest(1, ceil(2 * all_rows / greatest(1, {max_points:Int32} - 2 * metric_count))) AS slice,
              row_number() OVER (PARTITION BY metric, intDiv(rank, slice) ORDER BY value, rank) AS from_low,
-             row_number() OVER (PARTITION BY metric, intDiv(rank, slice) ORDER BY value DESC, rank DESC) AS from_high
+             row_number() OVER (PARTITION BY metric, intDiv(rank, slice)
+                                ORDER BY value DESC, rank DESC) AS from_high
       FROM rows
   )
   WHERE all_rows <= {max_points:UInt32} OR from_low = 1 OR from_high = 1
@@ -69,7 +74,7 @@ const READINGS = `
 
 const LAST_READINGS = `
   SELECT at_ms, sequence, metric, value, stakeholder
-  FROM (${DEVICE_ROWS})
+  FROM (${deviceRows(AMONG_THE_NEWEST)})
   ORDER BY metric, at_ms DESC, sequence DESC
   LIMIT 1 BY metric`;
 
@@ -79,7 +84,8 @@ const LAST_TIMES = `
   WHERE endpoint IN {endpoints:Array(String)}
   GROUP BY endpoint`;
 
-const DEVICE_CONDITION = `({kind:String} = '' OR kind = {kind:String}) AND position(endpoint, {search:String}) > 0`;
+const DEVICE_CONDITION = `({kind:String} = '' OR kind = {kind:String})
+    AND position(endpoint, {search:String}) > 0`;
 
 const DEVICES = `
   SELECT endpoint, any(kind) AS device_kind, toUnixTimestamp64Milli(max(at)) AS at

@@ -16,7 +16,10 @@ const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
 /** Pages of registrations looked through for one page of devices in one state. */
 const MAX_SCANNED_PAGES = 100;
-/** A page token says where it goes on: in the LwM2M server's registrations, or in telemetry while that is down. */
+/**
+ * A page token says where it goes on: in the LwM2M server's registrations, or in telemetry while that is
+ * down.
+ */
 const REGISTRATIONS = 'r:';
 const TELEMETRY = 't:';
 
@@ -31,8 +34,8 @@ export class DeviceDirectory {
   }
 
   /**
-   * Registered devices in the order of their names. While the LwM2M server is down: the devices that have sent
-   * readings, in an unspecified state.
+   * Registered devices in the order of their names. While the LwM2M server is down: the devices that have
+   * sent readings, in an unspecified state.
    */
   async list(request: fleet.ListDevicesRequest): Promise<ListInit> {
     const pageSize = request.pageSize === 0 ? DEFAULT_PAGE_SIZE : request.pageSize;

@@ -29,8 +29,8 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const CALLER = 'web console';
 
 /**
- * The web console on loopback: its pages, and behind them the reading half of `FleetService` by the Connect protocol,
- * so that the browser speaks the same messages as everybody else.
+ * The web console on loopback: its pages, and behind them the reading half of `FleetService` by the Connect
+ * protocol, so that the browser speaks the same messages as everybody else.
  *
  * @throws SefleetError `ANALYTICS_PORT_IN_USE`.
  */
@@ -103,7 +103,10 @@ function contentSecurityPolicy({ importMapHash }: WebAssets): Readonly<Record<st
   };
 }
 
-/** Neither a foreign name that resolves to loopback (DNS rebinding) nor a page of another origin gets an answer. */
+/**
+ * Neither a foreign name that resolves to loopback (DNS rebinding) nor a page of another origin gets an
+ * answer.
+ */
 function isOurs({ headers }: IncomingMessage): boolean {
   const host = headers.host ?? '';
   if (!LOOPBACK_NAMES.has(host.replace(/:\d+$/, ''))) return false;

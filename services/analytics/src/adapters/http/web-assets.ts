@@ -28,8 +28,8 @@ const MODULES: readonly (readonly [specifier: string, path: string, file: string
 const CHART_STYLE = ['/modules/uplot.css', 'uplot/dist/uPlot.min.css'] as const;
 
 /**
- * Reads the console's files once. Types are stripped here, so that there is no build step: what the browser runs is
- * what stands in `console/web`, line by line.
+ * Reads the console's files once. Types are stripped here, so that there is no build step: what the browser
+ * runs is what stands in `console/web`, line by line.
  */
 export function loadWebAssets(): WebAssets {
   const byPath = new Map<string, WebAsset>();
@@ -60,7 +60,10 @@ function scriptNames(): readonly string[] {
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'));
 }
 
-/** A file of an installed package, found from the package's folder: `exports` names the modules, not every file. */
+/**
+ * A file of an installed package, found from the package's folder: `exports` names the modules, not every
+ * file.
+ */
 function packageFile(file: string): string {
   const [name = ''] = file.split('/', 1);
   const require = createRequire(import.meta.url);

@@ -43,8 +43,8 @@ const MAX_CLIENT_ID_LENGTH = 256;
 const NOT_AUTHORIZED = 5;
 
 /**
- * MQTT 3.1 and 3.1.1 over TLS 1.2 or 1.3, for clients with a certificate of our authority: who a client is and what it
- * may do follows from the certificate, never from a user name.
+ * MQTT 3.1 and 3.1.1 over TLS 1.2 or 1.3, for clients with a certificate of our authority: who a client is
+ * and what it may do follows from the certificate, never from a user name.
  *
  * @throws SefleetError `ANALYTICS_PORT_IN_USE` or `ANALYTICS_QUEUE_UNAVAILABLE`.
  */

@@ -21,7 +21,10 @@ interface ReceivedMessage extends RecordMessage {
   readonly messageId: number | undefined;
 }
 
-/** Messages that may be under way unacknowledged (MQTT 5 receive maximum): a few batches. The broker keeps the rest. */
+/**
+ * Messages that may be under way unacknowledged (MQTT 5 receive maximum): a few batches. The broker keeps the
+ * rest.
+ */
 const RECEIVE_MAXIMUM = 8192;
 const CLIENT_ID = 'sefleet-analytics';
 const KEEP_ALIVE_SECONDS = 30;
@@ -32,9 +35,9 @@ const LAST_RETRY_MS = 10_000;
 const SUBSCRIBE_ID = 1;
 
 /**
- * Messages from an MQTT 5 broker of the user's, through a persistent session at QoS 1. It speaks the protocol's packets
- * itself because a message has to be acknowledged when ClickHouse has it, hundreds of others later, which client
- * libraries that acknowledge before they read on cannot do.
+ * Messages from an MQTT 5 broker of the user's, through a persistent session at QoS 1. It speaks the
+ * protocol's packets itself because a message has to be acknowledged when ClickHouse has it, hundreds of
+ * others later, which client libraries that acknowledge before they read on cannot do.
  */
 export class MqttSource implements RecordSource {
   readonly #options: MqttSourceOptions;

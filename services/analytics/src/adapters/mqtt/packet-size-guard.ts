@@ -11,7 +11,10 @@ export class PacketSizeGuard {
     this.#maxBytes = maxBytes;
   }
 
-  /** False when a packet announces more than the limit, or a length of more than four bytes (MQTT 3.1.1 §2.2.3). */
+  /**
+   * False when a packet announces more than the limit, or a length of more than four bytes (MQTT 3.1.1
+   * §2.2.3).
+   */
   accept(data: Uint8Array): boolean {
     for (let at = 0; at < data.length;) {
       if (this.#left > 0) {

@@ -9,13 +9,14 @@ export type MqttIdentity =
 const SERVICE_ORGANISATION = 'sefleet service';
 
 /**
- * The identity that a verified client chain proves, or undefined for a chain of another shape. TLS has already
- * checked signatures, validity and that only authorities sign.
+ * The identity that a verified client chain proves, or undefined for a chain of another shape. TLS has
+ * already checked signatures, validity and that only authorities sign.
  *
  * - authority -> service: organisation "sefleet service", the common name is the service's
  * - authority -> device: the common name is the endpoint name
- * - authority -> device -> session: a session certificate is signed with the device's own key, so that nothing it
- *   claims counts: the identity is the device's, taken from the certificate that our authority signed
+ * - authority -> device -> session: a session certificate is signed with the device's own key, so that
+ *   nothing it claims counts: the identity is the device's, taken from the certificate that our authority
+ *   signed
  */
 export function identityOf(
   socket: Pick<TLSSocket, 'getPeerCertificate' | 'authorized'>,
@@ -37,7 +38,10 @@ export function identityOf(
   return isDevice && endpoint !== undefined ? { role: 'device', endpoint } : undefined;
 }
 
-/** The certificate above, or undefined for a self-signed one (it names itself as its issuer) or an incomplete chain. */
+/**
+ * The certificate above, or undefined for a self-signed one (it names itself as its issuer) or an incomplete
+ * chain.
+ */
 function issuerOf(certificate: DetailedPeerCertificate): DetailedPeerCertificate | undefined {
   // Node leaves the field out where a chain ends early, although its type says that it is there.
   const issuer: DetailedPeerCertificate | undefined = certificate.issuerCertificate;

@@ -31,11 +31,12 @@ const READ_STEP = 128;
 const KEY_BYTES = 8;
 
 /**
- * The messages that the embedded broker has taken over and ClickHouse does not have yet, on disk. It stands between
- * the broker and ingest because a broker of the aedes kind acknowledges a QoS 1 message before it writes it: here a
- * message is on disk (and synced) before its publisher hears of it.
+ * The messages that the embedded broker has taken over and ClickHouse does not have yet, on disk. It stands
+ * between the broker and ingest because a broker of the aedes kind acknowledges a QoS 1 message before it
+ * writes it: here a message is on disk (and synced) before its publisher hears of it.
  *
- * Writes are grouped: while one group is written the next gathers, so that a sync is paid once for many messages.
+ * Writes are grouped: while one group is written the next gathers, so that a sync is paid once for many
+ * messages.
  */
 export class RecordQueue implements RecordSource {
   readonly #db: ClassicLevel<Uint8Array, Uint8Array>;
@@ -54,7 +55,10 @@ export class RecordQueue implements RecordSource {
     this.#maxBytes = maxBytes;
   }
 
-  /** Opens the queue, with what an earlier process left in it. @throws SefleetError `ANALYTICS_QUEUE_UNAVAILABLE`. */
+  /**
+   * Opens the queue, with what an earlier process left in it. @throws SefleetError
+   * `ANALYTICS_QUEUE_UNAVAILABLE`.
+   */
   static async open(options: RecordQueueOptions): Promise<RecordQueue> {
     try {
       mkdirSync(options.folder, { recursive: true });

@@ -2,8 +2,8 @@ import type { fleet } from '@sefleet/api';
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 
 /**
- * A message as its JSON form has it (ProtoJSON): 64-bit numbers and timestamps are text, enums are their names.
- * Computed from the generated types, so that a change of the contract shows here.
+ * A message as its JSON form has it (ProtoJSON): 64-bit numbers and timestamps are text, enums are their
+ * names. Computed from the generated types, so that a change of the contract shows here.
  */
 export type Wire<T> = T extends bigint
   ? string

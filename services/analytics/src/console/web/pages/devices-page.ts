@@ -37,12 +37,20 @@ export function DevicesPage(): VNode {
   return html`<h1>Devices</h1>
     <${FilterBar} filter=${filter} change=${change} />
     ${failed !== undefined && html`<p class="notice bad" role="alert">${failed}</p>`}
-    ${shown === undefined ? html`<p class="empty">Loading…</p>` : html`<${DeviceTable} devices=${shown.page.devices} />`}
+    ${
+      shown === undefined
+        ? html`<p class="empty">Loading…</p>`
+        : html`<${DeviceTable} devices=${shown.page.devices} />`
+    }
     ${
       shown !== undefined &&
       html`<div class="pager">
         <span class="muted" role="status">
-          ${shown.page.devices.length === 0 ? 'None' : `${count(first + 1)}–${count(first + shown.page.devices.length)}`}
+          ${
+            shown.page.devices.length === 0
+              ? 'None'
+              : `${count(first + 1)}–${count(first + shown.page.devices.length)}`
+          }
           ${' '}of ${count(shown.page.total)}, as of ${time(shown.at)}
         </span>
         <span class="spacer"></span>

@@ -4,6 +4,7 @@ import type { Fault, SefleetErrorOptions } from '@sefleet/errors';
 /** Every error that this service adds: its fault and what it means. */
 export const LWM2M_SERVICE_ERRORS = {
   LWM2M_SOCKET_BIND: { fault: 'environment', doc: 'A UDP port for devices cannot be taken.' },
+  LWM2M_STORE_UNAVAILABLE: { fault: 'environment', doc: 'The store of registrations cannot be opened.' },
   LWM2M_CREDENTIALS_UNAVAILABLE: {
     fault: 'environment',
     doc: 'Provisioning does not answer for credentials.',
@@ -18,6 +19,11 @@ export const LWM2M_SERVICE_ERRORS = {
     doc: 'A conversation with a secure element was idle for too long.',
   },
   LWM2M_REQUEST_INVALID: { fault: 'caller', doc: 'A northbound request has a field that cannot be used.' },
+  LWM2M_ACCESS_FORBIDDEN: { fault: 'caller', doc: "The caller's certificate does not allow the operation." },
+  LWM2M_ACCESS_FILE_INVALID: { fault: 'caller', doc: 'The file with the access rules cannot be used.' },
+  LWM2M_CAMPAIGN_NOT_FOUND: { fault: 'caller', doc: 'No campaign has that id.' },
+  LWM2M_CAMPAIGN_PRECONDITION: { fault: 'caller', doc: "The campaign's state does not allow the action." },
+  LWM2M_FIRMWARE_FAILED: { fault: 'peer', doc: 'The device did not take the firmware image.' },
   LWM2M_PAGE_TOKEN_INVALID: { fault: 'caller', doc: 'The page token is not one of this server.' },
 } as const satisfies Record<string, { fault: Fault; doc: string }>;
 

@@ -23,6 +23,7 @@ export const EVENTS = {
   brokerConnected: { name: 'mqtt.connected', level: 'info', message: 'connected to the broker' },
   brokerLost: { name: 'mqtt.lost', level: 'warn', message: 'the broker is gone; Sends are answered 5.03' },
   storeFailed: { name: 'store.failed', level: 'error', message: 'the registration store cannot write' },
+  accessRefused: { name: 'access.refused', level: 'warn', message: 'a caller was refused' },
   restored: {
     name: 'registration.restored',
     level: 'info',

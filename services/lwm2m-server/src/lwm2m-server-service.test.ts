@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { common } from '@sefleet/api';
+import { common, management } from '@sefleet/api';
 import { decodeRecordBatch } from '@sefleet/cose';
 import { Lwm2mPath } from '@sefleet/lwm2m';
 import { SEALED_RECORD_PATH } from '@sefleet/lwm2m-coap';
@@ -157,8 +157,10 @@ test('lists registrations in pages', async () => {
   assert.equal(found.total, 1n);
 });
 
-test('keeps registrations and observations when the process is killed', async () => {
+test('keeps registrations, sessions and observations over a graceful restart', async () => {
   const before = await bench.client.listRegistrations({});
+  const handshakes = await counter('dtls.handshakes.completed');
+  assert.ok(handshakes > 0);
   const endpoint = 'urn:dev:sefleet:meter-2';
   await bench.stopService();
   await bench.startService();
@@ -167,5 +169,54 @@ test('keeps registrations and observations when the process is killed', async ()
     again.registrations.map(({ registrationId }) => registrationId),
     before.registrations.map(({ registrationId }) => registrationId),
   );
-  await assert.rejects(bench.client.read({ endpoint, path: '/3/0/0' }), { code: 'LWM2M_DEVICE_UNAVAILABLE' });
+  const events = bench.client.watchEvents({});
+  const read = await bench.client.read({ endpoint, path: '/3/0/0' });
+  assert.equal(read.code, '2.05');
+  const { observations } = await bench.client.listObservations({ endpoint });
+  assert.deepEqual(
+    observations.map(({ paths }) => paths),
+    [['/3/0/13']],
+  );
+  let value = 1_900_000_000;
+  // The observation is put to the device again just after the start: until then changes tell nobody.
+  const changing = setInterval(() => devices[1]?.tree.instance(3, 0)?.set(13, value++), 20);
+  for await (const event of events) {
+    if (event.path !== '/3/0/13') continue;
+    assert.match(event.senmlJson, /19000000/);
+    break;
+  }
+  clearInterval(changing);
+  assert.equal(await counter('dtls.handshakes.completed'), 0);
+});
+
+test('does what single operations and campaigns ask for', async () => {
+  const endpoint = 'urn:dev:sefleet:meter-2';
+  const composite = await bench.client.readComposite({ endpoint, paths: ['/3/0/0', '/1/0/1'] });
+  assert.equal(composite.code, '2.05');
+  assert.match(composite.senmlJson, /sefleet/);
+  const attributes = [{ name: 'pmin', value: '1' }];
+  const { code } = await bench.client.writeAttributes({ endpoint, path: '/3/0/13', attributes });
+  assert.equal(code, '2.04');
+  const started = await bench.client.startCampaign({
+    campaignId: 'read-all',
+    operation: { operation: { case: 'read', value: { path: '/3/0/0' } } },
+    search: 'meter-',
+  });
+  assert.ok((started.campaign?.total ?? 0n) >= 3n);
+  await until(async () => {
+    const { campaign } = await bench.client.getCampaign({ campaignId: 'read-all' });
+    return (campaign?.succeeded ?? 0n) >= 3n;
+  });
+  const { results } = await bench.client.listCampaignResults({ campaignId: 'read-all' });
+  assert.match(results[0]?.senmlJson ?? '', /sefleet/);
+  const again = await bench.client.startCampaign({
+    campaignId: 'read-all',
+    operation: { operation: { case: 'bootstrap', value: {} } },
+  });
+  assert.equal(again.campaign?.campaignId, 'read-all');
+  await bench.client
+    .controlCampaign({ campaignId: 'read-all', action: management.CampaignAction.CANCEL })
+    .catch(() => {});
+  const { campaign } = await bench.client.getCampaign({ campaignId: 'read-all' });
+  assert.ok(campaign?.state !== management.CampaignState.RUNNING);
 });

@@ -1,33 +1,25 @@
 import { join } from 'node:path';
-import { provisioning } from '@sefleet/api';
-import { createModelRegistry, omaModels } from '@sefleet/lwm2m';
-import {
-  APDU_EXCHANGE_MODEL,
-  createBootstrapServer,
-  createLwm2mServer,
-  SEALED_RECORDS_MODEL,
-} from '@sefleet/lwm2m-coap';
+import type { CoapEndpoint } from '@sefleet/coap';
+import { createBootstrapServer, createLwm2mServer } from '@sefleet/lwm2m-coap';
 import type { BootstrapServer, Lwm2mServer } from '@sefleet/lwm2m-coap';
-import type { NodeRuntime } from '@sefleet/runtime/node';
 import { createNodeRuntime } from '@sefleet/runtime/node';
-import { createGrpcClient } from '@sefleet/service';
-import type { RunningService, ServiceContext, ServiceDescription } from '@sefleet/service';
+import type { RunningService, ServedService, ServiceDescription } from '@sefleet/service';
 import { SecuredListener } from './adapters/coaps/secured-listener.ts';
+import { SessionFile } from './adapters/coaps/session-file.ts';
+import { DeviceAccess } from './adapters/grpc/device-access.ts';
 import { serveDeviceManagement } from './adapters/grpc/device-management.ts';
-import { MqttPublisher } from './adapters/mqtt/mqtt-publisher.ts';
 import { bootstrapConfigurationFor } from './adapters/provisioning/bootstrap-configurations.ts';
-import { CredentialDirectory } from './adapters/provisioning/credential-directory.ts';
 import { ApduDoor } from './domain/apdu-door.ts';
-import { DeviceReports } from './domain/device-reports.ts';
-import { EventJournal } from './domain/event-journal.ts';
-import { RecordForwarder } from './domain/record-forwarder.ts';
+import { Campaigns } from './domain/campaigns/campaigns.ts';
+import { FirmwareImages } from './domain/campaigns/firmware-images.ts';
+import { FirmwareRollout } from './domain/campaigns/firmware-rollout.ts';
+import { OperationRunner } from './domain/campaigns/operation-runner.ts';
 import { RegistrationList } from './domain/registration-list.ts';
 import { Statistics } from './domain/statistics.ts';
 import { EVENTS } from './events.ts';
+import { openSharedParts } from './parts.ts';
+import type { Lwm2mServiceContext, SharedParts } from './parts.ts';
 import { LWM2M_SERVER_SETTINGS } from './settings.ts';
-import { SqliteStore } from './store/sqlite-store.ts';
-
-type Context = ServiceContext<typeof LWM2M_SERVER_SETTINGS>;
 
 /** The LwM2M management server and the bootstrap server, with the northbound interface of both. */
 export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTINGS> = {
@@ -35,56 +27,41 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
   settings: LWM2M_SERVER_SETTINGS,
   start: async (context): Promise<RunningService> => {
     const runtime = createNodeRuntime();
-    const parts = openParts(context, runtime);
-    const { store, publisher, credentials } = parts;
-    const { server, management } = await startManagement(context, runtime, parts);
-    const { server: bootstrapServer, listener: bootstrap } = await startBootstrap(context, runtime, parts);
+    const parties: { campaigns?: Campaigns } = {};
+    const parts = await openSharedParts(context, runtime, (endpoint) =>
+      parties.campaigns?.deviceHeard(endpoint),
+    );
+    const images = new FirmwareImages();
+    const { server, management } = await startManagement(context, parts, images);
+    const { server: bootstrapServer, listener: bootstrap } = await startBootstrap(context, parts);
+    const campaigns = createCampaigns(context, parts, server, images);
+    parties.campaigns = campaigns;
+    await campaigns.resume();
     const sources = [management, bootstrap, counted(server), counted(bootstrapServer)];
-    const statistics = new Statistics(server, store, context.log, sources);
-    const door = new ApduDoor(server, runtime.timers);
-    const list = new RegistrationList(server, runtime.clock);
-    const { models, journal } = parts;
+    const statistics = new Statistics(server, parts.store, context.log, sources);
     return {
-      grpc: [serveDeviceManagement({ server, models, list, door, journal, statistics })],
+      grpc: [serveNorthbound(parts, server, campaigns, statistics)],
       ready: { lwm2mPort: management.port, bootstrapPort: bootstrap.port },
       stop: async () => {
+        campaigns.stop();
+        // Devices keep their sessions over a restart; without this they would be told that it is over.
+        sessionFile(context).save(management.dtls.exportSessions());
         await Promise.all([bootstrapServer.close(), server.close()]);
-        await publisher.close();
-        await store.close();
-        credentials.close();
+        await parts.publisher.close();
+        await parts.store.close();
+        parts.credentials.close();
         runtime.close();
       },
     };
   },
 };
 
-type Parts = ReturnType<typeof openParts>;
-
-/** What both servers share. */
-function openParts({ settings, log, tls, dataFolder }: Context, runtime: NodeRuntime) {
-  const store = new SqliteStore(join(dataFolder, 'state.sqlite'), runtime.timers, (error) =>
-    log.emit(EVENTS.storeFailed, { error }),
-  );
-  const credentials = createGrpcClient(provisioning.CredentialService, settings.provisioningTarget, tls);
-  const publisher = new MqttPublisher(settings.mqttUrl, tls, settings.maxPublishing, log);
-  const journal = new EventJournal(Buffer.from(runtime.rng.bytes(6)).toString('base64url'));
-  const forwarder = new RecordForwarder(publisher, (name, by) => log.count(name, by));
-  return {
-    store,
-    credentials,
-    publisher,
-    journal,
-    models: createModelRegistry([APDU_EXCHANGE_MODEL, SEALED_RECORDS_MODEL], omaModels()),
-    directory: new CredentialDirectory(credentials, runtime, log),
-    reports: new DeviceReports({ log, journal, forwarder, store, clock: runtime.clock }),
-  };
-}
-
 async function startManagement(
-  { settings, log }: Context,
-  runtime: NodeRuntime,
-  { models, store, reports, directory }: Parts,
+  context: Lwm2mServiceContext,
+  { runtime, models, store, reports, directory }: SharedParts,
+  images: FirmwareImages,
 ): Promise<{ readonly server: Lwm2mServer; readonly management: SecuredListener }> {
+  const { settings, log } = context;
   const { address, awakeTimeMs, operationTimeoutMs } = settings;
   const parties: { server?: Lwm2mServer } = {};
   const management = await SecuredListener.bind({
@@ -99,28 +76,48 @@ async function startManagement(
     account: 'management',
     peerGone: (peer) => parties.server?.peerGone(peer),
   });
-  const { authoriser } = management;
   const server = createLwm2mServer({
     runtime,
     models,
     store,
-    authoriser,
     awakeTimeMs,
     operationTimeoutMs,
+    authoriser: management.authoriser,
     consumer: reports,
     events: reports.serverEvents,
+    resources: (request) => images.handle(request),
   });
   parties.server = server;
   await server.restore();
-  log.emit(EVENTS.restored, { registrations: server.size });
-  server.listen((handler) => management.connect(handler));
+  const coap = server.listen((handler) => management.connect(handler));
+  adoptSessions(context, server, management, coap);
   return { server, management };
 }
 
+/** Sessions that were open when the service was stopped go on. */
+function adoptSessions(
+  context: Lwm2mServiceContext,
+  server: Lwm2mServer,
+  { dtls }: SecuredListener,
+  coap: CoapEndpoint,
+): void {
+  const { log } = context;
+  const saved = sessionFile(context).take();
+  const peers = saved === undefined ? [] : dtls.importSessions(saved);
+  log.emit(EVENTS.restored, { registrations: server.size, sessions: peers.length });
+  for (const peer of peers) {
+    // A device whose credential cannot be looked up now is known again when it speaks.
+    void server.adopt(coap, peer).catch(() => log.count('sessions.notAdopted'));
+  }
+}
+
+function sessionFile({ dataFolder, tls }: Lwm2mServiceContext): SessionFile {
+  return new SessionFile(join(dataFolder, 'sessions.sealed'), tls.privateKey);
+}
+
 async function startBootstrap(
-  { settings, log }: Context,
-  runtime: NodeRuntime,
-  { models, credentials, reports, directory }: Parts,
+  { settings, log }: Lwm2mServiceContext,
+  { runtime, models, credentials, reports, directory }: SharedParts,
 ): Promise<{ readonly server: BootstrapServer; readonly listener: SecuredListener }> {
   const listener = await SecuredListener.bind({
     runtime,
@@ -134,15 +131,46 @@ async function startBootstrap(
     account: 'bootstrap',
     peerGone: () => {},
   });
+  const shards = settings.shards.split(/\s+/).filter((uri) => uri !== '');
   const server = createBootstrapServer({
     runtime,
     models,
     authoriser: listener.authoriser,
-    configurationFor: ({ endpoint }) => bootstrapConfigurationFor(credentials, endpoint),
+    configurationFor: ({ endpoint }) => bootstrapConfigurationFor(credentials, endpoint, shards),
     events: reports.bootstrapEvents,
   });
   server.listen((handler) => listener.connect(handler));
   return { server, listener };
+}
+
+function createCampaigns(
+  { settings }: Lwm2mServiceContext,
+  { models, store, runtime }: SharedParts,
+  server: Lwm2mServer,
+  images: FirmwareImages,
+): Campaigns {
+  const firmware = new FirmwareRollout(server, images, runtime.timers, settings.publicUri);
+  return new Campaigns({ server, store, runtime, runner: new OperationRunner(models, firmware) });
+}
+
+function serveNorthbound(
+  { gatekeeper, models, store, journal, runtime }: SharedParts,
+  server: Lwm2mServer,
+  campaigns: Campaigns,
+  statistics: Statistics,
+): ServedService {
+  return serveDeviceManagement({
+    server,
+    models,
+    store,
+    journal,
+    campaigns,
+    statistics,
+    audit: store,
+    access: new DeviceAccess(server, gatekeeper),
+    door: new ApduDoor(server, runtime.timers),
+    list: new RegistrationList(server, runtime.clock),
+  });
 }
 
 function counted(server: Lwm2mServer | BootstrapServer): { counters(): ReadonlyMap<string, number> } {

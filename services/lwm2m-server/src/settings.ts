@@ -29,6 +29,43 @@ export const LWM2M_SERVER_SETTINGS = {
     pattern: /^mqtts?:\/\/.+/,
     expected: 'an mqtts or mqtt URL',
   }),
+  publicUri: textSetting({
+    env: 'SEFLEET_LWM2M_URI',
+    doc: 'where devices reach the management server, for firmware that they fetch',
+    default: 'coaps://127.0.0.1:5684',
+    pattern: /^coaps?:\/\/.+/,
+    expected: 'a coaps URI',
+  }),
+  shards: textSetting({
+    env: 'SEFLEET_LWM2M_SHARDS',
+    doc: 'URIs of management servers, blank between them, that the bootstrap server spreads devices over; empty: the one that provisioning names',
+    default: '',
+    pattern: /^(coaps?:\/\/\S+(\s+|$))*$/,
+    expected: 'coaps URIs with blanks between them',
+  }),
+  accessFile: textSetting({
+    env: 'SEFLEET_LWM2M_ACCESS',
+    doc: "JSON file with what each caller's certificate allows; empty: our own services may do everything, others nothing",
+    default: '',
+  }),
+  modelFolder: textSetting({
+    env: 'SEFLEET_LWM2M_MODELS',
+    doc: 'folder with object definitions (DDF XML) beside those of the OMA registry',
+    default: '',
+  }),
+  databaseUrl: textSetting({
+    env: 'DATABASE_URL',
+    doc: 'PostgreSQL database for registrations and campaigns; empty: a SQLite file',
+    default: '',
+    secret: true,
+  }),
+  databaseSchema: textSetting({
+    env: 'SEFLEET_LWM2M_SCHEMA',
+    doc: 'PostgreSQL schema of this server; shards have one each',
+    default: 'lwm2m_server',
+    pattern: /^[a-z_][a-z0-9_]{0,62}$/,
+    expected: 'a lower-case identifier',
+  }),
   maxPublishing: integerSetting({
     env: 'SEFLEET_LWM2M_MAX_PUBLISHING',
     doc: 'Sends that wait for the broker at once; further ones are answered 5.03',

@@ -27,6 +27,12 @@ export interface Lwm2mServer {
   /** Every registered device, in no order. */
   devices(): Iterable<RegisteredDevice>;
   readonly size: number;
+  /**
+   * Takes a session over that was made before this server ran: its device can be sent to without having spoken.
+   *
+   * @returns false when the peer's credential belongs to no registered device
+   */
+  adopt(coap: CoapEndpoint, peer: Peer): Promise<boolean>;
   /** To be called when the channel lost a peer: what waits for it fails at once instead of timing out. */
   peerGone(peer: Peer): void;
   /** Counters since the start, by name. */

@@ -122,6 +122,10 @@ class ManagementServer implements Lwm2mServer {
     for (const device of this.#table.values()) yield new DeviceClient(device, this.#clientParts);
   }
 
+  async adopt(coap: CoapEndpoint, peer: Peer): Promise<boolean> {
+    return (await this.#deviceByCredential(coap, peer)) !== undefined;
+  }
+
   peerGone(peer: Peer): void {
     const device = this.#table.byPeer(peer.key);
     if (device !== undefined) this.#table.disconnect(device);
@@ -174,7 +178,7 @@ class ManagementServer implements Lwm2mServer {
       case '.well-known':
         return wellKnown(request, WELL_KNOWN);
       default:
-        return { code: CODE.NOT_FOUND };
+        return this.#options.resources?.(request) ?? { code: CODE.NOT_FOUND };
     }
   }
 
@@ -182,7 +186,10 @@ class ManagementServer implements Lwm2mServer {
     const moved = this.#table.connect(device, { coap, peer });
     this.#presence.heard(device);
     // A new session knows nothing of the observations made on the one before.
-    if (moved) this.#renewObservations(device);
+    if (moved) {
+      this.#renewObservations(device);
+      this.#options.events?.connected?.(device.registration);
+    }
     return moved;
   }
 

@@ -1,3 +1,4 @@
+import type { CoapReply, CoapRequest } from '@sefleet/coap';
 import type { Peer } from '@sefleet/runtime';
 import type { Lwm2mEntry, ModelRegistry } from '@sefleet/lwm2m';
 import type { Runtime } from '@sefleet/runtime';
@@ -46,6 +47,8 @@ export interface Lwm2mServerEvents {
   updated?(registration: Registration): void;
   deregistered?(registration: Registration): void;
   expired?(registration: Registration): void;
+  /** A device was heard on a connection that is new to the server. */
+  connected?(registration: Registration): void;
   /** A queue-mode device's awake time is over (Core §6.5). */
   sleeping?(registration: Registration): void;
   /** A queue-mode device was heard of again. */
@@ -84,6 +87,8 @@ export interface Lwm2mServerOptions {
   /** Default: nothing survives. */
   readonly store?: Lwm2mServerStore;
   readonly events?: Lwm2mServerEvents;
+  /** Resources beside those of LwM2M, for example firmware images; undefined answers 4.04. */
+  readonly resources?: (request: CoapRequest) => CoapReply | Promise<CoapReply> | undefined;
   readonly limits?: Partial<Lwm2mServerLimits>;
   /**
    * How long a queue-mode device listens after its last message, in milliseconds. Default 93,000: CoAP's

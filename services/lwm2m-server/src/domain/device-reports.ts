@@ -9,7 +9,7 @@ import type {
 import type { Lwm2mEntry } from '@sefleet/lwm2m';
 import type { Clock } from '@sefleet/runtime';
 import { EVENTS } from '../events.ts';
-import type { ServerStore } from '../store/server-store.ts';
+import type { BootstrapStore } from './bootstrap-store.ts';
 import type { DeviceEventType, EventJournal } from './event-journal.ts';
 import type { RecordForwarder } from './record-forwarder.ts';
 
@@ -18,8 +18,10 @@ export interface DeviceReportParts {
   readonly log: EventLog;
   readonly journal: EventJournal;
   readonly forwarder: RecordForwarder;
-  readonly store: Pick<ServerStore, 'saveBootstrap'>;
+  readonly store: BootstrapStore;
   readonly clock: Clock;
+  /** A device can be sent to again. */
+  readonly heard: (endpoint: string) => void;
 }
 
 const NO_ENTRIES: readonly Lwm2mEntry[] = [];
@@ -38,40 +40,47 @@ export class DeviceReports implements ReportConsumer {
 
   async send(registration: Registration, entries: readonly Lwm2mEntry[]): Promise<SendVerdict> {
     const verdict = await this.#parts.forwarder.forward(registration, entries);
-    if (verdict.kind === 'accepted') this.#note('send', registration.endpoint, '', entries);
+    if (verdict.kind === 'accepted') this.#note('send', registration, '', entries);
     return verdict;
   }
 
   notification(registration: Registration, paths: readonly string[], entries: readonly Lwm2mEntry[]): void {
-    this.#note('notification', registration.endpoint, paths.join(' '), entries);
+    this.#note('notification', registration, paths.join(' '), entries);
     // A notification was acknowledged before it came here, so what the broker does not take is lost, and counted.
     void this.#parts.forwarder.forward(registration, entries);
   }
 
   #createServerEvents(): Lwm2mServerEvents {
-    const { log } = this.#parts;
+    const { log, heard } = this.#parts;
     return {
-      registered: ({ endpoint, kind }) => {
+      registered: (registration) => {
+        const { endpoint, kind } = registration;
         log.emit(EVENTS.registered, { endpoint, kind });
-        this.#note('registered', endpoint);
+        this.#note('registered', registration);
+        heard(endpoint);
       },
-      updated: ({ endpoint }) => {
+      updated: (registration) => {
         log.count('registration.updated');
-        this.#note('updated', endpoint);
+        this.#note('updated', registration);
+        heard(registration.endpoint);
       },
-      deregistered: ({ endpoint }) => {
-        log.emit(EVENTS.deregistered, { endpoint });
-        this.#note('deregistered', endpoint);
+      deregistered: (registration) => {
+        log.emit(EVENTS.deregistered, { endpoint: registration.endpoint });
+        this.#note('deregistered', registration);
       },
-      expired: ({ endpoint }) => {
-        log.emit(EVENTS.expired, { endpoint });
-        this.#note('expired', endpoint);
+      expired: (registration) => {
+        log.emit(EVENTS.expired, { endpoint: registration.endpoint });
+        this.#note('expired', registration);
       },
-      sleeping: ({ endpoint }) => {
+      connected: ({ endpoint }) => heard(endpoint),
+      sleeping: (registration) => {
         log.count('device.sleeping');
-        this.#note('sleeping', endpoint);
+        this.#note('sleeping', registration);
       },
-      awake: () => log.count('device.awake'),
+      awake: ({ endpoint }) => {
+        log.count('device.awake');
+        heard(endpoint);
+      },
       refused: ({ address }, reason, endpoint) => log.emit(EVENTS.refused, { address, reason, endpoint }),
     };
   }
@@ -82,7 +91,7 @@ export class DeviceReports implements ReportConsumer {
       finished: ({ endpoint, kind = '' }, durationMs) => {
         log.emit(EVENTS.bootstrapped, { endpoint, kind, durationMs: Math.round(durationMs) });
         store.saveBootstrap(endpoint, kind, clock.wallMs());
-        this.#note('bootstrapped', endpoint);
+        this.#note('bootstrapped', { endpoint, kind });
       },
       failed: ({ endpoint }, error) => log.emit(EVENTS.bootstrapFailed, { endpoint, error }),
       refused: ({ address }, reason, endpoint) =>
@@ -90,7 +99,12 @@ export class DeviceReports implements ReportConsumer {
     };
   }
 
-  #note(type: DeviceEventType, endpoint: string, path = '', entries = NO_ENTRIES): void {
-    this.#parts.journal.append({ type, endpoint, path, entries, atMs: this.#parts.clock.wallMs() });
+  #note(
+    type: DeviceEventType,
+    { endpoint, kind }: { readonly endpoint: string; readonly kind: string },
+    path = '',
+    entries = NO_ENTRIES,
+  ): void {
+    this.#parts.journal.append({ type, endpoint, kind, path, entries, atMs: this.#parts.clock.wallMs() });
   }
 }

@@ -16,6 +16,8 @@ export type DeviceEventType =
 export interface DeviceEvent {
   readonly type: DeviceEventType;
   readonly endpoint: string;
+  /** Kind of the device. */
+  readonly kind: string;
   readonly atMs: number;
   /** Paths of a notification, blank between them; empty for the other types. */
   readonly path: string;

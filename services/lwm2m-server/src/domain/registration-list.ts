@@ -7,6 +7,8 @@ export interface RegistrationFilter {
   readonly kind: string;
   /** Part of the endpoint name; empty: every name. */
   readonly search: string;
+  /** What else a device has to be; without it every one. */
+  readonly visible?: (device: RegisteredDevice) => boolean;
 }
 
 /** One page. */
@@ -39,15 +41,23 @@ export class RegistrationList {
     let total = 0;
     let more = false;
     for (const endpoint of this.#sorted()) {
-      if (filter.search !== '' && !endpoint.includes(filter.search)) continue;
       const device = this.#server.find(endpoint);
-      if (device === undefined || (filter.kind !== '' && device.registration.kind !== filter.kind)) continue;
+      if (device === undefined || !passes(device, filter)) continue;
       total++;
       if (endpoint <= after) continue;
       if (devices.length < size) devices.push(device);
       else more = true;
     }
     return { devices, total, next: more ? devices.at(-1)?.registration.endpoint : undefined };
+  }
+
+  /** Endpoint names of all that the filter lets through. */
+  endpoints(filter: RegistrationFilter): readonly string[] {
+    const found: string[] = [];
+    for (const device of this.#server.devices()) {
+      if (passes(device, filter)) found.push(device.registration.endpoint);
+    }
+    return found.toSorted();
   }
 
   #sorted(): readonly string[] {
@@ -61,4 +71,10 @@ export class RegistrationList {
     }
     return this.#order;
   }
+}
+
+function passes(device: RegisteredDevice, { kind, search, visible }: RegistrationFilter): boolean {
+  const { registration } = device;
+  if (search !== '' && !registration.endpoint.includes(search)) return false;
+  return (kind === '' || registration.kind === kind) && visible?.(device) !== false;
 }

@@ -1,6 +1,6 @@
 import type { EventLog } from '@sefleet/observability';
 import type { Lwm2mServer } from '@sefleet/lwm2m-coap';
-import type { ServerStore } from '../store/server-store.ts';
+import type { BootstrapStore } from './bootstrap-store.ts';
 
 /** Counts of one kind of device. */
 export interface KindStatistics {
@@ -18,23 +18,17 @@ export interface Counted {
 /** Counts devices by kind and gathers every counter of the process. */
 export class Statistics {
   readonly #server: Lwm2mServer;
-  readonly #store: Pick<ServerStore, 'bootstrapCounts' | 'flush'>;
+  readonly #store: BootstrapStore;
   readonly #sources: readonly Counted[];
 
-  constructor(
-    server: Lwm2mServer,
-    store: Pick<ServerStore, 'bootstrapCounts' | 'flush'>,
-    log: EventLog,
-    sources: readonly Counted[],
-  ) {
+  constructor(server: Lwm2mServer, store: BootstrapStore, log: EventLog, sources: readonly Counted[]) {
     this.#server = server;
     this.#store = store;
     this.#sources = [log, ...sources];
   }
 
   async kinds(): Promise<readonly KindStatistics[]> {
-    await this.#store.flush();
-    const bootstrapped = this.#store.bootstrapCounts();
+    const bootstrapped = await this.#store.bootstrapCounts();
     const registered = new Map<string, number>();
     const sleeping = new Map<string, number>();
     for (const device of this.#server.devices()) {

@@ -1,56 +1,47 @@
 import type { AnnouncementTable, Registration } from '@sefleet/lwm2m-coap';
+import type { SqlRow, SqlValue } from './sql-database.ts';
 
-/** A registration as a row: the columns of table `registrations`. */
-export interface RegistrationRow extends Record<string, string | number | null> {
-  readonly endpoint: string;
-  readonly id: string;
-  readonly credential: string;
-  readonly kind: string;
-  readonly version: string;
-  readonly lifetime_seconds: number;
-  readonly binding: string;
-  readonly queue_mode: number;
-  readonly sms_number: string | null;
-  readonly links: string;
-  readonly registered_at_ms: number;
-  readonly updated_at_ms: number;
+/** Values of `saveRegistration`. */
+export function registrationValues(registration: Registration): readonly SqlValue[] {
+  const { endpoint, id, credential, kind, version, lifetimeSeconds, binding, announcement } = registration;
+  return [
+    endpoint,
+    id,
+    credential,
+    kind,
+    version,
+    lifetimeSeconds,
+    binding,
+    Number(registration.queueMode),
+    registration.smsNumber ?? null,
+    announcement.links,
+    Math.round(registration.registeredAtMs),
+    Math.round(registration.updatedAtMs),
+  ];
 }
 
-export function toRow(registration: Registration): RegistrationRow {
-  return {
-    endpoint: registration.endpoint,
-    id: registration.id,
-    credential: registration.credential,
-    kind: registration.kind,
-    version: registration.version,
-    lifetime_seconds: registration.lifetimeSeconds,
-    binding: registration.binding,
-    queue_mode: Number(registration.queueMode),
-    sms_number: registration.smsNumber ?? null,
-    links: registration.announcement.links,
-    registered_at_ms: Math.round(registration.registeredAtMs),
-    updated_at_ms: Math.round(registration.updatedAtMs),
-  };
+/** Values of `touchRegistration`. */
+export function touchValues(registration: Registration): readonly SqlValue[] {
+  const { endpoint, id, lifetimeSeconds, binding, queueMode, smsNumber, announcement, updatedAtMs } =
+    registration;
+  const changed = [lifetimeSeconds, binding, Number(queueMode), smsNumber ?? null, announcement.links];
+  return [...changed, Math.round(updatedAtMs), endpoint, id];
 }
 
-/** A registration from a row that {@link toRow} made; drivers differ in how they type integers. */
-export function fromRow(
-  row: Readonly<Record<string, unknown>>,
-  announcements: AnnouncementTable,
-): Registration {
-  const text = (name: string): string => String(row[name]);
+/** A registration from its row. */
+export function toRegistration(row: SqlRow, announcements: AnnouncementTable): Registration {
   const smsNumber = row['sms_number'];
   return {
-    endpoint: text('endpoint'),
-    id: text('id'),
-    credential: text('credential'),
-    kind: text('kind'),
-    version: text('version'),
+    endpoint: String(row['endpoint']),
+    id: String(row['id']),
+    credential: String(row['credential']),
+    kind: String(row['kind']),
+    version: String(row['version']),
     lifetimeSeconds: Number(row['lifetime_seconds']),
-    binding: text('binding'),
+    binding: String(row['binding']),
     queueMode: Number(row['queue_mode']) === 1,
     smsNumber: typeof smsNumber === 'string' ? smsNumber : undefined,
-    announcement: announcements.parse(new TextEncoder().encode(text('links'))),
+    announcement: announcements.parse(new TextEncoder().encode(String(row['links']))),
     registeredAtMs: Number(row['registered_at_ms']),
     updatedAtMs: Number(row['updated_at_ms']),
   };

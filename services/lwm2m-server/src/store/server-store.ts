@@ -1,10 +1,9 @@
 import type { Lwm2mServerStore } from '@sefleet/lwm2m-coap';
+import type { AuditStore } from '../domain/audit-record.ts';
+import type { BootstrapStore } from '../domain/bootstrap-store.ts';
+import type { CampaignStore } from '../domain/campaigns/campaign.ts';
 
-/** Everything that the service keeps: what the LwM2M server needs, and which devices were bootstrapped. */
-export interface ServerStore extends Lwm2mServerStore {
-  /** Notes that a device's bootstrap was finished. */
-  saveBootstrap(endpoint: string, kind: string, atMs: number): void;
-  /** Devices that were bootstrapped at least once, by kind. */
-  bootstrapCounts(): ReadonlyMap<string, number>;
+/** Everything that the service keeps. */
+export interface ServerStore extends Lwm2mServerStore, BootstrapStore, CampaignStore, AuditStore {
   close(): Promise<void>;
 }

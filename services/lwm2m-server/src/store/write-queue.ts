@@ -1,61 +1,56 @@
 import type { Timers } from '@sefleet/runtime';
-
-/** One change to be written. */
-export interface Write {
-  /** Of several writes with one key that wait together only the last counts; empty: all count. */
-  readonly key: string;
-  apply(): void;
-}
+import type { SqlDatabase, SqlStatement } from './sql-database.ts';
 
 /** Writes wait this long for company: one transaction for all costs about as much as one for each. */
 const GATHER_MS = 8;
 
-/** Gathers changes into transactions: group commit. */
+/** Gathers changes into transactions: group commit, in the order of their coming. */
 export class WriteQueue {
+  readonly #database: SqlDatabase;
   readonly #timers: Timers;
-  readonly #commit: (writes: readonly Write[]) => void;
   readonly #onFailure: (error: unknown) => void;
-  #waiting: Write[] = [];
+  #waiting: SqlStatement[] = [];
   #keyed = new Map<string, number>();
   #batch: PromiseWithResolvers<void> | undefined;
+  #running: Promise<void> = Promise.resolve();
 
-  /**
-   * @param commit writes all in one transaction, or throws
-   * @param onFailure told when it threw; the writes are lost, and those who wait for them are told too
-   */
-  constructor(
-    timers: Timers,
-    commit: (writes: readonly Write[]) => void,
-    onFailure: (error: unknown) => void,
-  ) {
+  /** @param onFailure told when a transaction failed; its changes are lost, and those who wait for them are told too */
+  constructor(database: SqlDatabase, timers: Timers, onFailure: (error: unknown) => void) {
+    this.#database = database;
     this.#timers = timers;
-    this.#commit = commit;
     this.#onFailure = onFailure;
   }
 
-  /** Takes a change; resolves when it is durable. */
-  push(write: Write): Promise<void> {
-    const known = write.key === '' ? undefined : this.#keyed.get(write.key);
-    if (known !== undefined) this.#waiting[known] = write;
+  /**
+   * Takes a change; resolves when it is durable.
+   *
+   * @param key of several changes with one key that wait together only the last counts; without one all count
+   */
+  push(statement: SqlStatement, key?: string): Promise<void> {
+    const known = key === undefined ? undefined : this.#keyed.get(key);
+    if (known !== undefined) this.#waiting[known] = statement;
     else {
-      if (write.key !== '') this.#keyed.set(write.key, this.#waiting.length);
-      this.#waiting.push(write);
+      if (key !== undefined) this.#keyed.set(key, this.#waiting.length);
+      this.#waiting.push(statement);
     }
     return this.#scheduled().promise;
   }
 
-  /** Resolves when everything that was pushed is durable. */
-  flush(): Promise<void> {
-    const batch = this.#batch;
-    if (batch === undefined) return Promise.resolve();
+  /** As {@link WriteQueue.push} for changes that nobody waits for: `onFailure` tells of their failure. */
+  put(statement: SqlStatement, key?: string): void {
+    void this.push(statement, key);
+  }
+
+  /** Resolves when everything that was pushed is durable or has failed. */
+  async flush(): Promise<void> {
     this.#run();
-    return batch.promise;
+    await this.#running;
   }
 
   #scheduled(): PromiseWithResolvers<void> {
     if (this.#batch === undefined) {
       this.#batch = Promise.withResolvers<void>();
-      // Not everybody waits for a write, and a failure is told to `onFailure` anyway.
+      // Not everybody waits for a write.
       this.#batch.promise.catch(() => {});
       this.#timers.after(GATHER_MS, () => this.#run());
     }
@@ -65,16 +60,18 @@ export class WriteQueue {
   #run(): void {
     const batch = this.#batch;
     if (batch === undefined) return;
-    const writes = this.#waiting;
+    const statements = this.#waiting;
     this.#batch = undefined;
     this.#waiting = [];
     this.#keyed = new Map();
-    try {
-      this.#commit(writes);
-      batch.resolve();
-    } catch (error) {
-      this.#onFailure(error);
-      batch.reject(error);
-    }
+    this.#running = this.#running.then(async () => {
+      try {
+        await this.#database.write(statements);
+        batch.resolve();
+      } catch (error) {
+        this.#onFailure(error);
+        batch.reject(error);
+      }
+    });
   }
 }

@@ -1,68 +1,76 @@
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { management } from '@sefleet/api';
-import type { ModelRegistry } from '@sefleet/lwm2m';
 import type { Lwm2mServer } from '@sefleet/lwm2m-coap';
 import { serve } from '@sefleet/service';
 import type { ServedService, ServiceImplementation } from '@sefleet/service';
 import type { ApduDoor } from '../../domain/apdu-door.ts';
-import type { EventJournal } from '../../domain/event-journal.ts';
-import type { RegistrationList } from '../../domain/registration-list.ts';
+import type { AuditStore } from '../../domain/audit-record.ts';
+import type { EventJournal, JournalItem } from '../../domain/event-journal.ts';
 import type { Statistics } from '../../domain/statistics.ts';
-import { serviceError } from '../../errors.ts';
 import { apduOperations } from './apdu-channel.ts';
+import { campaignOperations } from './campaign-operations.ts';
+import type { CampaignCallParts } from './campaign-operations.ts';
 import { kindName, kindOf } from './device-kind.ts';
-import { deviceOperations } from './device-operations.ts';
+import { compositeOperations, singleOperations } from './device-operations.ts';
 import { toEventMessage, toEventTypes } from './event-message.ts';
+import { fromPageToken, pageSizeOf, toPageToken } from './paging.ts';
 import { toRegistrationMessage } from './registration-message.ts';
 
 /** What the northbound interface works with. */
-export interface DeviceManagementParts {
+export interface DeviceManagementParts extends CampaignCallParts {
   readonly server: Lwm2mServer;
-  readonly models: ModelRegistry;
-  readonly list: RegistrationList;
   readonly door: ApduDoor;
   readonly journal: EventJournal;
   readonly statistics: Statistics;
+  readonly audit: AuditStore;
 }
 
-const PAGE_SIZE = 100;
-const PAGE_SIZE_MAX = 1000;
+type Service = ServiceImplementation<typeof management.DeviceManagementService>;
 
 /** DeviceManagementService. */
 export function serveDeviceManagement(parts: DeviceManagementParts): ServedService {
-  const { server, models, journal } = parts;
+  const { access, models } = parts;
   return serve(management.DeviceManagementService, {
     ...registrationQueries(parts),
-    ...deviceOperations(server, models),
-    ...apduOperations(parts.door),
-    watchEvents: async function* ({ resumeToken, types }, { signal }) {
-      for await (const item of journal.read(resumeToken, toEventTypes(types), signal)) {
-        yield toEventMessage(item, models);
-      }
-    },
+    ...observability(parts),
+    ...singleOperations(access, models),
+    ...compositeOperations(access, models),
+    ...apduOperations(access, parts.door),
+    ...campaignOperations(parts),
   });
 }
 
-type Queries = Pick<
-  ServiceImplementation<typeof management.DeviceManagementService>,
-  'listRegistrations' | 'getRegistration' | 'getStatistics'
->;
-
-function registrationQueries({ server, list, statistics }: DeviceManagementParts): Queries {
+function registrationQueries({
+  access,
+  list,
+}: DeviceManagementParts): Pick<Service, 'listRegistrations' | 'getRegistration'> {
   return {
-    listRegistrations: ({ pageSize, pageToken, kind, search }) => {
-      if (pageSize > PAGE_SIZE_MAX) {
-        throw serviceError('LWM2M_REQUEST_INVALID', `page_size is 1 to ${PAGE_SIZE_MAX}`);
-      }
-      const size = pageSize === 0 ? PAGE_SIZE : pageSize;
-      const page = list.page(fromPageToken(pageToken), size, { kind: kindName(kind), search });
+    listRegistrations: ({ pageSize, pageToken, kind, search }, context) => {
+      access.require(context, 'list');
+      const page = list.page(fromPageToken(pageToken), pageSizeOf(pageSize), {
+        kind: kindName(kind),
+        search,
+        visible: ({ registration }) => access.allows(context, 'list', registration),
+      });
       return {
         registrations: page.devices.map(toRegistrationMessage),
         nextPageToken: page.next === undefined ? '' : toPageToken(page.next),
         total: BigInt(page.total),
       };
     },
-    getRegistration: ({ endpoint }) => ({ registration: toRegistrationMessage(server.device(endpoint)) }),
-    getStatistics: async () => {
+    getRegistration: ({ endpoint }, context) => ({
+      registration: toRegistrationMessage(access.device(context, 'list', endpoint)),
+    }),
+  };
+}
+
+function observability(
+  parts: DeviceManagementParts,
+): Pick<Service, 'getStatistics' | 'watchEvents' | 'listAuditRecords'> {
+  const { access, statistics, journal, models, audit } = parts;
+  return {
+    getStatistics: async (_request, context) => {
+      access.require(context, 'statistics');
       const kinds = await statistics.kinds();
       return {
         kinds: kinds.map(({ kind, bootstrapped, registered, sleeping }) => ({
@@ -75,17 +83,22 @@ function registrationQueries({ server, list, statistics }: DeviceManagementParts
         residentMemoryBytes: BigInt(process.memoryUsage.rss()),
       };
     },
+    watchEvents: async function* ({ resumeToken, types }, context) {
+      access.require(context, 'events');
+      const visible = (item: JournalItem): boolean =>
+        item.kind === 'skipped' || access.allows(context, 'events', item.event, pathsOf(item.event));
+      for await (const item of journal.read(resumeToken, toEventTypes(types), context.signal)) {
+        if (visible(item)) yield toEventMessage(item, models);
+      }
+    },
+    listAuditRecords: async ({ pageSize, caller }, context) => {
+      access.require(context, 'audit');
+      const records = await audit.listAudit(pageSizeOf(pageSize), caller);
+      return { records: records.map(({ atMs, ...record }) => ({ ...record, at: timestampFromMs(atMs) })) };
+    },
   };
 }
 
-function toPageToken(endpoint: string): string {
-  return Buffer.from(endpoint, 'utf8').toString('base64url');
-}
-
-function fromPageToken(token: string): string {
-  const endpoint = Buffer.from(token, 'base64url').toString('utf8');
-  if (toPageToken(endpoint) !== token) {
-    throw serviceError('LWM2M_PAGE_TOKEN_INVALID', 'page_token is not one of this service');
-  }
-  return endpoint;
+function pathsOf({ entries }: Extract<JournalItem, { kind: 'event' }>['event']) {
+  return entries.map(({ path }) => path);
 }

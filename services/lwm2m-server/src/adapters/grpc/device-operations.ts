@@ -1,54 +1,105 @@
 import { formatCode } from '@sefleet/coap';
 import type { management } from '@sefleet/api';
-import { isContentFormat } from '@sefleet/lwm2m';
+import { isContentFormat, Lwm2mPath } from '@sefleet/lwm2m';
 import type { ContentFormat, ModelRegistry } from '@sefleet/lwm2m';
-import type { Lwm2mServer, OperationOptions } from '@sefleet/lwm2m-coap';
+import type { OperationOptions } from '@sefleet/lwm2m-coap';
 import type { CallContext, ServiceImplementation } from '@sefleet/service';
+import { callerPath, fromSenmlJson, toSenmlJson } from '../../domain/senml.ts';
 import { serviceError } from '../../errors.ts';
-import { callerPath, fromSenmlJson, toSenmlJson } from './senml.ts';
+import type { DeviceAccess } from './device-access.ts';
 
-type Operations = Pick<
-  ServiceImplementation<typeof management.DeviceManagementService>,
-  'read' | 'write' | 'execute' | 'discover' | 'observe' | 'cancelObservation'
+type Service = ServiceImplementation<typeof management.DeviceManagementService>;
+type SingleOperations = Pick<
+  Service,
+  'read' | 'write' | 'execute' | 'discover' | 'createInstance' | 'deleteInstance' | 'writeAttributes'
+>;
+type CompositeOperations = Pick<
+  Service,
+  'observe' | 'cancelObservation' | 'listObservations' | 'readComposite' | 'writeComposite'
 >;
 
-/** LwM2M operations on one device, for callers. */
-export function deviceOperations(server: Lwm2mServer, models: ModelRegistry): Operations {
+/** LwM2M operations on one node of one device, for callers. */
+export function singleOperations(access: DeviceAccess, models: ModelRegistry): SingleOperations {
   return {
-    read: async ({ endpoint, path, accept }, context) => {
-      const result = await server.device(endpoint).read(callerPath(path), formatOf(accept), bounds(context));
-      return {
-        code: formatCode(result.code),
-        senmlJson: toSenmlJson(result.entries, models),
-        payload: result.payload,
-        contentFormat: result.contentFormat ?? 0,
-      };
+    read: async ({ endpoint, path: text, accept }, context) => {
+      const path = callerPath(text);
+      const result = await access
+        .device(context, 'read', endpoint, [path])
+        .read(path, formatOf(accept), bounds(context));
+      const { payload, contentFormat = 0 } = result;
+      return { ...coded(result), payload, contentFormat, senmlJson: toSenmlJson(result.entries, models) };
     },
     write: async ({ endpoint, path: text, senmlJson, partial }, context) => {
       const path = callerPath(text);
+      const device = access.device(context, 'write', endpoint, [path]);
       const entries = fromSenmlJson(senmlJson, path, models);
-      const mode = partial ? 'update' : 'replace';
-      const { code } = await server.device(endpoint).write(path, entries, mode, bounds(context));
-      return { code: formatCode(code) };
+      return coded(await device.write(path, entries, partial ? 'update' : 'replace', bounds(context)));
     },
     execute: async (request, context) => {
-      const device = server.device(request.endpoint);
-      const { code } = await device.execute(callerPath(request.path), request.arguments, bounds(context));
-      return { code: formatCode(code) };
+      const path = callerPath(request.path);
+      const device = access.device(context, 'execute', request.endpoint, [path]);
+      return coded(await device.execute(path, request.arguments, bounds(context)));
     },
-    discover: async ({ endpoint, path }, context) => {
-      const result = await server.device(endpoint).discover(callerPath(path), bounds(context));
-      return { code: formatCode(result.code), linkFormat: result.linkFormat };
+    discover: async ({ endpoint, path: text }, context) => {
+      const path = callerPath(text);
+      const result = await access
+        .device(context, 'discover', endpoint, [path])
+        .discover(path, bounds(context));
+      return { ...coded(result), linkFormat: result.linkFormat };
     },
-    observe: async ({ endpoint, path }, context) => {
-      const { code } = await server.device(endpoint).observe([callerPath(path)], bounds(context));
-      return { code: formatCode(code) };
+    createInstance: async ({ endpoint, path: text, senmlJson }, context) => {
+      const path = callerPath(text);
+      const device = access.device(context, 'create', endpoint, [path]);
+      const result = await device.create(path, fromSenmlJson(senmlJson, path, models), bounds(context));
+      return { ...coded(result), location: result.location ?? '' };
     },
-    cancelObservation: async ({ endpoint, path }) => {
-      const cancelled = await server.device(endpoint).cancelObservation([callerPath(path)]);
-      return { code: cancelled ? '2.05' : '4.04' };
+    deleteInstance: async ({ endpoint, path: text }, context) => {
+      const path = callerPath(text);
+      return coded(await access.device(context, 'delete', endpoint, [path]).delete(path, bounds(context)));
+    },
+    writeAttributes: async ({ endpoint, path: text, attributes }, context) => {
+      const path = callerPath(text);
+      const device = access.device(context, 'attributes', endpoint, [path]);
+      const wanted = attributes.map(({ name, value }) => [name, value === '' ? null : value] as const);
+      return coded(await device.writeAttributes(path, Object.fromEntries(wanted), bounds(context)));
     },
   };
+}
+
+/** LwM2M operations on several nodes of one device, and observations, for callers. */
+export function compositeOperations(access: DeviceAccess, models: ModelRegistry): CompositeOperations {
+  return {
+    readComposite: async ({ endpoint, paths: texts }, context) => {
+      const paths = texts.map(callerPath);
+      const device = access.device(context, 'read', endpoint, paths);
+      const result = await device.readComposite(paths, bounds(context));
+      return { ...coded(result), senmlJson: toSenmlJson(result.entries, models) };
+    },
+    writeComposite: async ({ endpoint, senmlJson }, context) => {
+      const entries = fromSenmlJson(senmlJson, Lwm2mPath.ROOT, models);
+      const paths = entries.map(({ path }) => path);
+      const device = access.device(context, 'write', endpoint, paths);
+      return coded(await device.writeComposite(entries, bounds(context)));
+    },
+    observe: async ({ endpoint, path, furtherPaths }, context) => {
+      const paths = [path, ...furtherPaths].map(callerPath);
+      const device = access.device(context, 'observe', endpoint, paths);
+      return coded(await device.observe(paths, bounds(context)));
+    },
+    cancelObservation: async ({ endpoint, path, furtherPaths }, context) => {
+      const paths = [path, ...furtherPaths].map(callerPath);
+      const cancelled = await access.device(context, 'observe', endpoint, paths).cancelObservation(paths);
+      return { code: cancelled ? '2.05' : '4.04' };
+    },
+    listObservations: ({ endpoint }, context) => {
+      const device = access.device(context, 'observe', endpoint);
+      return { observations: device.observations().map((paths) => ({ paths: [...paths] })) };
+    },
+  };
+}
+
+function coded({ code }: { readonly code: number }): { readonly code: string } {
+  return { code: formatCode(code) };
 }
 
 function bounds({ signal }: CallContext): OperationOptions {

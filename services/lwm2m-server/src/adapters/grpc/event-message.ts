@@ -3,7 +3,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { management } from '@sefleet/api';
 import type { ModelRegistry } from '@sefleet/lwm2m';
 import type { DeviceEventType, JournalItem } from '../../domain/event-journal.ts';
-import { toSenmlJson } from './senml.ts';
+import { toSenmlJson } from '../../domain/senml.ts';
 
 const { EventType } = management;
 

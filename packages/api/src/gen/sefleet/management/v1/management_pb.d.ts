@@ -455,6 +455,13 @@ export declare type ObserveRequest = Message<"sefleet.management.v1.ObserveReque
    * @generated from field: string path = 2;
    */
   path: string;
+
+  /**
+   * More paths make it an Observe-Composite.
+   *
+   * @generated from field: repeated string further_paths = 3;
+   */
+  furtherPaths: string[];
 };
 
 /**
@@ -492,6 +499,11 @@ export declare type CancelObservationRequest = Message<"sefleet.management.v1.Ca
    * @generated from field: string path = 2;
    */
   path: string;
+
+  /**
+   * @generated from field: repeated string further_paths = 3;
+   */
+  furtherPaths: string[];
 };
 
 /**
@@ -515,6 +527,859 @@ export declare type CancelObservationResponse = Message<"sefleet.management.v1.C
  * Use `create(CancelObservationResponseSchema)` to create a new message.
  */
 export declare const CancelObservationResponseSchema: GenMessage<CancelObservationResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.ListObservationsRequest
+ */
+export declare type ListObservationsRequest = Message<"sefleet.management.v1.ListObservationsRequest"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.ListObservationsRequest.
+ * Use `create(ListObservationsRequestSchema)` to create a new message.
+ */
+export declare const ListObservationsRequestSchema: GenMessage<ListObservationsRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.Observation
+ */
+export declare type Observation = Message<"sefleet.management.v1.Observation"> & {
+  /**
+   * One path, or several for an Observe-Composite.
+   *
+   * @generated from field: repeated string paths = 1;
+   */
+  paths: string[];
+};
+
+/**
+ * Describes the message sefleet.management.v1.Observation.
+ * Use `create(ObservationSchema)` to create a new message.
+ */
+export declare const ObservationSchema: GenMessage<Observation>;
+
+/**
+ * @generated from message sefleet.management.v1.ListObservationsResponse
+ */
+export declare type ListObservationsResponse = Message<"sefleet.management.v1.ListObservationsResponse"> & {
+  /**
+   * @generated from field: repeated sefleet.management.v1.Observation observations = 1;
+   */
+  observations: Observation[];
+};
+
+/**
+ * Describes the message sefleet.management.v1.ListObservationsResponse.
+ * Use `create(ListObservationsResponseSchema)` to create a new message.
+ */
+export declare const ListObservationsResponseSchema: GenMessage<ListObservationsResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.CreateInstanceRequest
+ */
+export declare type CreateInstanceRequest = Message<"sefleet.management.v1.CreateInstanceRequest"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+
+  /**
+   * "/3303/7", or "/3303" when the device shall choose the id; the values then have the paths of instance 0.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string senml_json = 3;
+   */
+  senmlJson: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.CreateInstanceRequest.
+ * Use `create(CreateInstanceRequestSchema)` to create a new message.
+ */
+export declare const CreateInstanceRequestSchema: GenMessage<CreateInstanceRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.CreateInstanceResponse
+ */
+export declare type CreateInstanceResponse = Message<"sefleet.management.v1.CreateInstanceResponse"> & {
+  /**
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * Path of the new instance when the device chose its id.
+   *
+   * @generated from field: string location = 2;
+   */
+  location: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.CreateInstanceResponse.
+ * Use `create(CreateInstanceResponseSchema)` to create a new message.
+ */
+export declare const CreateInstanceResponseSchema: GenMessage<CreateInstanceResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.DeleteInstanceRequest
+ */
+export declare type DeleteInstanceRequest = Message<"sefleet.management.v1.DeleteInstanceRequest"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.DeleteInstanceRequest.
+ * Use `create(DeleteInstanceRequestSchema)` to create a new message.
+ */
+export declare const DeleteInstanceRequestSchema: GenMessage<DeleteInstanceRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.DeleteInstanceResponse
+ */
+export declare type DeleteInstanceResponse = Message<"sefleet.management.v1.DeleteInstanceResponse"> & {
+  /**
+   * @generated from field: string code = 1;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.DeleteInstanceResponse.
+ * Use `create(DeleteInstanceResponseSchema)` to create a new message.
+ */
+export declare const DeleteInstanceResponseSchema: GenMessage<DeleteInstanceResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.NotificationAttribute
+ */
+export declare type NotificationAttribute = Message<"sefleet.management.v1.NotificationAttribute"> & {
+  /**
+   * "pmin", "pmax", "gt", "lt", "st", "epmin", "epmax", "edge", "con" or "hqmax".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Empty: the attribute is removed.
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.NotificationAttribute.
+ * Use `create(NotificationAttributeSchema)` to create a new message.
+ */
+export declare const NotificationAttributeSchema: GenMessage<NotificationAttribute>;
+
+/**
+ * @generated from message sefleet.management.v1.WriteAttributesRequest
+ */
+export declare type WriteAttributesRequest = Message<"sefleet.management.v1.WriteAttributesRequest"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: repeated sefleet.management.v1.NotificationAttribute attributes = 3;
+   */
+  attributes: NotificationAttribute[];
+};
+
+/**
+ * Describes the message sefleet.management.v1.WriteAttributesRequest.
+ * Use `create(WriteAttributesRequestSchema)` to create a new message.
+ */
+export declare const WriteAttributesRequestSchema: GenMessage<WriteAttributesRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.WriteAttributesResponse
+ */
+export declare type WriteAttributesResponse = Message<"sefleet.management.v1.WriteAttributesResponse"> & {
+  /**
+   * @generated from field: string code = 1;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.WriteAttributesResponse.
+ * Use `create(WriteAttributesResponseSchema)` to create a new message.
+ */
+export declare const WriteAttributesResponseSchema: GenMessage<WriteAttributesResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.ReadCompositeRequest
+ */
+export declare type ReadCompositeRequest = Message<"sefleet.management.v1.ReadCompositeRequest"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+
+  /**
+   * @generated from field: repeated string paths = 2;
+   */
+  paths: string[];
+};
+
+/**
+ * Describes the message sefleet.management.v1.ReadCompositeRequest.
+ * Use `create(ReadCompositeRequestSchema)` to create a new message.
+ */
+export declare const ReadCompositeRequestSchema: GenMessage<ReadCompositeRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.ReadCompositeResponse
+ */
+export declare type ReadCompositeResponse = Message<"sefleet.management.v1.ReadCompositeResponse"> & {
+  /**
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string senml_json = 2;
+   */
+  senmlJson: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.ReadCompositeResponse.
+ * Use `create(ReadCompositeResponseSchema)` to create a new message.
+ */
+export declare const ReadCompositeResponseSchema: GenMessage<ReadCompositeResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.WriteCompositeRequest
+ */
+export declare type WriteCompositeRequest = Message<"sefleet.management.v1.WriteCompositeRequest"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+
+  /**
+   * Values as SenML JSON, anywhere in the tree.
+   *
+   * @generated from field: string senml_json = 2;
+   */
+  senmlJson: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.WriteCompositeRequest.
+ * Use `create(WriteCompositeRequestSchema)` to create a new message.
+ */
+export declare const WriteCompositeRequestSchema: GenMessage<WriteCompositeRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.WriteCompositeResponse
+ */
+export declare type WriteCompositeResponse = Message<"sefleet.management.v1.WriteCompositeResponse"> & {
+  /**
+   * @generated from field: string code = 1;
+   */
+  code: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.WriteCompositeResponse.
+ * Use `create(WriteCompositeResponseSchema)` to create a new message.
+ */
+export declare const WriteCompositeResponseSchema: GenMessage<WriteCompositeResponse>;
+
+/**
+ * One LwM2M operation, to be made on any device.
+ *
+ * @generated from message sefleet.management.v1.Operation
+ */
+export declare type Operation = Message<"sefleet.management.v1.Operation"> & {
+  /**
+   * @generated from oneof sefleet.management.v1.Operation.operation
+   */
+  operation: {
+    /**
+     * @generated from field: sefleet.management.v1.ReadOperation read = 1;
+     */
+    value: ReadOperation;
+    case: "read";
+  } | {
+    /**
+     * @generated from field: sefleet.management.v1.WriteOperation write = 2;
+     */
+    value: WriteOperation;
+    case: "write";
+  } | {
+    /**
+     * @generated from field: sefleet.management.v1.ExecuteOperation execute = 3;
+     */
+    value: ExecuteOperation;
+    case: "execute";
+  } | {
+    /**
+     * @generated from field: sefleet.management.v1.FirmwareOperation firmware = 4;
+     */
+    value: FirmwareOperation;
+    case: "firmware";
+  } | {
+    /**
+     * Asks the device to bootstrap again (Server object, resource 9).
+     *
+     * @generated from field: sefleet.management.v1.BootstrapOperation bootstrap = 5;
+     */
+    value: BootstrapOperation;
+    case: "bootstrap";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message sefleet.management.v1.Operation.
+ * Use `create(OperationSchema)` to create a new message.
+ */
+export declare const OperationSchema: GenMessage<Operation>;
+
+/**
+ * @generated from message sefleet.management.v1.ReadOperation
+ */
+export declare type ReadOperation = Message<"sefleet.management.v1.ReadOperation"> & {
+  /**
+   * @generated from field: string path = 1;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.ReadOperation.
+ * Use `create(ReadOperationSchema)` to create a new message.
+ */
+export declare const ReadOperationSchema: GenMessage<ReadOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.WriteOperation
+ */
+export declare type WriteOperation = Message<"sefleet.management.v1.WriteOperation"> & {
+  /**
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string senml_json = 2;
+   */
+  senmlJson: string;
+
+  /**
+   * @generated from field: bool partial = 3;
+   */
+  partial: boolean;
+};
+
+/**
+ * Describes the message sefleet.management.v1.WriteOperation.
+ * Use `create(WriteOperationSchema)` to create a new message.
+ */
+export declare const WriteOperationSchema: GenMessage<WriteOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.ExecuteOperation
+ */
+export declare type ExecuteOperation = Message<"sefleet.management.v1.ExecuteOperation"> & {
+  /**
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string arguments = 2;
+   */
+  arguments: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.ExecuteOperation.
+ * Use `create(ExecuteOperationSchema)` to create a new message.
+ */
+export declare const ExecuteOperationSchema: GenMessage<ExecuteOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.FirmwareOperation
+ */
+export declare type FirmwareOperation = Message<"sefleet.management.v1.FirmwareOperation"> & {
+  /**
+   * The signed image. It is written to /5/0/0, or offered under a URI when `pull` is set, and then applied.
+   *
+   * @generated from field: bytes image = 1;
+   */
+  image: Uint8Array;
+
+  /**
+   * @generated from field: bool pull = 2;
+   */
+  pull: boolean;
+};
+
+/**
+ * Describes the message sefleet.management.v1.FirmwareOperation.
+ * Use `create(FirmwareOperationSchema)` to create a new message.
+ */
+export declare const FirmwareOperationSchema: GenMessage<FirmwareOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.BootstrapOperation
+ */
+export declare type BootstrapOperation = Message<"sefleet.management.v1.BootstrapOperation"> & {
+};
+
+/**
+ * Describes the message sefleet.management.v1.BootstrapOperation.
+ * Use `create(BootstrapOperationSchema)` to create a new message.
+ */
+export declare const BootstrapOperationSchema: GenMessage<BootstrapOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.Campaign
+ */
+export declare type Campaign = Message<"sefleet.management.v1.Campaign"> & {
+  /**
+   * @generated from field: string campaign_id = 1;
+   */
+  campaignId: string;
+
+  /**
+   * @generated from field: sefleet.management.v1.CampaignState state = 2;
+   */
+  state: CampaignState;
+
+  /**
+   * @generated from field: uint64 total = 3;
+   */
+  total: bigint;
+
+  /**
+   * @generated from field: uint64 succeeded = 4;
+   */
+  succeeded: bigint;
+
+  /**
+   * @generated from field: uint64 failed = 5;
+   */
+  failed: bigint;
+
+  /**
+   * Devices that it has not come to or is trying again.
+   *
+   * @generated from field: uint64 open = 6;
+   */
+  open: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp started_at = 7;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp ended_at = 8;
+   */
+  endedAt?: Timestamp | undefined;
+
+  /**
+   * Common name of the certificate that started it.
+   *
+   * @generated from field: string started_by = 9;
+   */
+  startedBy: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.Campaign.
+ * Use `create(CampaignSchema)` to create a new message.
+ */
+export declare const CampaignSchema: GenMessage<Campaign>;
+
+/**
+ * @generated from message sefleet.management.v1.StartCampaignRequest
+ */
+export declare type StartCampaignRequest = Message<"sefleet.management.v1.StartCampaignRequest"> & {
+  /**
+   * Chosen by the caller: asking again with the same id gives the campaign that exists.
+   *
+   * @generated from field: string campaign_id = 1;
+   */
+  campaignId: string;
+
+  /**
+   * @generated from field: sefleet.management.v1.Operation operation = 2;
+   */
+  operation?: Operation | undefined;
+
+  /**
+   * Devices by name; without any, all registered ones of `kind` whose names hold `search`.
+   *
+   * @generated from field: repeated string endpoints = 3;
+   */
+  endpoints: string[];
+
+  /**
+   * @generated from field: sefleet.common.v1.DeviceKind kind = 4;
+   */
+  kind: DeviceKind;
+
+  /**
+   * @generated from field: string search = 5;
+   */
+  search: string;
+
+  /**
+   * Devices at a time; 0 means 32.
+   *
+   * @generated from field: uint32 concurrency = 6;
+   */
+  concurrency: number;
+
+  /**
+   * Attempts a device, the first one included; 0 means 3.
+   *
+   * @generated from field: uint32 attempts = 7;
+   */
+  attempts: number;
+
+  /**
+   * Seconds until a device that is asleep or away is given up; 0 means a day.
+   *
+   * @generated from field: uint32 deadline_seconds = 8;
+   */
+  deadlineSeconds: number;
+};
+
+/**
+ * Describes the message sefleet.management.v1.StartCampaignRequest.
+ * Use `create(StartCampaignRequestSchema)` to create a new message.
+ */
+export declare const StartCampaignRequestSchema: GenMessage<StartCampaignRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.StartCampaignResponse
+ */
+export declare type StartCampaignResponse = Message<"sefleet.management.v1.StartCampaignResponse"> & {
+  /**
+   * @generated from field: sefleet.management.v1.Campaign campaign = 1;
+   */
+  campaign?: Campaign | undefined;
+};
+
+/**
+ * Describes the message sefleet.management.v1.StartCampaignResponse.
+ * Use `create(StartCampaignResponseSchema)` to create a new message.
+ */
+export declare const StartCampaignResponseSchema: GenMessage<StartCampaignResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.GetCampaignRequest
+ */
+export declare type GetCampaignRequest = Message<"sefleet.management.v1.GetCampaignRequest"> & {
+  /**
+   * @generated from field: string campaign_id = 1;
+   */
+  campaignId: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.GetCampaignRequest.
+ * Use `create(GetCampaignRequestSchema)` to create a new message.
+ */
+export declare const GetCampaignRequestSchema: GenMessage<GetCampaignRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.GetCampaignResponse
+ */
+export declare type GetCampaignResponse = Message<"sefleet.management.v1.GetCampaignResponse"> & {
+  /**
+   * @generated from field: sefleet.management.v1.Campaign campaign = 1;
+   */
+  campaign?: Campaign | undefined;
+};
+
+/**
+ * Describes the message sefleet.management.v1.GetCampaignResponse.
+ * Use `create(GetCampaignResponseSchema)` to create a new message.
+ */
+export declare const GetCampaignResponseSchema: GenMessage<GetCampaignResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.ListCampaignsRequest
+ */
+export declare type ListCampaignsRequest = Message<"sefleet.management.v1.ListCampaignsRequest"> & {
+};
+
+/**
+ * Describes the message sefleet.management.v1.ListCampaignsRequest.
+ * Use `create(ListCampaignsRequestSchema)` to create a new message.
+ */
+export declare const ListCampaignsRequestSchema: GenMessage<ListCampaignsRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.ListCampaignsResponse
+ */
+export declare type ListCampaignsResponse = Message<"sefleet.management.v1.ListCampaignsResponse"> & {
+  /**
+   * Newest first, at most 100.
+   *
+   * @generated from field: repeated sefleet.management.v1.Campaign campaigns = 1;
+   */
+  campaigns: Campaign[];
+};
+
+/**
+ * Describes the message sefleet.management.v1.ListCampaignsResponse.
+ * Use `create(ListCampaignsResponseSchema)` to create a new message.
+ */
+export declare const ListCampaignsResponseSchema: GenMessage<ListCampaignsResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.ControlCampaignRequest
+ */
+export declare type ControlCampaignRequest = Message<"sefleet.management.v1.ControlCampaignRequest"> & {
+  /**
+   * @generated from field: string campaign_id = 1;
+   */
+  campaignId: string;
+
+  /**
+   * @generated from field: sefleet.management.v1.CampaignAction action = 2;
+   */
+  action: CampaignAction;
+};
+
+/**
+ * Describes the message sefleet.management.v1.ControlCampaignRequest.
+ * Use `create(ControlCampaignRequestSchema)` to create a new message.
+ */
+export declare const ControlCampaignRequestSchema: GenMessage<ControlCampaignRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.ControlCampaignResponse
+ */
+export declare type ControlCampaignResponse = Message<"sefleet.management.v1.ControlCampaignResponse"> & {
+  /**
+   * @generated from field: sefleet.management.v1.Campaign campaign = 1;
+   */
+  campaign?: Campaign | undefined;
+};
+
+/**
+ * Describes the message sefleet.management.v1.ControlCampaignResponse.
+ * Use `create(ControlCampaignResponseSchema)` to create a new message.
+ */
+export declare const ControlCampaignResponseSchema: GenMessage<ControlCampaignResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.CampaignResult
+ */
+export declare type CampaignResult = Message<"sefleet.management.v1.CampaignResult"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+
+  /**
+   * @generated from field: bool done = 2;
+   */
+  done: boolean;
+
+  /**
+   * CoAP code of the device's answer; empty when there was none.
+   *
+   * @generated from field: string code = 3;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string senml_json = 4;
+   */
+  senmlJson: string;
+
+  /**
+   * Error code when the device gave no answer.
+   *
+   * @generated from field: string error = 5;
+   */
+  error: string;
+
+  /**
+   * @generated from field: uint32 attempts = 6;
+   */
+  attempts: number;
+};
+
+/**
+ * Describes the message sefleet.management.v1.CampaignResult.
+ * Use `create(CampaignResultSchema)` to create a new message.
+ */
+export declare const CampaignResultSchema: GenMessage<CampaignResult>;
+
+/**
+ * @generated from message sefleet.management.v1.ListCampaignResultsRequest
+ */
+export declare type ListCampaignResultsRequest = Message<"sefleet.management.v1.ListCampaignResultsRequest"> & {
+  /**
+   * @generated from field: string campaign_id = 1;
+   */
+  campaignId: string;
+
+  /**
+   * 1 to 1000; 0 means 100.
+   *
+   * @generated from field: uint32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: bool only_failed = 4;
+   */
+  onlyFailed: boolean;
+};
+
+/**
+ * Describes the message sefleet.management.v1.ListCampaignResultsRequest.
+ * Use `create(ListCampaignResultsRequestSchema)` to create a new message.
+ */
+export declare const ListCampaignResultsRequestSchema: GenMessage<ListCampaignResultsRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.ListCampaignResultsResponse
+ */
+export declare type ListCampaignResultsResponse = Message<"sefleet.management.v1.ListCampaignResultsResponse"> & {
+  /**
+   * @generated from field: repeated sefleet.management.v1.CampaignResult results = 1;
+   */
+  results: CampaignResult[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.ListCampaignResultsResponse.
+ * Use `create(ListCampaignResultsResponseSchema)` to create a new message.
+ */
+export declare const ListCampaignResultsResponseSchema: GenMessage<ListCampaignResultsResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.AuditRecord
+ */
+export declare type AuditRecord = Message<"sefleet.management.v1.AuditRecord"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 1;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * Common name of the caller's certificate.
+   *
+   * @generated from field: string caller = 2;
+   */
+  caller: string;
+
+  /**
+   * @generated from field: string operation = 3;
+   */
+  operation: string;
+
+  /**
+   * @generated from field: string endpoint = 4;
+   */
+  endpoint: string;
+
+  /**
+   * @generated from field: string path = 5;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.AuditRecord.
+ * Use `create(AuditRecordSchema)` to create a new message.
+ */
+export declare const AuditRecordSchema: GenMessage<AuditRecord>;
+
+/**
+ * @generated from message sefleet.management.v1.ListAuditRecordsRequest
+ */
+export declare type ListAuditRecordsRequest = Message<"sefleet.management.v1.ListAuditRecordsRequest"> & {
+  /**
+   * 1 to 1000; 0 means 100.
+   *
+   * @generated from field: uint32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * Empty: every caller.
+   *
+   * @generated from field: string caller = 2;
+   */
+  caller: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.ListAuditRecordsRequest.
+ * Use `create(ListAuditRecordsRequestSchema)` to create a new message.
+ */
+export declare const ListAuditRecordsRequestSchema: GenMessage<ListAuditRecordsRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.ListAuditRecordsResponse
+ */
+export declare type ListAuditRecordsResponse = Message<"sefleet.management.v1.ListAuditRecordsResponse"> & {
+  /**
+   * @generated from field: repeated sefleet.management.v1.AuditRecord records = 1;
+   */
+  records: AuditRecord[];
+};
+
+/**
+ * Describes the message sefleet.management.v1.ListAuditRecordsResponse.
+ * Use `create(ListAuditRecordsResponseSchema)` to create a new message.
+ */
+export declare const ListAuditRecordsResponseSchema: GenMessage<ListAuditRecordsResponse>;
 
 /**
  * @generated from message sefleet.management.v1.ExchangeApdusRequest
@@ -658,6 +1523,71 @@ export declare type WatchEventsResponse = Message<"sefleet.management.v1.WatchEv
  * Use `create(WatchEventsResponseSchema)` to create a new message.
  */
 export declare const WatchEventsResponseSchema: GenMessage<WatchEventsResponse>;
+
+/**
+ * @generated from enum sefleet.management.v1.CampaignState
+ */
+export enum CampaignState {
+  /**
+   * @generated from enum value: CAMPAIGN_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: CAMPAIGN_STATE_RUNNING = 1;
+   */
+  RUNNING = 1,
+
+  /**
+   * @generated from enum value: CAMPAIGN_STATE_PAUSED = 2;
+   */
+  PAUSED = 2,
+
+  /**
+   * @generated from enum value: CAMPAIGN_STATE_ENDED = 3;
+   */
+  ENDED = 3,
+
+  /**
+   * @generated from enum value: CAMPAIGN_STATE_CANCELLED = 4;
+   */
+  CANCELLED = 4,
+}
+
+/**
+ * Describes the enum sefleet.management.v1.CampaignState.
+ */
+export declare const CampaignStateSchema: GenEnum<CampaignState>;
+
+/**
+ * @generated from enum sefleet.management.v1.CampaignAction
+ */
+export enum CampaignAction {
+  /**
+   * @generated from enum value: CAMPAIGN_ACTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: CAMPAIGN_ACTION_PAUSE = 1;
+   */
+  PAUSE = 1,
+
+  /**
+   * @generated from enum value: CAMPAIGN_ACTION_RESUME = 2;
+   */
+  RESUME = 2,
+
+  /**
+   * @generated from enum value: CAMPAIGN_ACTION_CANCEL = 3;
+   */
+  CANCEL = 3,
+}
+
+/**
+ * Describes the enum sefleet.management.v1.CampaignAction.
+ */
+export declare const CampaignActionSchema: GenEnum<CampaignAction>;
 
 /**
  * @generated from enum sefleet.management.v1.EventType
@@ -804,6 +1734,110 @@ export declare const DeviceManagementService: GenService<{
     methodKind: "unary";
     input: typeof CancelObservationRequestSchema;
     output: typeof CancelObservationResponseSchema;
+  },
+  /**
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.ListObservations
+   */
+  listObservations: {
+    methodKind: "unary";
+    input: typeof ListObservationsRequestSchema;
+    output: typeof ListObservationsResponseSchema;
+  },
+  /**
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.CreateInstance
+   */
+  createInstance: {
+    methodKind: "unary";
+    input: typeof CreateInstanceRequestSchema;
+    output: typeof CreateInstanceResponseSchema;
+  },
+  /**
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.DeleteInstance
+   */
+  deleteInstance: {
+    methodKind: "unary";
+    input: typeof DeleteInstanceRequestSchema;
+    output: typeof DeleteInstanceResponseSchema;
+  },
+  /**
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.WriteAttributes
+   */
+  writeAttributes: {
+    methodKind: "unary";
+    input: typeof WriteAttributesRequestSchema;
+    output: typeof WriteAttributesResponseSchema;
+  },
+  /**
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.ReadComposite
+   */
+  readComposite: {
+    methodKind: "unary";
+    input: typeof ReadCompositeRequestSchema;
+    output: typeof ReadCompositeResponseSchema;
+  },
+  /**
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.WriteComposite
+   */
+  writeComposite: {
+    methodKind: "unary";
+    input: typeof WriteCompositeRequestSchema;
+    output: typeof WriteCompositeResponseSchema;
+  },
+  /**
+   * One operation on many devices, kept across restarts: it waits for devices that sleep or are away.
+   *
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.StartCampaign
+   */
+  startCampaign: {
+    methodKind: "unary";
+    input: typeof StartCampaignRequestSchema;
+    output: typeof StartCampaignResponseSchema;
+  },
+  /**
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.GetCampaign
+   */
+  getCampaign: {
+    methodKind: "unary";
+    input: typeof GetCampaignRequestSchema;
+    output: typeof GetCampaignResponseSchema;
+  },
+  /**
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.ListCampaigns
+   */
+  listCampaigns: {
+    methodKind: "unary";
+    input: typeof ListCampaignsRequestSchema;
+    output: typeof ListCampaignsResponseSchema;
+  },
+  /**
+   * Pauses, resumes or ends a campaign. What is under way with a device is finished first.
+   *
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.ControlCampaign
+   */
+  controlCampaign: {
+    methodKind: "unary";
+    input: typeof ControlCampaignRequestSchema;
+    output: typeof ControlCampaignResponseSchema;
+  },
+  /**
+   * What came of each device, in the order of the endpoint names, in pages.
+   *
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.ListCampaignResults
+   */
+  listCampaignResults: {
+    methodKind: "unary";
+    input: typeof ListCampaignResultsRequestSchema;
+    output: typeof ListCampaignResultsResponseSchema;
+  },
+  /**
+   * Refused calls, newest first.
+   *
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.ListAuditRecords
+   */
+  listAuditRecords: {
+    methodKind: "unary";
+    input: typeof ListAuditRecordsRequestSchema;
+    output: typeof ListAuditRecordsResponseSchema;
   },
   /**
    * Hands APDUs to the device's secure element, one after the other, and returns the answers.

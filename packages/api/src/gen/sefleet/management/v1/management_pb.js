@@ -10,7 +10,7 @@ import { file_sefleet_common_v1_common } from "../../common/v1/common_pb.js";
  * Describes the file sefleet/management/v1/management.proto.
  */
 export const file_sefleet_management_v1_management = /*@__PURE__*/
-  fileDesc("CiZzZWZsZWV0L21hbmFnZW1lbnQvdjEvbWFuYWdlbWVudC5wcm90bxIVc2VmbGVldC5tYW5hZ2VtZW50LnYxIsICCgxSZWdpc3RyYXRpb24SEAoIZW5kcG9pbnQYASABKAkSFwoPcmVnaXN0cmF0aW9uX2lkGAIgASgJEisKBGtpbmQYAyABKA4yHS5zZWZsZWV0LmNvbW1vbi52MS5EZXZpY2VLaW5kEjEKDXJlZ2lzdGVyZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEGxpZmV0aW1lX3NlY29uZHMYBiABKA0SFQoNbHdtMm1fdmVyc2lvbhgHIAEoCRIPCgdiaW5kaW5nGAggASgJEg8KB29iamVjdHMYCSADKAkSEgoKY3JlZGVudGlhbBgKIAEoCRIQCghzbGVlcGluZxgLIAEoCCJ+ChhMaXN0UmVnaXN0cmF0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkSKwoEa2luZBgDIAEoDjIdLnNlZmxlZXQuY29tbW9uLnYxLkRldmljZUtpbmQSDgoGc2VhcmNoGAQgASgJIn8KGUxpc3RSZWdpc3RyYXRpb25zUmVzcG9uc2USOgoNcmVnaXN0cmF0aW9ucxgBIAMoCzIjLnNlZmxlZXQubWFuYWdlbWVudC52MS5SZWdpc3RyYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBXRvdGFsGAMgASgEIioKFkdldFJlZ2lzdHJhdGlvblJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkiVAoXR2V0UmVnaXN0cmF0aW9uUmVzcG9uc2USOQoMcmVnaXN0cmF0aW9uGAEgASgLMiMuc2VmbGVldC5tYW5hZ2VtZW50LnYxLlJlZ2lzdHJhdGlvbiJ0CglLaW5kQ291bnQSKwoEa2luZBgBIAEoDjIdLnNlZmxlZXQuY29tbW9uLnYxLkRldmljZUtpbmQSFAoMYm9vdHN0cmFwcGVkGAIgASgEEhIKCnJlZ2lzdGVyZWQYAyABKAQSEAoIc2xlZXBpbmcYBCABKAQiFgoUR2V0U3RhdGlzdGljc1JlcXVlc3QilQEKFUdldFN0YXRpc3RpY3NSZXNwb25zZRIvCgVraW5kcxgBIAMoCzIgLnNlZmxlZXQubWFuYWdlbWVudC52MS5LaW5kQ291bnQSLAoIY291bnRlcnMYAiADKAsyGi5zZWZsZWV0LmNvbW1vbi52MS5Db3VudGVyEh0KFXJlc2lkZW50X21lbW9yeV9ieXRlcxgDIAEoBCI9CgtSZWFkUmVxdWVzdBIQCghlbmRwb2ludBgBIAEoCRIMCgRwYXRoGAIgASgJEg4KBmFjY2VwdBgDIAEoDSJZCgxSZWFkUmVzcG9uc2USDAoEY29kZRgBIAEoCRISCgpzZW5tbF9qc29uGAIgASgJEg8KB3BheWxvYWQYAyABKAwSFgoOY29udGVudF9mb3JtYXQYBCABKA0iUwoMV3JpdGVSZXF1ZXN0EhAKCGVuZHBvaW50GAEgASgJEgwKBHBhdGgYAiABKAkSEgoKc2VubWxfanNvbhgDIAEoCRIPCgdwYXJ0aWFsGAQgASgIIh0KDVdyaXRlUmVzcG9uc2USDAoEY29kZRgBIAEoCSJDCg5FeGVjdXRlUmVxdWVzdBIQCghlbmRwb2ludBgBIAEoCRIMCgRwYXRoGAIgASgJEhEKCWFyZ3VtZW50cxgDIAEoCSIfCg9FeGVjdXRlUmVzcG9uc2USDAoEY29kZRgBIAEoCSIxCg9EaXNjb3ZlclJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkSDAoEcGF0aBgCIAEoCSI1ChBEaXNjb3ZlclJlc3BvbnNlEgwKBGNvZGUYASABKAkSEwoLbGlua19mb3JtYXQYAiABKAkiMAoOT2JzZXJ2ZVJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkSDAoEcGF0aBgCIAEoCSIfCg9PYnNlcnZlUmVzcG9uc2USDAoEY29kZRgBIAEoCSI6ChhDYW5jZWxPYnNlcnZhdGlvblJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkSDAoEcGF0aBgCIAEoCSIpChlDYW5jZWxPYnNlcnZhdGlvblJlc3BvbnNlEgwKBGNvZGUYASABKAkiOgoURXhjaGFuZ2VBcGR1c1JlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkSEAoIY29tbWFuZHMYAiADKAwiKgoVRXhjaGFuZ2VBcGR1c1Jlc3BvbnNlEhEKCXJlc3BvbnNlcxgBIAMoDCI8ChZPcGVuQXBkdUNoYW5uZWxSZXF1ZXN0EhAKCGVuZHBvaW50GAEgASgJEhAKCGNvbW1hbmRzGAIgAygMIiwKF09wZW5BcGR1Q2hhbm5lbFJlc3BvbnNlEhEKCXJlc3BvbnNlcxgBIAMoDCJbChJXYXRjaEV2ZW50c1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJEi8KBXR5cGVzGAIgAygOMiAuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkV2ZW50VHlwZSLIAQoTV2F0Y2hFdmVudHNSZXNwb25zZRIuCgR0eXBlGAEgASgOMiAuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkV2ZW50VHlwZRIQCghlbmRwb2ludBgCIAEoCRImCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEcGF0aBgEIAEoCRISCgpzZW5tbF9qc29uGAUgASgJEg8KB3NraXBwZWQYBiABKAQSFAoMcmVzdW1lX3Rva2VuGAcgASgJKo8CCglFdmVudFR5cGUSGgoWRVZFTlRfVFlQRV9VTlNQRUNJRklFRBAAEhsKF0VWRU5UX1RZUEVfQk9PVFNUUkFQUEVEEAESGQoVRVZFTlRfVFlQRV9SRUdJU1RFUkVEEAISFgoSRVZFTlRfVFlQRV9VUERBVEVEEAMSGwoXRVZFTlRfVFlQRV9ERVJFR0lTVEVSRUQQBBIWChJFVkVOVF9UWVBFX0VYUElSRUQQBRIXChNFVkVOVF9UWVBFX1NMRUVQSU5HEAYSGwoXRVZFTlRfVFlQRV9OT1RJRklDQVRJT04QBxITCg9FVkVOVF9UWVBFX1NFTkQQCBIWChJFVkVOVF9UWVBFX1NLSVBQRUQQCTLnCQoXRGV2aWNlTWFuYWdlbWVudFNlcnZpY2USdgoRTGlzdFJlZ2lzdHJhdGlvbnMSLy5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuTGlzdFJlZ2lzdHJhdGlvbnNSZXF1ZXN0GjAuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkxpc3RSZWdpc3RyYXRpb25zUmVzcG9uc2UScAoPR2V0UmVnaXN0cmF0aW9uEi0uc2VmbGVldC5tYW5hZ2VtZW50LnYxLkdldFJlZ2lzdHJhdGlvblJlcXVlc3QaLi5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuR2V0UmVnaXN0cmF0aW9uUmVzcG9uc2USagoNR2V0U3RhdGlzdGljcxIrLnNlZmxlZXQubWFuYWdlbWVudC52MS5HZXRTdGF0aXN0aWNzUmVxdWVzdBosLnNlZmxlZXQubWFuYWdlbWVudC52MS5HZXRTdGF0aXN0aWNzUmVzcG9uc2USTwoEUmVhZBIiLnNlZmxlZXQubWFuYWdlbWVudC52MS5SZWFkUmVxdWVzdBojLnNlZmxlZXQubWFuYWdlbWVudC52MS5SZWFkUmVzcG9uc2USUgoFV3JpdGUSIy5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuV3JpdGVSZXF1ZXN0GiQuc2VmbGVldC5tYW5hZ2VtZW50LnYxLldyaXRlUmVzcG9uc2USWAoHRXhlY3V0ZRIlLnNlZmxlZXQubWFuYWdlbWVudC52MS5FeGVjdXRlUmVxdWVzdBomLnNlZmxlZXQubWFuYWdlbWVudC52MS5FeGVjdXRlUmVzcG9uc2USWwoIRGlzY292ZXISJi5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuRGlzY292ZXJSZXF1ZXN0Gicuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkRpc2NvdmVyUmVzcG9uc2USWAoHT2JzZXJ2ZRIlLnNlZmxlZXQubWFuYWdlbWVudC52MS5PYnNlcnZlUmVxdWVzdBomLnNlZmxlZXQubWFuYWdlbWVudC52MS5PYnNlcnZlUmVzcG9uc2USdgoRQ2FuY2VsT2JzZXJ2YXRpb24SLy5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuQ2FuY2VsT2JzZXJ2YXRpb25SZXF1ZXN0GjAuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkNhbmNlbE9ic2VydmF0aW9uUmVzcG9uc2USagoNRXhjaGFuZ2VBcGR1cxIrLnNlZmxlZXQubWFuYWdlbWVudC52MS5FeGNoYW5nZUFwZHVzUmVxdWVzdBosLnNlZmxlZXQubWFuYWdlbWVudC52MS5FeGNoYW5nZUFwZHVzUmVzcG9uc2USdAoPT3BlbkFwZHVDaGFubmVsEi0uc2VmbGVldC5tYW5hZ2VtZW50LnYxLk9wZW5BcGR1Q2hhbm5lbFJlcXVlc3QaLi5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuT3BlbkFwZHVDaGFubmVsUmVzcG9uc2UoATABEmYKC1dhdGNoRXZlbnRzEikuc2VmbGVldC5tYW5hZ2VtZW50LnYxLldhdGNoRXZlbnRzUmVxdWVzdBoqLnNlZmxlZXQubWFuYWdlbWVudC52MS5XYXRjaEV2ZW50c1Jlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_sefleet_common_v1_common]);
+  fileDesc("CiZzZWZsZWV0L21hbmFnZW1lbnQvdjEvbWFuYWdlbWVudC5wcm90bxIVc2VmbGVldC5tYW5hZ2VtZW50LnYxIsICCgxSZWdpc3RyYXRpb24SEAoIZW5kcG9pbnQYASABKAkSFwoPcmVnaXN0cmF0aW9uX2lkGAIgASgJEisKBGtpbmQYAyABKA4yHS5zZWZsZWV0LmNvbW1vbi52MS5EZXZpY2VLaW5kEjEKDXJlZ2lzdGVyZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEGxpZmV0aW1lX3NlY29uZHMYBiABKA0SFQoNbHdtMm1fdmVyc2lvbhgHIAEoCRIPCgdiaW5kaW5nGAggASgJEg8KB29iamVjdHMYCSADKAkSEgoKY3JlZGVudGlhbBgKIAEoCRIQCghzbGVlcGluZxgLIAEoCCJ+ChhMaXN0UmVnaXN0cmF0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkSKwoEa2luZBgDIAEoDjIdLnNlZmxlZXQuY29tbW9uLnYxLkRldmljZUtpbmQSDgoGc2VhcmNoGAQgASgJIn8KGUxpc3RSZWdpc3RyYXRpb25zUmVzcG9uc2USOgoNcmVnaXN0cmF0aW9ucxgBIAMoCzIjLnNlZmxlZXQubWFuYWdlbWVudC52MS5SZWdpc3RyYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBXRvdGFsGAMgASgEIioKFkdldFJlZ2lzdHJhdGlvblJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkiVAoXR2V0UmVnaXN0cmF0aW9uUmVzcG9uc2USOQoMcmVnaXN0cmF0aW9uGAEgASgLMiMuc2VmbGVldC5tYW5hZ2VtZW50LnYxLlJlZ2lzdHJhdGlvbiJ0CglLaW5kQ291bnQSKwoEa2luZBgBIAEoDjIdLnNlZmxlZXQuY29tbW9uLnYxLkRldmljZUtpbmQSFAoMYm9vdHN0cmFwcGVkGAIgASgEEhIKCnJlZ2lzdGVyZWQYAyABKAQSEAoIc2xlZXBpbmcYBCABKAQiFgoUR2V0U3RhdGlzdGljc1JlcXVlc3QilQEKFUdldFN0YXRpc3RpY3NSZXNwb25zZRIvCgVraW5kcxgBIAMoCzIgLnNlZmxlZXQubWFuYWdlbWVudC52MS5LaW5kQ291bnQSLAoIY291bnRlcnMYAiADKAsyGi5zZWZsZWV0LmNvbW1vbi52MS5Db3VudGVyEh0KFXJlc2lkZW50X21lbW9yeV9ieXRlcxgDIAEoBCI9CgtSZWFkUmVxdWVzdBIQCghlbmRwb2ludBgBIAEoCRIMCgRwYXRoGAIgASgJEg4KBmFjY2VwdBgDIAEoDSJZCgxSZWFkUmVzcG9uc2USDAoEY29kZRgBIAEoCRISCgpzZW5tbF9qc29uGAIgASgJEg8KB3BheWxvYWQYAyABKAwSFgoOY29udGVudF9mb3JtYXQYBCABKA0iUwoMV3JpdGVSZXF1ZXN0EhAKCGVuZHBvaW50GAEgASgJEgwKBHBhdGgYAiABKAkSEgoKc2VubWxfanNvbhgDIAEoCRIPCgdwYXJ0aWFsGAQgASgIIh0KDVdyaXRlUmVzcG9uc2USDAoEY29kZRgBIAEoCSJDCg5FeGVjdXRlUmVxdWVzdBIQCghlbmRwb2ludBgBIAEoCRIMCgRwYXRoGAIgASgJEhEKCWFyZ3VtZW50cxgDIAEoCSIfCg9FeGVjdXRlUmVzcG9uc2USDAoEY29kZRgBIAEoCSIxCg9EaXNjb3ZlclJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkSDAoEcGF0aBgCIAEoCSI1ChBEaXNjb3ZlclJlc3BvbnNlEgwKBGNvZGUYASABKAkSEwoLbGlua19mb3JtYXQYAiABKAkiRwoOT2JzZXJ2ZVJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkSDAoEcGF0aBgCIAEoCRIVCg1mdXJ0aGVyX3BhdGhzGAMgAygJIh8KD09ic2VydmVSZXNwb25zZRIMCgRjb2RlGAEgASgJIlEKGENhbmNlbE9ic2VydmF0aW9uUmVxdWVzdBIQCghlbmRwb2ludBgBIAEoCRIMCgRwYXRoGAIgASgJEhUKDWZ1cnRoZXJfcGF0aHMYAyADKAkiKQoZQ2FuY2VsT2JzZXJ2YXRpb25SZXNwb25zZRIMCgRjb2RlGAEgASgJIisKF0xpc3RPYnNlcnZhdGlvbnNSZXF1ZXN0EhAKCGVuZHBvaW50GAEgASgJIhwKC09ic2VydmF0aW9uEg0KBXBhdGhzGAEgAygJIlQKGExpc3RPYnNlcnZhdGlvbnNSZXNwb25zZRI4CgxvYnNlcnZhdGlvbnMYASADKAsyIi5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuT2JzZXJ2YXRpb24iSwoVQ3JlYXRlSW5zdGFuY2VSZXF1ZXN0EhAKCGVuZHBvaW50GAEgASgJEgwKBHBhdGgYAiABKAkSEgoKc2VubWxfanNvbhgDIAEoCSI4ChZDcmVhdGVJbnN0YW5jZVJlc3BvbnNlEgwKBGNvZGUYASABKAkSEAoIbG9jYXRpb24YAiABKAkiNwoVRGVsZXRlSW5zdGFuY2VSZXF1ZXN0EhAKCGVuZHBvaW50GAEgASgJEgwKBHBhdGgYAiABKAkiJgoWRGVsZXRlSW5zdGFuY2VSZXNwb25zZRIMCgRjb2RlGAEgASgJIjQKFU5vdGlmaWNhdGlvbkF0dHJpYnV0ZRIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJInoKFldyaXRlQXR0cmlidXRlc1JlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkSDAoEcGF0aBgCIAEoCRJACgphdHRyaWJ1dGVzGAMgAygLMiwuc2VmbGVldC5tYW5hZ2VtZW50LnYxLk5vdGlmaWNhdGlvbkF0dHJpYnV0ZSInChdXcml0ZUF0dHJpYnV0ZXNSZXNwb25zZRIMCgRjb2RlGAEgASgJIjcKFFJlYWRDb21wb3NpdGVSZXF1ZXN0EhAKCGVuZHBvaW50GAEgASgJEg0KBXBhdGhzGAIgAygJIjkKFVJlYWRDb21wb3NpdGVSZXNwb25zZRIMCgRjb2RlGAEgASgJEhIKCnNlbm1sX2pzb24YAiABKAkiPQoVV3JpdGVDb21wb3NpdGVSZXF1ZXN0EhAKCGVuZHBvaW50GAEgASgJEhIKCnNlbm1sX2pzb24YAiABKAkiJgoWV3JpdGVDb21wb3NpdGVSZXNwb25zZRIMCgRjb2RlGAEgASgJIsACCglPcGVyYXRpb24SNAoEcmVhZBgBIAEoCzIkLnNlZmxlZXQubWFuYWdlbWVudC52MS5SZWFkT3BlcmF0aW9uSAASNgoFd3JpdGUYAiABKAsyJS5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuV3JpdGVPcGVyYXRpb25IABI6CgdleGVjdXRlGAMgASgLMicuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkV4ZWN1dGVPcGVyYXRpb25IABI8CghmaXJtd2FyZRgEIAEoCzIoLnNlZmxlZXQubWFuYWdlbWVudC52MS5GaXJtd2FyZU9wZXJhdGlvbkgAEj4KCWJvb3RzdHJhcBgFIAEoCzIpLnNlZmxlZXQubWFuYWdlbWVudC52MS5Cb290c3RyYXBPcGVyYXRpb25IAEILCglvcGVyYXRpb24iHQoNUmVhZE9wZXJhdGlvbhIMCgRwYXRoGAEgASgJIkMKDldyaXRlT3BlcmF0aW9uEgwKBHBhdGgYASABKAkSEgoKc2VubWxfanNvbhgCIAEoCRIPCgdwYXJ0aWFsGAMgASgIIjMKEEV4ZWN1dGVPcGVyYXRpb24SDAoEcGF0aBgBIAEoCRIRCglhcmd1bWVudHMYAiABKAkiMAoRRmlybXdhcmVPcGVyYXRpb24SDQoFaW1hZ2UYASABKAwSDAoEcHVsbBgCIAEoCCIUChJCb290c3RyYXBPcGVyYXRpb24ihgIKCENhbXBhaWduEhMKC2NhbXBhaWduX2lkGAEgASgJEjMKBXN0YXRlGAIgASgOMiQuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkNhbXBhaWduU3RhdGUSDQoFdG90YWwYAyABKAQSEQoJc3VjY2VlZGVkGAQgASgEEg4KBmZhaWxlZBgFIAEoBBIMCgRvcGVuGAYgASgEEi4KCnN0YXJ0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpzdGFydGVkX2J5GAkgASgJIvEBChRTdGFydENhbXBhaWduUmVxdWVzdBITCgtjYW1wYWlnbl9pZBgBIAEoCRIzCglvcGVyYXRpb24YAiABKAsyIC5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuT3BlcmF0aW9uEhEKCWVuZHBvaW50cxgDIAMoCRIrCgRraW5kGAQgASgOMh0uc2VmbGVldC5jb21tb24udjEuRGV2aWNlS2luZBIOCgZzZWFyY2gYBSABKAkSEwoLY29uY3VycmVuY3kYBiABKA0SEAoIYXR0ZW1wdHMYByABKA0SGAoQZGVhZGxpbmVfc2Vjb25kcxgIIAEoDSJKChVTdGFydENhbXBhaWduUmVzcG9uc2USMQoIY2FtcGFpZ24YASABKAsyHy5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuQ2FtcGFpZ24iKQoSR2V0Q2FtcGFpZ25SZXF1ZXN0EhMKC2NhbXBhaWduX2lkGAEgASgJIkgKE0dldENhbXBhaWduUmVzcG9uc2USMQoIY2FtcGFpZ24YASABKAsyHy5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuQ2FtcGFpZ24iFgoUTGlzdENhbXBhaWduc1JlcXVlc3QiSwoVTGlzdENhbXBhaWduc1Jlc3BvbnNlEjIKCWNhbXBhaWducxgBIAMoCzIfLnNlZmxlZXQubWFuYWdlbWVudC52MS5DYW1wYWlnbiJkChZDb250cm9sQ2FtcGFpZ25SZXF1ZXN0EhMKC2NhbXBhaWduX2lkGAEgASgJEjUKBmFjdGlvbhgCIAEoDjIlLnNlZmxlZXQubWFuYWdlbWVudC52MS5DYW1wYWlnbkFjdGlvbiJMChdDb250cm9sQ2FtcGFpZ25SZXNwb25zZRIxCghjYW1wYWlnbhgBIAEoCzIfLnNlZmxlZXQubWFuYWdlbWVudC52MS5DYW1wYWlnbiJzCg5DYW1wYWlnblJlc3VsdBIQCghlbmRwb2ludBgBIAEoCRIMCgRkb25lGAIgASgIEgwKBGNvZGUYAyABKAkSEgoKc2VubWxfanNvbhgEIAEoCRINCgVlcnJvchgFIAEoCRIQCghhdHRlbXB0cxgGIAEoDSJtChpMaXN0Q2FtcGFpZ25SZXN1bHRzUmVxdWVzdBITCgtjYW1wYWlnbl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCRITCgtvbmx5X2ZhaWxlZBgEIAEoCCJuChtMaXN0Q2FtcGFpZ25SZXN1bHRzUmVzcG9uc2USNgoHcmVzdWx0cxgBIAMoCzIlLnNlZmxlZXQubWFuYWdlbWVudC52MS5DYW1wYWlnblJlc3VsdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiiAEKC0F1ZGl0UmVjb3JkEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZjYWxsZXIYAiABKAkSEQoJb3BlcmF0aW9uGAMgASgJEhAKCGVuZHBvaW50GAQgASgJEgwKBHBhdGgYBSABKAkSDgoGcmVhc29uGAYgASgJIjwKF0xpc3RBdWRpdFJlY29yZHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRIOCgZjYWxsZXIYAiABKAkiTwoYTGlzdEF1ZGl0UmVjb3Jkc1Jlc3BvbnNlEjMKB3JlY29yZHMYASADKAsyIi5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuQXVkaXRSZWNvcmQiOgoURXhjaGFuZ2VBcGR1c1JlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkSEAoIY29tbWFuZHMYAiADKAwiKgoVRXhjaGFuZ2VBcGR1c1Jlc3BvbnNlEhEKCXJlc3BvbnNlcxgBIAMoDCI8ChZPcGVuQXBkdUNoYW5uZWxSZXF1ZXN0EhAKCGVuZHBvaW50GAEgASgJEhAKCGNvbW1hbmRzGAIgAygMIiwKF09wZW5BcGR1Q2hhbm5lbFJlc3BvbnNlEhEKCXJlc3BvbnNlcxgBIAMoDCJbChJXYXRjaEV2ZW50c1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJEi8KBXR5cGVzGAIgAygOMiAuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkV2ZW50VHlwZSLIAQoTV2F0Y2hFdmVudHNSZXNwb25zZRIuCgR0eXBlGAEgASgOMiAuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkV2ZW50VHlwZRIQCghlbmRwb2ludBgCIAEoCRImCgJhdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEcGF0aBgEIAEoCRISCgpzZW5tbF9qc29uGAUgASgJEg8KB3NraXBwZWQYBiABKAQSFAoMcmVzdW1lX3Rva2VuGAcgASgJKp4BCg1DYW1wYWlnblN0YXRlEh4KGkNBTVBBSUdOX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWQ0FNUEFJR05fU1RBVEVfUlVOTklORxABEhkKFUNBTVBBSUdOX1NUQVRFX1BBVVNFRBACEhgKFENBTVBBSUdOX1NUQVRFX0VOREVEEAMSHAoYQ0FNUEFJR05fU1RBVEVfQ0FOQ0VMTEVEEAQqhAEKDkNhbXBhaWduQWN0aW9uEh8KG0NBTVBBSUdOX0FDVElPTl9VTlNQRUNJRklFRBAAEhkKFUNBTVBBSUdOX0FDVElPTl9QQVVTRRABEhoKFkNBTVBBSUdOX0FDVElPTl9SRVNVTUUQAhIaChZDQU1QQUlHTl9BQ1RJT05fQ0FOQ0VMEAMqjwIKCUV2ZW50VHlwZRIaChZFVkVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASGwoXRVZFTlRfVFlQRV9CT09UU1RSQVBQRUQQARIZChVFVkVOVF9UWVBFX1JFR0lTVEVSRUQQAhIWChJFVkVOVF9UWVBFX1VQREFURUQQAxIbChdFVkVOVF9UWVBFX0RFUkVHSVNURVJFRBAEEhYKEkVWRU5UX1RZUEVfRVhQSVJFRBAFEhcKE0VWRU5UX1RZUEVfU0xFRVBJTkcQBhIbChdFVkVOVF9UWVBFX05PVElGSUNBVElPThAHEhMKD0VWRU5UX1RZUEVfU0VORBAIEhYKEkVWRU5UX1RZUEVfU0tJUFBFRBAJMqoUChdEZXZpY2VNYW5hZ2VtZW50U2VydmljZRJ2ChFMaXN0UmVnaXN0cmF0aW9ucxIvLnNlZmxlZXQubWFuYWdlbWVudC52MS5MaXN0UmVnaXN0cmF0aW9uc1JlcXVlc3QaMC5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuTGlzdFJlZ2lzdHJhdGlvbnNSZXNwb25zZRJwCg9HZXRSZWdpc3RyYXRpb24SLS5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuR2V0UmVnaXN0cmF0aW9uUmVxdWVzdBouLnNlZmxlZXQubWFuYWdlbWVudC52MS5HZXRSZWdpc3RyYXRpb25SZXNwb25zZRJqCg1HZXRTdGF0aXN0aWNzEisuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkdldFN0YXRpc3RpY3NSZXF1ZXN0Giwuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkdldFN0YXRpc3RpY3NSZXNwb25zZRJPCgRSZWFkEiIuc2VmbGVldC5tYW5hZ2VtZW50LnYxLlJlYWRSZXF1ZXN0GiMuc2VmbGVldC5tYW5hZ2VtZW50LnYxLlJlYWRSZXNwb25zZRJSCgVXcml0ZRIjLnNlZmxlZXQubWFuYWdlbWVudC52MS5Xcml0ZVJlcXVlc3QaJC5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuV3JpdGVSZXNwb25zZRJYCgdFeGVjdXRlEiUuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkV4ZWN1dGVSZXF1ZXN0GiYuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkV4ZWN1dGVSZXNwb25zZRJbCghEaXNjb3ZlchImLnNlZmxlZXQubWFuYWdlbWVudC52MS5EaXNjb3ZlclJlcXVlc3QaJy5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuRGlzY292ZXJSZXNwb25zZRJYCgdPYnNlcnZlEiUuc2VmbGVldC5tYW5hZ2VtZW50LnYxLk9ic2VydmVSZXF1ZXN0GiYuc2VmbGVldC5tYW5hZ2VtZW50LnYxLk9ic2VydmVSZXNwb25zZRJ2ChFDYW5jZWxPYnNlcnZhdGlvbhIvLnNlZmxlZXQubWFuYWdlbWVudC52MS5DYW5jZWxPYnNlcnZhdGlvblJlcXVlc3QaMC5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuQ2FuY2VsT2JzZXJ2YXRpb25SZXNwb25zZRJzChBMaXN0T2JzZXJ2YXRpb25zEi4uc2VmbGVldC5tYW5hZ2VtZW50LnYxLkxpc3RPYnNlcnZhdGlvbnNSZXF1ZXN0Gi8uc2VmbGVldC5tYW5hZ2VtZW50LnYxLkxpc3RPYnNlcnZhdGlvbnNSZXNwb25zZRJtCg5DcmVhdGVJbnN0YW5jZRIsLnNlZmxlZXQubWFuYWdlbWVudC52MS5DcmVhdGVJbnN0YW5jZVJlcXVlc3QaLS5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuQ3JlYXRlSW5zdGFuY2VSZXNwb25zZRJtCg5EZWxldGVJbnN0YW5jZRIsLnNlZmxlZXQubWFuYWdlbWVudC52MS5EZWxldGVJbnN0YW5jZVJlcXVlc3QaLS5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuRGVsZXRlSW5zdGFuY2VSZXNwb25zZRJwCg9Xcml0ZUF0dHJpYnV0ZXMSLS5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuV3JpdGVBdHRyaWJ1dGVzUmVxdWVzdBouLnNlZmxlZXQubWFuYWdlbWVudC52MS5Xcml0ZUF0dHJpYnV0ZXNSZXNwb25zZRJqCg1SZWFkQ29tcG9zaXRlEisuc2VmbGVldC5tYW5hZ2VtZW50LnYxLlJlYWRDb21wb3NpdGVSZXF1ZXN0Giwuc2VmbGVldC5tYW5hZ2VtZW50LnYxLlJlYWRDb21wb3NpdGVSZXNwb25zZRJtCg5Xcml0ZUNvbXBvc2l0ZRIsLnNlZmxlZXQubWFuYWdlbWVudC52MS5Xcml0ZUNvbXBvc2l0ZVJlcXVlc3QaLS5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuV3JpdGVDb21wb3NpdGVSZXNwb25zZRJqCg1TdGFydENhbXBhaWduEisuc2VmbGVldC5tYW5hZ2VtZW50LnYxLlN0YXJ0Q2FtcGFpZ25SZXF1ZXN0Giwuc2VmbGVldC5tYW5hZ2VtZW50LnYxLlN0YXJ0Q2FtcGFpZ25SZXNwb25zZRJkCgtHZXRDYW1wYWlnbhIpLnNlZmxlZXQubWFuYWdlbWVudC52MS5HZXRDYW1wYWlnblJlcXVlc3QaKi5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuR2V0Q2FtcGFpZ25SZXNwb25zZRJqCg1MaXN0Q2FtcGFpZ25zEisuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkxpc3RDYW1wYWlnbnNSZXF1ZXN0Giwuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkxpc3RDYW1wYWlnbnNSZXNwb25zZRJwCg9Db250cm9sQ2FtcGFpZ24SLS5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuQ29udHJvbENhbXBhaWduUmVxdWVzdBouLnNlZmxlZXQubWFuYWdlbWVudC52MS5Db250cm9sQ2FtcGFpZ25SZXNwb25zZRJ8ChNMaXN0Q2FtcGFpZ25SZXN1bHRzEjEuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkxpc3RDYW1wYWlnblJlc3VsdHNSZXF1ZXN0GjIuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkxpc3RDYW1wYWlnblJlc3VsdHNSZXNwb25zZRJzChBMaXN0QXVkaXRSZWNvcmRzEi4uc2VmbGVldC5tYW5hZ2VtZW50LnYxLkxpc3RBdWRpdFJlY29yZHNSZXF1ZXN0Gi8uc2VmbGVldC5tYW5hZ2VtZW50LnYxLkxpc3RBdWRpdFJlY29yZHNSZXNwb25zZRJqCg1FeGNoYW5nZUFwZHVzEisuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkV4Y2hhbmdlQXBkdXNSZXF1ZXN0Giwuc2VmbGVldC5tYW5hZ2VtZW50LnYxLkV4Y2hhbmdlQXBkdXNSZXNwb25zZRJ0Cg9PcGVuQXBkdUNoYW5uZWwSLS5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuT3BlbkFwZHVDaGFubmVsUmVxdWVzdBouLnNlZmxlZXQubWFuYWdlbWVudC52MS5PcGVuQXBkdUNoYW5uZWxSZXNwb25zZSgBMAESZgoLV2F0Y2hFdmVudHMSKS5zZWZsZWV0Lm1hbmFnZW1lbnQudjEuV2F0Y2hFdmVudHNSZXF1ZXN0Giouc2VmbGVldC5tYW5hZ2VtZW50LnYxLldhdGNoRXZlbnRzUmVzcG9uc2UwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_sefleet_common_v1_common]);
 
 /**
  * Describes the message sefleet.management.v1.Registration.
@@ -153,52 +153,321 @@ export const CancelObservationResponseSchema = /*@__PURE__*/
   messageDesc(file_sefleet_management_v1_management, 19);
 
 /**
+ * Describes the message sefleet.management.v1.ListObservationsRequest.
+ * Use `create(ListObservationsRequestSchema)` to create a new message.
+ */
+export const ListObservationsRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 20);
+
+/**
+ * Describes the message sefleet.management.v1.Observation.
+ * Use `create(ObservationSchema)` to create a new message.
+ */
+export const ObservationSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 21);
+
+/**
+ * Describes the message sefleet.management.v1.ListObservationsResponse.
+ * Use `create(ListObservationsResponseSchema)` to create a new message.
+ */
+export const ListObservationsResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 22);
+
+/**
+ * Describes the message sefleet.management.v1.CreateInstanceRequest.
+ * Use `create(CreateInstanceRequestSchema)` to create a new message.
+ */
+export const CreateInstanceRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 23);
+
+/**
+ * Describes the message sefleet.management.v1.CreateInstanceResponse.
+ * Use `create(CreateInstanceResponseSchema)` to create a new message.
+ */
+export const CreateInstanceResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 24);
+
+/**
+ * Describes the message sefleet.management.v1.DeleteInstanceRequest.
+ * Use `create(DeleteInstanceRequestSchema)` to create a new message.
+ */
+export const DeleteInstanceRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 25);
+
+/**
+ * Describes the message sefleet.management.v1.DeleteInstanceResponse.
+ * Use `create(DeleteInstanceResponseSchema)` to create a new message.
+ */
+export const DeleteInstanceResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 26);
+
+/**
+ * Describes the message sefleet.management.v1.NotificationAttribute.
+ * Use `create(NotificationAttributeSchema)` to create a new message.
+ */
+export const NotificationAttributeSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 27);
+
+/**
+ * Describes the message sefleet.management.v1.WriteAttributesRequest.
+ * Use `create(WriteAttributesRequestSchema)` to create a new message.
+ */
+export const WriteAttributesRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 28);
+
+/**
+ * Describes the message sefleet.management.v1.WriteAttributesResponse.
+ * Use `create(WriteAttributesResponseSchema)` to create a new message.
+ */
+export const WriteAttributesResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 29);
+
+/**
+ * Describes the message sefleet.management.v1.ReadCompositeRequest.
+ * Use `create(ReadCompositeRequestSchema)` to create a new message.
+ */
+export const ReadCompositeRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 30);
+
+/**
+ * Describes the message sefleet.management.v1.ReadCompositeResponse.
+ * Use `create(ReadCompositeResponseSchema)` to create a new message.
+ */
+export const ReadCompositeResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 31);
+
+/**
+ * Describes the message sefleet.management.v1.WriteCompositeRequest.
+ * Use `create(WriteCompositeRequestSchema)` to create a new message.
+ */
+export const WriteCompositeRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 32);
+
+/**
+ * Describes the message sefleet.management.v1.WriteCompositeResponse.
+ * Use `create(WriteCompositeResponseSchema)` to create a new message.
+ */
+export const WriteCompositeResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 33);
+
+/**
+ * Describes the message sefleet.management.v1.Operation.
+ * Use `create(OperationSchema)` to create a new message.
+ */
+export const OperationSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 34);
+
+/**
+ * Describes the message sefleet.management.v1.ReadOperation.
+ * Use `create(ReadOperationSchema)` to create a new message.
+ */
+export const ReadOperationSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 35);
+
+/**
+ * Describes the message sefleet.management.v1.WriteOperation.
+ * Use `create(WriteOperationSchema)` to create a new message.
+ */
+export const WriteOperationSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 36);
+
+/**
+ * Describes the message sefleet.management.v1.ExecuteOperation.
+ * Use `create(ExecuteOperationSchema)` to create a new message.
+ */
+export const ExecuteOperationSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 37);
+
+/**
+ * Describes the message sefleet.management.v1.FirmwareOperation.
+ * Use `create(FirmwareOperationSchema)` to create a new message.
+ */
+export const FirmwareOperationSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 38);
+
+/**
+ * Describes the message sefleet.management.v1.BootstrapOperation.
+ * Use `create(BootstrapOperationSchema)` to create a new message.
+ */
+export const BootstrapOperationSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 39);
+
+/**
+ * Describes the message sefleet.management.v1.Campaign.
+ * Use `create(CampaignSchema)` to create a new message.
+ */
+export const CampaignSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 40);
+
+/**
+ * Describes the message sefleet.management.v1.StartCampaignRequest.
+ * Use `create(StartCampaignRequestSchema)` to create a new message.
+ */
+export const StartCampaignRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 41);
+
+/**
+ * Describes the message sefleet.management.v1.StartCampaignResponse.
+ * Use `create(StartCampaignResponseSchema)` to create a new message.
+ */
+export const StartCampaignResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 42);
+
+/**
+ * Describes the message sefleet.management.v1.GetCampaignRequest.
+ * Use `create(GetCampaignRequestSchema)` to create a new message.
+ */
+export const GetCampaignRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 43);
+
+/**
+ * Describes the message sefleet.management.v1.GetCampaignResponse.
+ * Use `create(GetCampaignResponseSchema)` to create a new message.
+ */
+export const GetCampaignResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 44);
+
+/**
+ * Describes the message sefleet.management.v1.ListCampaignsRequest.
+ * Use `create(ListCampaignsRequestSchema)` to create a new message.
+ */
+export const ListCampaignsRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 45);
+
+/**
+ * Describes the message sefleet.management.v1.ListCampaignsResponse.
+ * Use `create(ListCampaignsResponseSchema)` to create a new message.
+ */
+export const ListCampaignsResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 46);
+
+/**
+ * Describes the message sefleet.management.v1.ControlCampaignRequest.
+ * Use `create(ControlCampaignRequestSchema)` to create a new message.
+ */
+export const ControlCampaignRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 47);
+
+/**
+ * Describes the message sefleet.management.v1.ControlCampaignResponse.
+ * Use `create(ControlCampaignResponseSchema)` to create a new message.
+ */
+export const ControlCampaignResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 48);
+
+/**
+ * Describes the message sefleet.management.v1.CampaignResult.
+ * Use `create(CampaignResultSchema)` to create a new message.
+ */
+export const CampaignResultSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 49);
+
+/**
+ * Describes the message sefleet.management.v1.ListCampaignResultsRequest.
+ * Use `create(ListCampaignResultsRequestSchema)` to create a new message.
+ */
+export const ListCampaignResultsRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 50);
+
+/**
+ * Describes the message sefleet.management.v1.ListCampaignResultsResponse.
+ * Use `create(ListCampaignResultsResponseSchema)` to create a new message.
+ */
+export const ListCampaignResultsResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 51);
+
+/**
+ * Describes the message sefleet.management.v1.AuditRecord.
+ * Use `create(AuditRecordSchema)` to create a new message.
+ */
+export const AuditRecordSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 52);
+
+/**
+ * Describes the message sefleet.management.v1.ListAuditRecordsRequest.
+ * Use `create(ListAuditRecordsRequestSchema)` to create a new message.
+ */
+export const ListAuditRecordsRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 53);
+
+/**
+ * Describes the message sefleet.management.v1.ListAuditRecordsResponse.
+ * Use `create(ListAuditRecordsResponseSchema)` to create a new message.
+ */
+export const ListAuditRecordsResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_management_v1_management, 54);
+
+/**
  * Describes the message sefleet.management.v1.ExchangeApdusRequest.
  * Use `create(ExchangeApdusRequestSchema)` to create a new message.
  */
 export const ExchangeApdusRequestSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_management_v1_management, 20);
+  messageDesc(file_sefleet_management_v1_management, 55);
 
 /**
  * Describes the message sefleet.management.v1.ExchangeApdusResponse.
  * Use `create(ExchangeApdusResponseSchema)` to create a new message.
  */
 export const ExchangeApdusResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_management_v1_management, 21);
+  messageDesc(file_sefleet_management_v1_management, 56);
 
 /**
  * Describes the message sefleet.management.v1.OpenApduChannelRequest.
  * Use `create(OpenApduChannelRequestSchema)` to create a new message.
  */
 export const OpenApduChannelRequestSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_management_v1_management, 22);
+  messageDesc(file_sefleet_management_v1_management, 57);
 
 /**
  * Describes the message sefleet.management.v1.OpenApduChannelResponse.
  * Use `create(OpenApduChannelResponseSchema)` to create a new message.
  */
 export const OpenApduChannelResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_management_v1_management, 23);
+  messageDesc(file_sefleet_management_v1_management, 58);
 
 /**
  * Describes the message sefleet.management.v1.WatchEventsRequest.
  * Use `create(WatchEventsRequestSchema)` to create a new message.
  */
 export const WatchEventsRequestSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_management_v1_management, 24);
+  messageDesc(file_sefleet_management_v1_management, 59);
 
 /**
  * Describes the message sefleet.management.v1.WatchEventsResponse.
  * Use `create(WatchEventsResponseSchema)` to create a new message.
  */
 export const WatchEventsResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_management_v1_management, 25);
+  messageDesc(file_sefleet_management_v1_management, 60);
+
+/**
+ * Describes the enum sefleet.management.v1.CampaignState.
+ */
+export const CampaignStateSchema = /*@__PURE__*/
+  enumDesc(file_sefleet_management_v1_management, 0);
+
+/**
+ * @generated from enum sefleet.management.v1.CampaignState
+ */
+export const CampaignState = /*@__PURE__*/
+  tsEnum(CampaignStateSchema);
+
+/**
+ * Describes the enum sefleet.management.v1.CampaignAction.
+ */
+export const CampaignActionSchema = /*@__PURE__*/
+  enumDesc(file_sefleet_management_v1_management, 1);
+
+/**
+ * @generated from enum sefleet.management.v1.CampaignAction
+ */
+export const CampaignAction = /*@__PURE__*/
+  tsEnum(CampaignActionSchema);
 
 /**
  * Describes the enum sefleet.management.v1.EventType.
  */
 export const EventTypeSchema = /*@__PURE__*/
-  enumDesc(file_sefleet_management_v1_management, 0);
+  enumDesc(file_sefleet_management_v1_management, 2);
 
 /**
  * @generated from enum sefleet.management.v1.EventType

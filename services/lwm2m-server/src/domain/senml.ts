@@ -1,7 +1,7 @@
 import { isSefleetError } from '@sefleet/errors';
 import { CONTENT_FORMAT, decodeContent, encodeContent, Lwm2mPath } from '@sefleet/lwm2m';
 import type { Lwm2mEntry, ModelRegistry } from '@sefleet/lwm2m';
-import { serviceError } from '../../errors.ts';
+import { serviceError } from '../errors.ts';
 
 /** Values as SenML JSON text; empty for none. */
 export function toSenmlJson(entries: readonly Lwm2mEntry[], models: ModelRegistry): string {

@@ -1,0 +1,91 @@
+import type { Lwm2mPath } from '@sefleet/lwm2m';
+import type { Clock } from '@sefleet/runtime';
+import { serviceError } from '../../errors.ts';
+import type { AuditStore } from '../audit-record.ts';
+import type { AccessRule, CallerOperation } from './access-rule.ts';
+
+/** What a caller wants to do. */
+export interface AccessRequest {
+  readonly caller: string;
+  readonly operation: CallerOperation;
+  /** The device, when it is about one. */
+  readonly device?: { readonly endpoint: string; readonly kind: string };
+  readonly paths?: readonly Lwm2mPath[];
+}
+
+/** What {@link Gatekeeper} works with. */
+export interface GatekeeperParts {
+  readonly rules: ReadonlyMap<string, AccessRule>;
+  readonly store: AuditStore;
+  readonly clock: Clock;
+  readonly refused: (request: AccessRequest, reason: string) => void;
+}
+
+/** Services of sefleet's own authority, which the default rules trust with everything. */
+const OWN_CALLERS = ['cli', 'provisioning', 'device-sim', 'analytics', 'lwm2m-server'];
+
+/** The rules without an access file: our own services may do everything, everybody else nothing. */
+export const DEFAULT_RULES: ReadonlyMap<string, AccessRule> = new Map(OWN_CALLERS.map((name) => [name, {}]));
+
+/** Decides by a caller's certificate what it may do to which devices, and keeps a record of every refusal. */
+export class Gatekeeper {
+  readonly #parts: GatekeeperParts;
+
+  constructor(parts: GatekeeperParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws SefleetError `LWM2M_ACCESS_FORBIDDEN` */
+  require(request: AccessRequest): AccessRule {
+    const rule = this.#parts.rules.get(request.caller);
+    if (rule === undefined) throw this.refuse(request, 'unknown caller');
+    const reason = refusalOf(rule, request);
+    if (reason !== undefined) throw this.refuse(request, reason);
+    return rule;
+  }
+
+  /** As {@link Gatekeeper.require}, for filters: no record, no error. */
+  allows(request: AccessRequest): boolean {
+    const rule = this.#parts.rules.get(request.caller);
+    return rule !== undefined && refusalOf(rule, request) === undefined;
+  }
+
+  /** Records a refusal. @returns the error to throw */
+  refuse(request: AccessRequest, reason: string): Error {
+    const { caller, operation, device, paths = [] } = request;
+    const endpoint = device?.endpoint ?? '';
+    const path = paths.join(' ');
+    this.#parts.store.saveAudit({
+      atMs: this.#parts.clock.wallMs(),
+      caller,
+      operation,
+      endpoint,
+      path,
+      reason,
+    });
+    this.#parts.refused(request, reason);
+    return serviceError('LWM2M_ACCESS_FORBIDDEN', `${caller} may not ${operation}: ${reason}`, {
+      context: { caller, operation, endpoint, path },
+    });
+  }
+}
+
+/** Why a rule refuses, or undefined when it does not. */
+function refusalOf(rule: AccessRule, { operation, device, paths = [] }: AccessRequest): string | undefined {
+  if (rule.operations?.has(operation) === false) return 'operation not granted';
+  if (device !== undefined) {
+    if (rule.kinds?.has(device.kind) === false) return 'kind of device not granted';
+    if (rule.endpoints?.some((pattern) => matches(pattern, device.endpoint)) === false)
+      return 'device not granted';
+  }
+  if (rule.objects !== undefined) {
+    for (const { objectId } of paths) {
+      if (objectId === undefined || !rule.objects.has(objectId)) return 'object not granted';
+    }
+  }
+  return undefined;
+}
+
+function matches(pattern: string, endpoint: string): boolean {
+  return pattern.endsWith('*') ? endpoint.startsWith(pattern.slice(0, -1)) : pattern === endpoint;
+}

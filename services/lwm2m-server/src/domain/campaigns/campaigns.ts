@@ -1,0 +1,110 @@
+import { serviceError } from '../../errors.ts';
+import type { Campaign, CampaignCounts, CampaignOperation } from './campaign.ts';
+import { CampaignRun } from './campaign-run.ts';
+import type { CampaignRunParts } from './campaign-run.ts';
+
+/** What a caller asks for. */
+export interface CampaignOrder {
+  readonly id: string;
+  readonly operation: CampaignOperation;
+  readonly endpoints: readonly string[];
+  readonly concurrency: number;
+  readonly attempts: number;
+  readonly deadlineSeconds: number;
+  readonly startedBy: string;
+}
+
+/** A campaign and where its devices are. */
+export interface CampaignStatus {
+  readonly campaign: Campaign;
+  readonly counts: CampaignCounts;
+}
+
+/** Campaigns under way at once. */
+const RUNS_MAX = 64;
+const LISTED_MAX = 100;
+
+/** Every campaign: starts, resumes after a restart, controls. */
+export class Campaigns {
+  readonly #parts: CampaignRunParts;
+  readonly #runs = new Map<string, CampaignRun>();
+
+  constructor(parts: Omit<CampaignRunParts, 'ended'>) {
+    this.#parts = { ...parts, ended: ({ id }) => void this.#runs.delete(id) };
+  }
+
+  /** Goes on with what the last run of the process left. */
+  async resume(): Promise<void> {
+    for (const campaign of await this.#parts.store.listCampaigns(RUNS_MAX)) {
+      if (campaign.state === 'running' || campaign.state === 'paused') await this.#run(campaign);
+    }
+  }
+
+  /** Starts a campaign; one with the same id that exists is given back as it is. */
+  async start(order: CampaignOrder): Promise<CampaignStatus> {
+    const known = await this.#parts.store.findCampaign(order.id);
+    if (known !== undefined) return this.#status(known);
+    if (this.#runs.size >= RUNS_MAX) {
+      throw serviceError('LWM2M_CAMPAIGN_PRECONDITION', `${RUNS_MAX} campaigns run already`);
+    }
+    const startedAtMs = Math.round(this.#parts.runtime.clock.wallMs());
+    const { id, operation, concurrency, attempts, startedBy } = order;
+    const campaign: Campaign = {
+      id,
+      operation,
+      concurrency,
+      attempts,
+      startedBy,
+      startedAtMs,
+      state: 'running',
+      deadlineAtMs: startedAtMs + order.deadlineSeconds * 1000,
+      endedAtMs: undefined,
+    };
+    await this.#parts.store.saveCampaign(campaign, [...new Set(order.endpoints)]);
+    await this.#run(campaign);
+    return this.find(id);
+  }
+
+  /** @throws SefleetError `LWM2M_CAMPAIGN_NOT_FOUND` */
+  async find(id: string): Promise<CampaignStatus> {
+    const campaign = await this.#parts.store.findCampaign(id);
+    if (campaign === undefined) throw serviceError('LWM2M_CAMPAIGN_NOT_FOUND', `there is no campaign ${id}`);
+    return this.#status(campaign);
+  }
+
+  async list(): Promise<readonly CampaignStatus[]> {
+    const campaigns = await this.#parts.store.listCampaigns(LISTED_MAX);
+    return Promise.all(campaigns.map((campaign) => this.#status(campaign)));
+  }
+
+  /** @throws SefleetError `LWM2M_CAMPAIGN_NOT_FOUND`, `LWM2M_CAMPAIGN_PRECONDITION` */
+  async control(id: string, state: 'paused' | 'running' | 'cancelled'): Promise<CampaignStatus> {
+    const run = this.#runs.get(id);
+    if (run === undefined) {
+      const { campaign } = await this.find(id);
+      throw serviceError('LWM2M_CAMPAIGN_PRECONDITION', `campaign ${id} is ${campaign.state}`);
+    }
+    run.change(state);
+    return this.find(id);
+  }
+
+  /** A device was heard of. */
+  deviceHeard(endpoint: string): void {
+    for (const run of this.#runs.values()) run.deviceHeard(endpoint);
+  }
+
+  stop(): void {
+    for (const run of this.#runs.values()) run.stop();
+  }
+
+  async #run(campaign: Campaign): Promise<void> {
+    const open = await this.#parts.store.openCampaignResults(campaign.id);
+    const run = new CampaignRun(campaign, open, this.#parts);
+    this.#runs.set(campaign.id, run);
+    run.start();
+  }
+
+  async #status(campaign: Campaign): Promise<CampaignStatus> {
+    return { campaign, counts: await this.#parts.store.campaignCounts(campaign.id) };
+  }
+}

@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { provisioning } from '@sefleet/api';
+import { createModelRegistry, loadModelFolder, omaModels } from '@sefleet/lwm2m';
+import type { ModelRegistry } from '@sefleet/lwm2m';
+import { APDU_EXCHANGE_MODEL, SEALED_RECORDS_MODEL } from '@sefleet/lwm2m-coap';
+import type { EventLog } from '@sefleet/observability';
+import type { Runtime, Timers } from '@sefleet/runtime';
+import { createGrpcClient } from '@sefleet/service';
+import type { GrpcClient, ServiceContext } from '@sefleet/service';
+import { MqttPublisher } from './adapters/mqtt/mqtt-publisher.ts';
+import { CredentialDirectory } from './adapters/provisioning/credential-directory.ts';
+import { parseAccessRules } from './domain/access/access-rule.ts';
+import { DEFAULT_RULES, Gatekeeper } from './domain/access/gatekeeper.ts';
+import { DeviceReports } from './domain/device-reports.ts';
+import { EventJournal } from './domain/event-journal.ts';
+import { RecordForwarder } from './domain/record-forwarder.ts';
+import { serviceError } from './errors.ts';
+import { EVENTS } from './events.ts';
+import type { LWM2M_SERVER_SETTINGS } from './settings.ts';
+import { PostgresDatabase } from './store/postgres-database.ts';
+import type { ServerStore } from './store/server-store.ts';
+import { SqliteDatabase } from './store/sqlite-database.ts';
+import { SqlStore } from './store/sql-store.ts';
+
+/** What the service is started with. */
+export type Lwm2mServiceContext = ServiceContext<typeof LWM2M_SERVER_SETTINGS>;
+
+/** What both servers of the process share. */
+export interface SharedParts {
+  readonly runtime: Runtime;
+  readonly models: ModelRegistry;
+  readonly store: ServerStore;
+  readonly credentials: GrpcClient<typeof provisioning.CredentialService>;
+  readonly directory: CredentialDirectory;
+  readonly publisher: MqttPublisher;
+  readonly journal: EventJournal;
+  readonly reports: DeviceReports;
+  readonly gatekeeper: Gatekeeper;
+}
+
+/**
+ * Opens what the service works with.
+ *
+ * @param heard told when a device can be sent to again
+ */
+export async function openSharedParts(
+  context: Lwm2mServiceContext,
+  runtime: Runtime,
+  heard: (endpoint: string) => void,
+): Promise<SharedParts> {
+  const { settings, log, tls } = context;
+  const { clock } = runtime;
+  const store = await openStore(context, runtime.timers);
+  const credentials = createGrpcClient(provisioning.CredentialService, settings.provisioningTarget, tls);
+  const publisher = new MqttPublisher(settings.mqttUrl, tls, settings.maxPublishing, log);
+  const journal = new EventJournal(Buffer.from(runtime.rng.bytes(6)).toString('base64url'));
+  const forwarder = new RecordForwarder(publisher, (name, by) => log.count(name, by));
+  return {
+    runtime,
+    store,
+    credentials,
+    publisher,
+    journal,
+    models: await openModels(settings.modelFolder),
+    directory: new CredentialDirectory(credentials, runtime, log),
+    reports: new DeviceReports({ log, journal, forwarder, store, clock, heard }),
+    gatekeeper: createGatekeeper(settings.accessFile, store, runtime, log),
+  };
+}
+
+async function openStore(
+  { settings, log, dataFolder }: Lwm2mServiceContext,
+  timers: Timers,
+): Promise<ServerStore> {
+  const onFailure = (error: unknown): void => log.emit(EVENTS.storeFailed, { error });
+  const { databaseUrl, databaseSchema } = settings;
+  try {
+    const database =
+      databaseUrl === ''
+        ? new SqliteDatabase(join(dataFolder, 'state.sqlite'))
+        : new PostgresDatabase(databaseUrl, databaseSchema, onFailure);
+    return await SqlStore.open(database, timers, onFailure);
+  } catch (cause) {
+    const hint =
+      databaseUrl === ''
+        ? 'Check the data folder (SEFLEET_DATA) and the disk.'
+        : 'Check DATABASE_URL and the database.';
+    throw serviceError('LWM2M_STORE_UNAVAILABLE', 'the store cannot be opened', { cause, hint });
+  }
+}
+
+async function openModels(folder: string): Promise<ModelRegistry> {
+  const own = [APDU_EXCHANGE_MODEL, SEALED_RECORDS_MODEL];
+  const given = folder === '' ? [] : await loadModelFolder(folder);
+  return createModelRegistry([...own, ...given], omaModels());
+}
+
+function createGatekeeper(file: string, store: ServerStore, { clock }: Runtime, log: EventLog): Gatekeeper {
+  const rules = file === '' ? DEFAULT_RULES : parseAccessRules(readAccessFile(file));
+  return new Gatekeeper({
+    rules,
+    store,
+    clock,
+    refused: ({ caller, operation, device }, reason) =>
+      log.emit(EVENTS.accessRefused, { caller, operation, endpoint: device?.endpoint, reason }),
+  });
+}
+
+function readAccessFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw serviceError('LWM2M_ACCESS_FILE_INVALID', `${path} cannot be read`, {
+      cause,
+      hint: 'Correct SEFLEET_LWM2M_ACCESS.',
+    });
+  }
+}

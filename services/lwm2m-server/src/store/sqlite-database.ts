@@ -1,0 +1,57 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { SqlDatabase, SqlRow, SqlStatement, SqlValue } from './sql-database.ts';
+
+/**
+ * One SQLite file. WAL with `synchronous = NORMAL`: a commit survives the process whatever kills it; a power cut may cost
+ * the last moments, after which devices register again.
+ */
+export class SqliteDatabase implements SqlDatabase {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /** @param file path of the database, or `:memory:` */
+  constructor(file: string) {
+    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
+    this.#database = new DatabaseSync(file);
+    this.#database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;',
+    );
+  }
+
+  migrate(sql: string): Promise<void> {
+    return Promise.try(() => this.#database.exec(sql));
+  }
+
+  query(sql: string, values: readonly SqlValue[] = []): Promise<readonly SqlRow[]> {
+    return Promise.try(() => this.#prepared(sql).all(...values));
+  }
+
+  write(statements: readonly SqlStatement[]): Promise<void> {
+    return Promise.try(() => {
+      this.#database.exec('BEGIN');
+      try {
+        for (const { sql, values } of statements) this.#prepared(sql).run(...values);
+        this.#database.exec('COMMIT');
+      } catch (error) {
+        this.#database.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  close(): Promise<void> {
+    return Promise.try(() => this.#database.close());
+  }
+
+  /** The texts of the store are few and constant. */
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}

@@ -21,15 +21,18 @@ export type CipherSuiteName =
   | 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM'
   | 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256';
 
-/** RFC 6655, RFC 5487, RFC 8442, RFC 7251, RFC 5289. The order is the default preference. */
+/**
+ * RFC 6655, RFC 5487, RFC 8442, RFC 7251, RFC 5289. The order is the default preference:
+ * RFC 7925 §4.2 makes plain PSK with CCM_8 the suite of constrained devices, and an ECDH is what they would save.
+ */
 export const CIPHER_SUITES: readonly CipherSuite[] = [
   suite(0xc0ae, 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8', 'ECDHE_ECDSA', 'aes-128-ccm', 8),
   suite(0xc02b, 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', 'ECDHE_ECDSA', 'aes-128-gcm', 16),
   suite(0xc0ac, 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM', 'ECDHE_ECDSA', 'aes-128-ccm', 16),
-  suite(0xd003, 'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256', 'ECDHE_PSK', 'aes-128-ccm', 8),
   suite(0xc0a8, 'TLS_PSK_WITH_AES_128_CCM_8', 'PSK', 'aes-128-ccm', 8),
   suite(0x00a8, 'TLS_PSK_WITH_AES_128_GCM_SHA256', 'PSK', 'aes-128-gcm', 16),
   suite(0xc0a4, 'TLS_PSK_WITH_AES_128_CCM', 'PSK', 'aes-128-ccm', 16),
+  suite(0xd003, 'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256', 'ECDHE_PSK', 'aes-128-ccm', 8),
 ];
 
 const byId = new Map(CIPHER_SUITES.map((entry) => [entry.id, entry]));

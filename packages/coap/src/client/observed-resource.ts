@@ -99,10 +99,14 @@ export class ObservedResource implements TokenOwner, Fate, ClientObservation {
     if (unknownCritical !== undefined) return false;
     const response = new ReceivedResponse(message.peer, message.code, options, message.payload);
     const sequence = response.observe;
-    // A notification that crossed the deregistration is not its answer.
-    if (this.#deregistering && sequence !== undefined) return true;
+    if (this.#deregistering && sequence !== undefined) {
+      // A notification that crossed the deregistration is not its answer. It may have come in its acknowledgement,
+      // from a server that does not know the option's value 1: then the answer never comes.
+      if (this.#timer === undefined) this.#awaitResponse();
+      return true;
+    }
     this.#sent?.withdraw();
-    this.#timer?.cancel();
+    this.#stopTimer();
     if (sequence === undefined || !response.success) this.#last(response);
     else if (this.#isNewer(sequence)) this.#notified(response, sequence);
     else this.#settleAwaited(response);
@@ -127,6 +131,7 @@ export class ObservedResource implements TokenOwner, Fate, ClientObservation {
     this.#awaited?.reject(coapError('COAP_ABORTED', 'a newer request about the observation took its place'));
     this.#sent?.withdraw();
     this.#awaited = { resolve, reject };
+    this.#stopTimer();
     const { transport } = this.#context;
     const { code, payload, confirmable } = this.#request;
     const options = withOption(this.#request.options, uintOption(OPTION.OBSERVE, observe));
@@ -143,8 +148,13 @@ export class ObservedResource implements TokenOwner, Fate, ClientObservation {
     return promise;
   }
 
-  #awaitResponse(): void {
+  #stopTimer(): void {
     this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #awaitResponse(): void {
+    this.#stopTimer();
     if (this.#awaited === undefined) return;
     const { runtime, parameters } = this.#context;
     this.#timer = runtime.timers.after(parameters.responseTimeoutMs, () =>
@@ -184,6 +194,8 @@ export class ObservedResource implements TokenOwner, Fate, ClientObservation {
         const awaited = this.#awaited;
         this.#awaited = undefined;
         awaited?.reject(error);
+        // Without an answer to its registration nobody can cancel it.
+        if (this.#first === undefined) this.#end('error-response');
       },
     );
   }
@@ -220,7 +232,7 @@ export class ObservedResource implements TokenOwner, Fate, ClientObservation {
     this.#ended = true;
     const wasObserved = this.#active || reason !== 'cancelled';
     this.#active = false;
-    this.#timer?.cancel();
+    this.#stopTimer();
     this.#sent?.withdraw();
     this.#context.tokens.remove(this.peer, this.#token);
     if (wasObserved && this.#first !== undefined) this.#listener.ended?.(reason);

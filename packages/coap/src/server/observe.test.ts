@@ -293,3 +293,25 @@ test('client: the blocks of an outdated notification are not delivered behind a 
   await script.expectNothing(5);
   assert.deepEqual(seen, ['newer']);
 });
+
+test('client: a deregistration that is answered with a notification ends all the same', async () => {
+  const { script, observation, endpoint, runtime, settle } = await observing();
+  const cancelled = assert.rejects(observation.cancel(), { code: 'COAP_TIMEOUT' });
+  const { messageId, token } = await script.expect({ type: 'CON', observe: 1 });
+  script.send({ type: 'ACK', code: CODE.CONTENT, messageId, token, observe: 11 });
+  await settle(cancelled);
+  await assertAtRest(runtime, endpoint);
+});
+
+test('client: a registration whose answer cannot be fetched whole leaves nothing behind', async () => {
+  const { script, endpoint, peer, runtime, settle } = lockstep();
+  const started = assert.rejects(
+    endpoint.observe(peer, { method: 'GET' }, () => {}),
+    { code: 'COAP_BLOCK_REFUSED' },
+  );
+  const { messageId, token } = await script.expect({ type: 'CON', observe: 0 });
+  const payload = 'too short for a block';
+  script.send({ type: 'ACK', code: CODE.CONTENT, messageId, token, observe: 1, block2: '0/1/1024', payload });
+  await settle(started);
+  await assertAtRest(runtime, endpoint);
+});

@@ -53,6 +53,7 @@ export const deviceAdd: Verb = {
       const shown = {
         endpoint,
         pskIdentity: made.pskIdentity,
+        psk: Buffer.from(made.psk).toString('latin1'),
         pskHex: Buffer.from(made.psk).toString('hex'),
         ...files,
       };

@@ -14,7 +14,7 @@ import { PROVISIONING_EVENTS } from '../events.ts';
 import type { MadeCard, ProvisioningStore } from '../store/provisioning-store.ts';
 import { CardFactory } from './card-factory.ts';
 import { CertificatePress } from './certificate-press.ts';
-import { FIRST_PSK_VERSION, pskLabel, PSK_BYTES } from './first-keys.ts';
+import { FIRST_PSK_VERSION, PSK_BYTES, pskLabel, softwarePsk } from './first-keys.ts';
 
 /** A device that was ordered. */
 export interface DeviceOrder {
@@ -95,7 +95,8 @@ export class Factory {
     }
     const network = custody.vault(NETWORK_PROVIDER);
     await network.ensureMaster('psk', FIRST_PSK_VERSION);
-    const psk = await network.derive('psk', FIRST_PSK_VERSION, pskLabel(endpoint, 'management'), PSK_BYTES);
+    const label = pskLabel(endpoint, 'management');
+    const psk = softwarePsk(await network.derive('psk', FIRST_PSK_VERSION, label, PSK_BYTES));
     const credential = withCertificate ? await this.#softwareCertificate(endpoint) : undefined;
     return { endpoint, identity: pskIdentity(endpoint, 'management'), psk, credential };
   }

@@ -5,10 +5,10 @@ import { serve, type ServedService } from '@sefleet/service';
 import type { KeyCustody } from '../../custody/key-custody.ts';
 import { IOT_SAFE_CONTAINER } from '../../domain/card-plan.ts';
 import { NETWORK_PROVIDER } from '../../domain/party.ts';
-import { parsePskIdentity, pskIdentity } from '../../domain/psk-identity.ts';
+import { parsePskIdentity, pskIdentity, type PskPurpose } from '../../domain/psk-identity.ts';
 import { provisioningError } from '../../errors.ts';
-import { FIRST_PSK_VERSION, pskLabel, PSK_BYTES } from '../../manufacture/first-keys.ts';
-import type { ProvisioningStore } from '../../store/provisioning-store.ts';
+import { FIRST_PSK_VERSION, pskLabel, PSK_BYTES, softwarePsk } from '../../manufacture/first-keys.ts';
+import type { Device, ProvisioningStore } from '../../store/provisioning-store.ts';
 import { requirePermission } from './authorisation.ts';
 import { toApiKind } from './messages.ts';
 
@@ -28,8 +28,11 @@ export function serveCredentials(options: {
   readonly log: EventLog;
 }): ServedService {
   const { store, custody, log } = options;
-  const psk = (endpoint: string, purpose: 'bootstrap' | 'management'): Promise<Uint8Array> =>
-    custody.vault(NETWORK_PROVIDER).derive('psk', FIRST_PSK_VERSION, pskLabel(endpoint, purpose), PSK_BYTES);
+  const network = custody.vault(NETWORK_PROVIDER);
+  const psk = async (endpoint: string, purpose: PskPurpose, make: Device['make']): Promise<Uint8Array> => {
+    const derived = await network.derive('psk', FIRST_PSK_VERSION, pskLabel(endpoint, purpose), PSK_BYTES);
+    return make === 'software' ? softwarePsk(derived) : derived;
+  };
   return serve(provisioning.CredentialService, {
     lookupPsks: async ({ identities }, { caller }) => {
       requirePermission(caller, 'read-transport-keys', log);
@@ -43,14 +46,14 @@ export function serveCredentials(options: {
       const devices = await store.devices(parsed.map(({ endpoint }) => endpoint));
       const known = parsed.flatMap(({ identity, endpoint, purpose }) => {
         const device = devices.get(endpoint);
-        return device === undefined ? [] : [{ identity, endpoint, purpose, kind: device.kind }];
+        return device === undefined ? [] : [{ identity, purpose, device }];
       });
       const credentials = await Promise.all(
-        known.map(async ({ identity, endpoint, purpose, kind }) => ({
+        known.map(async ({ identity, purpose, device }) => ({
           identity,
-          endpoint,
-          psk: await psk(endpoint, purpose),
-          kind: toApiKind(kind),
+          endpoint: device.endpoint,
+          psk: await psk(device.endpoint, purpose, device.make),
+          kind: toApiKind(device.kind),
           bootstrap: purpose === 'bootstrap',
         })),
       );
@@ -62,7 +65,7 @@ export function serveCredentials(options: {
       if (device === undefined)
         throw provisioningError('PROVISIONING_DEVICE_NOT_FOUND', `no device ${endpoint}`);
       const held = device.make === 'card';
-      const secretKey = held ? MANAGEMENT_PSK_REFERENCE : await psk(endpoint, 'management');
+      const secretKey = held ? MANAGEMENT_PSK_REFERENCE : await psk(endpoint, 'management', device.make);
       return { deletes: ['/0', '/1'], servers: [managementAccount(endpoint, secretKey, options)] };
     },
   });

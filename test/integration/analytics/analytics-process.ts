@@ -102,10 +102,10 @@ export class AnalyticsProcess {
   }
 
   /** Starts the process; on a port it had before when there was one. */
-  async launch(): Promise<void> {
+  async launch(environment: Readonly<Record<string, string>> = {}): Promise<void> {
     const mqttPort = this.#ready === undefined ? {} : { SEFLEET_MQTT_PORT: `${this.#ready.mqttPort}` };
     const child = spawn(process.execPath, [MAIN], {
-      env: { PATH: process.env['PATH'] ?? '', ...this.#environment, ...mqttPort },
+      env: { PATH: process.env['PATH'] ?? '', ...this.#environment, ...mqttPort, ...environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#child = child;

@@ -6,7 +6,8 @@ import { AnalyticsProcess, deviceCredential, sealed, sessionCredential, until } 
 
 const DEVICES = 8;
 const RECORDS = 400;
-const KILLS = 3;
+/** A crash, an orderly stop under load, and a crash again. */
+const ENDS = ['SIGKILL', 'SIGTERM', 'SIGKILL'] as const;
 let analytics: AnalyticsProcess;
 
 before(async () => {
@@ -14,7 +15,7 @@ before(async () => {
 });
 after(() => analytics.stop());
 
-test('loses no acknowledged record, and stores none twice, when it is killed while devices publish', async () => {
+test('loses no acknowledged record and stores none twice when it is killed under load', async () => {
   const acknowledged = new Map<string, Set<number>>();
   const publishers = Array.from({ length: DEVICES }, async (_, at) => {
     const endpoint = `urn:dev:sefleet:obu-${String(at).padStart(6, '0')}`;
@@ -30,10 +31,11 @@ test('loses no acknowledged record, and stores none twice, when it is killed whi
     await client.endAsync();
   });
   const total = (): number => [...acknowledged.values()].reduce((sum, { size }) => sum + size, 0);
-  for (let kill = 1; kill <= KILLS; kill++) {
-    const enough = (kill * DEVICES * RECORDS) / (KILLS + 1);
+  for (const [at, signal] of ENDS.entries()) {
+    const enough = ((at + 1) * DEVICES * RECORDS) / (ENDS.length + 1);
     await until(`${enough} records`, () => Promise.resolve(total() >= enough ? true : undefined));
-    await analytics.kill('SIGKILL');
+    const code = await analytics.kill(signal);
+    if (signal === 'SIGTERM') assert.equal(code, 0, analytics.log);
     await analytics.launch();
   }
   await Promise.all(publishers);
@@ -49,6 +51,32 @@ test('loses no acknowledged record, and stores none twice, when it is killed whi
     return stored >= DEVICES * RECORDS ? rows : undefined;
   });
   for (const row of ledger.values()) assert.deepEqual(row, { stored: RECORDS, duplicated: 0 });
+});
+
+test('acknowledges while ClickHouse is away, and stores when it is back', async () => {
+  const endpoint = 'urn:dev:sefleet:obu-999999';
+  await analytics.kill('SIGTERM');
+  await analytics.launch({ SEFLEET_CLICKHOUSE_URL: 'http://127.0.0.1:1' });
+  const credential = await sessionCredential(
+    await deviceCredential(analytics.authority(), endpoint),
+    'session',
+  );
+  const client = analytics.mqtt(credential);
+  const topic = recordTopic({ kind: 'obu', endpoint });
+  for (const sequence of [1, 2, 3]) {
+    await client.publishAsync(topic, Buffer.from(sealed({ endpoint, sequence })), { qos: 1 });
+  }
+  await client.endAsync();
+  await assert.rejects(analytics.fleetClient().queryTelemetry({ endpoint }), {
+    code: 'ANALYTICS_STORE_UNAVAILABLE',
+  });
+  assert.match(analytics.log, /SEFLEET_CLICKHOUSE_URL/);
+  await analytics.kill('SIGKILL');
+  await analytics.launch();
+  await until('the three records', async () => {
+    const { readings } = await analytics.fleetClient().queryTelemetry({ endpoint });
+    return readings.length === 3 ? true : undefined;
+  });
 });
 
 /** Publishes records 1 to RECORDS, a few at a time, each until it is acknowledged. */

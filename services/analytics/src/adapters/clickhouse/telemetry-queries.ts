@@ -43,9 +43,12 @@ const deviceRows = (condition: string): string => `
   FROM (SELECT * FROM records FINAL WHERE endpoint = {endpoint:String} AND ${condition})
   ARRAY JOIN metrics AS metric, values AS value`;
 
-const IN_SPAN = `at >= fromUnixTimestamp64Milli({from:Int64}) AND at < fromUnixTimestamp64Milli({until:Int64})`;
+const IN_SPAN =
+  'at >= fromUnixTimestamp64Milli({from:Int64}) AND at < fromUnixTimestamp64Milli({until:Int64})';
 
-/** Newest by sequence number: a metric that is in none of so many records is not what the device measures now. */
+/**
+ * Newest by sequence number: a metric that is in none of so many records is not what the device measures now.
+ */
 const AMONG_THE_NEWEST =
   'sequence + 1000 > (SELECT max(sequence) FROM records WHERE endpoint = {endpoint:String})';
 

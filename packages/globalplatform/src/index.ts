@@ -150,6 +150,7 @@ export {
   CERTIFICATE_USAGE,
   decodeCertificate,
   encodeCertificate,
+  verifiedPoint,
   verifyCertificate,
 } from './certificates/gp-certificate.ts';
 export type { DecodedGpCertificate, GpCertificate } from './certificates/gp-certificate.ts';

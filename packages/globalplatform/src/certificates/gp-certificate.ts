@@ -1,12 +1,15 @@
+import { X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { concatBytes } from '@sefleet/bytes';
-import { signGp, verifyGp } from '../crypto/public-key.ts';
+import { ecPoint, ecPublicKey, signGp, verifyGp } from '../crypto/public-key.ts';
 import { globalPlatformError } from '../errors.ts';
 import { decodeOnlyTlv, decodeTlvs, encodeTlv, findTlv, requireTlv } from '../tlv/ber-tlv.ts';
 import { KEY_TYPE } from '../content/put-key.ts';
 
 /** Key usage of a GlobalPlatform certificate (tag 95). */
 export const CERTIFICATE_USAGE = { DIGITAL_SIGNATURE: 0x0082, KEY_AGREEMENT: 0x0080 } as const;
+
+const DER_SEQUENCE = 0x30;
 
 /** A GlobalPlatform certificate (GPC_SPE_042 table 6-12): the elliptic-curve form, tag 7F21. */
 export interface GpCertificate {
@@ -82,6 +85,23 @@ export function verifyCertificate(
     });
   }
   return certificate;
+}
+
+/**
+ * The public point of a host's certificate that `authorityPoint` signed: a GlobalPlatform certificate, or a DER one of
+ * X.509 (GPC_SPE_093 §6.1).
+ *
+ * @throws SefleetError `GP_CERTIFICATE_INVALID`.
+ */
+export function verifiedPoint(bytes: Uint8Array, authorityPoint: Uint8Array): Uint8Array {
+  if (bytes[0] !== DER_SEQUENCE) return verifyCertificate(bytes, authorityPoint).publicKey.slice();
+  try {
+    const certificate = new X509Certificate(bytes);
+    if (certificate.verify(ecPublicKey(authorityPoint))) return ecPoint(certificate.publicKey);
+  } catch (cause) {
+    throw globalPlatformError('GP_CERTIFICATE_INVALID', 'the certificate is malformed', { cause });
+  }
+  throw globalPlatformError('GP_CERTIFICATE_INVALID', 'the certificate is not signed by this authority');
 }
 
 function encodeSigned(certificate: GpCertificate): Uint8Array {

@@ -21,7 +21,7 @@ export interface CardState {
 }
 
 /** What the factory wrote and nobody changes. */
-export interface CardIdentity {
+interface CardIdentity {
   readonly diversificationData: Uint8Array;
 }
 
@@ -41,7 +41,7 @@ export interface KeySet {
 }
 
 /** A data object that STORE DATA wrote into a Security Domain. */
-export interface StoredObject {
+interface StoredObject {
   readonly tag: number;
   readonly value: Uint8Array;
 }

@@ -12,7 +12,7 @@ export interface CardSession {
 }
 
 /** INITIALIZE UPDATE was answered; EXTERNAL AUTHENTICATE has to follow. */
-export interface PendingAuthentication extends CardSession {
+interface PendingAuthentication extends CardSession {
   readonly hostCryptogram: Uint8Array;
 }
 

@@ -25,6 +25,7 @@ import { Transaction } from './transaction.ts';
 /** Data of one chain of commands. */
 const MAX_CHAIN_BYTES = 32_768;
 const MAX_SHORT_RESPONSE = 256;
+const CHAINING_BIT = 0x10;
 const NO_DATA = new Uint8Array(0);
 /** Commands that a plain class byte may carry although a secure channel session is open: they end or steer it. */
 const ALWAYS_PLAIN: readonly number[] = [
@@ -109,9 +110,9 @@ export class VirtualCard implements SecureElement, CardServices {
     if (channel === undefined) return statusOnly(STATUS_WORD.CHANNEL_NOT_SUPPORTED);
     if (command.ins === INS.GET_RESPONSE) return encodeResponse(fetchRemaining(channel, command));
     channel.remaining = undefined;
-    return encodeResponse(
-      limitLength(channel, command, this.#secure(channel, command, header.secure, header.chaining)),
-    );
+    const whole = this.#assemble(channel, command, header.chaining);
+    if (typeof whole === 'number') return statusOnly(whole);
+    return encodeResponse(limitLength(channel, command, this.#secure(channel, whole, header.secure)));
   }
 
   reset(): void {
@@ -132,8 +133,32 @@ export class VirtualCard implements SecureElement, CardServices {
     return encodeCardState(this.#memory, this.profile, this.#programs);
   }
 
+  /**
+   * Command chaining (ISO/IEC 7816-4 §5.3.3): the whole command once it is there, a status word until then. Secure
+   * messaging is under the chaining: a host protects a long command and cuts it up afterwards.
+   */
+  #assemble(channel: Channel, command: CommandApdu, chaining: boolean): CommandApdu | number {
+    const { chain } = channel;
+    if (chain === undefined && !chaining) return command;
+    const cla = command.cla & ~CHAINING_BIT;
+    const head = (cla << 24) | (command.ins << 16) | (command.p1 << 8) | command.p2;
+    if (chain !== undefined && chain.head !== head) {
+      channel.chain = undefined;
+      return STATUS_WORD.LAST_COMMAND_OF_CHAIN_EXPECTED;
+    }
+    const open = chain ?? { head, parts: [], length: 0 };
+    open.parts.push(command.data.slice());
+    open.length += command.data.length;
+    channel.chain = chaining ? open : undefined;
+    if (open.length > MAX_CHAIN_BYTES) {
+      channel.chain = undefined;
+      return STATUS_WORD.NOT_ENOUGH_MEMORY;
+    }
+    return chaining ? STATUS_WORD.OK : { ...command, data: concatBytes(...open.parts) };
+  }
+
   /** Secure messaging on the way in and out. */
-  #secure(channel: Channel, command: CommandApdu, secure: boolean, chaining: boolean): ResponseApdu {
+  #secure(channel: Channel, command: CommandApdu, secure: boolean): ResponseApdu {
     const isAuthentication = command.ins === INS.EXTERNAL_AUTHENTICATE && channel.pending !== undefined;
     if (!isAuthentication) channel.pending = undefined;
     if (!secure) {
@@ -142,7 +167,7 @@ export class VirtualCard implements SecureElement, CardServices {
         closeSession(channel);
         return { data: NO_DATA, sw: STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED };
       }
-      return this.#chained(channel, { ...command, cla: plainClass(command.cla) & ~0x10 }, chaining);
+      return this.#run(channel, { ...command, cla: plainClass(command.cla) });
     }
     const messaging = isAuthentication ? channel.pending?.messaging : channel.session?.messaging;
     if (messaging === undefined || messaging.level === 0) {
@@ -153,30 +178,8 @@ export class VirtualCard implements SecureElement, CardServices {
       closeSession(channel);
       return { data: NO_DATA, sw: STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED };
     }
-    const response = this.#chained(channel, { ...plain, cla: plainClass(plain.cla) & ~0x10 }, chaining);
+    const response = this.#run(channel, { ...plain, cla: plainClass(plain.cla) });
     return isAuthentication ? response : messaging.wrapResponse(response);
-  }
-
-  /** Command chaining (ISO/IEC 7816-4 §5.3.3). */
-  #chained(channel: Channel, command: CommandApdu, chaining: boolean): ResponseApdu {
-    const head = (command.cla << 24) | (command.ins << 16) | (command.p1 << 8) | command.p2;
-    const chain = channel.chain;
-    if (chain === undefined && !chaining) return this.#run(channel, command);
-    if (chain !== undefined && chain.head !== head) {
-      channel.chain = undefined;
-      return { data: NO_DATA, sw: STATUS_WORD.LAST_COMMAND_OF_CHAIN_EXPECTED };
-    }
-    const open = chain ?? { head, parts: [], length: 0 };
-    open.parts.push(command.data.slice());
-    open.length += command.data.length;
-    channel.chain = chaining ? open : undefined;
-    if (open.length > MAX_CHAIN_BYTES) {
-      channel.chain = undefined;
-      return { data: NO_DATA, sw: STATUS_WORD.NOT_ENOUGH_MEMORY };
-    }
-    return chaining
-      ? { data: NO_DATA, sw: STATUS_WORD.OK }
-      : this.#run(channel, { ...command, data: concatBytes(...open.parts) });
   }
 
   /** One command as one transaction. */

@@ -6,7 +6,9 @@ import {
   aid,
   aidBytes,
   CARD_LIFE_CYCLE,
+  decodeApdu,
   ecPoint,
+  encodeApdu,
   encodeKeyGroupings,
   encodeSecurityDomainParameters,
   deleteCommand,
@@ -237,6 +239,38 @@ test('chained commands are one command, and a broken chain is none', async () =>
   assert.equal(toHex(card.transmit(fromHex(`00A4040004${whole.slice(8)}`))).slice(-4), '9000');
   card.transmit(fromHex('10A40400021122'));
   assert.equal(toHex(card.transmit(fromHex('80CA00CF00'))), '6883');
+});
+
+test('a protected command may be cut up into a chain afterwards', async () => {
+  const card = newCard();
+  const transmit = (apdu: Uint8Array): Uint8Array => {
+    const whole = decodeApdu(apdu);
+    if (whole.extended !== true) return card.transmit(apdu);
+    for (let at = 0; ; at += 200) {
+      const last = at + 200 >= whole.data.length;
+      const { le: _, extended: __, ...part } = whole;
+      const cla = last ? whole.cla : whole.cla | 0x10;
+      const response = card.transmit(encodeApdu({ ...part, cla, data: whole.data.subarray(at, at + 200) }));
+      if (last) return response;
+      assert.equal(toHex(response), '9000');
+    }
+  };
+  await select(card, ISSUER_SECURITY_DOMAIN);
+  const session = await openScp03Session({ transmit, keys: ISSUER_KEYS, rng: seededRng('h') });
+  const [first] = storeDataCommands(fromHex('5f5003aabbcc'), { format: 'ber-tlv' });
+  assert.ok(first);
+  await send(session, { ...first, data: fromHex('5f508201f4' + '5a'.repeat(500)) });
+  assert.equal((await session.transmit(getDataCommand(0x5f50))).data.length, 505);
+});
+
+test('certificates of a key are stored and read by its identifier and version', async () => {
+  const card = newCard();
+  const session = await open(card);
+  const bundle = fromHex('a604830211 03 bf2107 3005 0203010203');
+  for (const command of storeDataCommands(bundle, { format: 'ber-tlv' })) await send(session, command);
+  const read = (key: string) => session.transmit(getDataCommand(0xbf21, fromHex(`a6048302${key}`)));
+  assert.equal(toHex((await read('1103')).data), '30050203010203');
+  assert.equal((await read('1104')).sw, 0x6a88);
 });
 
 test('a response that does not fit is fetched with GET RESPONSE', async () => {

@@ -52,6 +52,7 @@ export function execute(context: CommandContext): Answer {
   if (command.ins === INS.GET_DATA) return getData(context);
   if (command.ins === INS.SELECT) refuse(STATUS_WORD.FUNCTION_NOT_SUPPORTED);
   const handler = orRefuse(DOMAIN_COMMANDS[command.ins], STATUS_WORD.INS_NOT_SUPPORTED);
-  requireProprietaryClass(command);
+  // STORE DATA of hosts in the field comes in the interindustry class as well.
+  if (command.ins !== INS.STORE_DATA) requireProprietaryClass(command);
   return handler(context);
 }

@@ -1,6 +1,14 @@
 import { concatBytes } from '@sefleet/bytes';
-import { aidBytes, DATA_OBJECT, encodeKeyInformation, encodeTlv, STATUS_WORD } from '@sefleet/globalplatform';
-import type { KeyInformation } from '@sefleet/globalplatform';
+import {
+  aidBytes,
+  DATA_OBJECT,
+  decodeTlvs,
+  encodeKeyInformation,
+  encodeTlv,
+  requireTlv,
+  STATUS_WORD,
+} from '@sefleet/globalplatform';
+import type { KeyInformation, Tlv } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
 import type { SecurityDomain } from '../card/card-state.ts';
 import { refuse } from '../card/refusal.ts';
@@ -41,9 +49,25 @@ export function getData(context: CommandContext): Answer {
   const tag = (command.p1 << 8) | command.p2;
   const reader = READERS[tag];
   if (reader !== undefined) return reader(context, domain);
+  if (tag === DATA_OBJECT.CERTIFICATE_STORE && command.data.length > 0)
+    return certificatesOf(domain, command.data);
   const stored = domain.objects.find((object) => object.tag === tag);
   if (stored === undefined) return refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
   return encodeTlv(stored.tag, stored.value);
+}
+
+/** The certificates of one key, which A6{83 identifier, version} names: what STORE DATA wrote, without a tag around it. */
+function certificatesOf(domain: SecurityDomain, selector: Uint8Array): Uint8Array {
+  const place = readCertificateSelector(decodeTlvs(selector));
+  const stored = domain.objects.find((object) => object.tag === place);
+  return stored === undefined ? refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND) : stored.value;
+}
+
+/** The place of a key's certificates among the stored objects: a number that is no tag, from identifier and version. */
+export function readCertificateSelector(objects: readonly Tlv[]): number {
+  const [id, version, ...rest] = requireTlv(decodeTlvs(requireTlv(objects, 0xa6)), 0x83);
+  if (id === undefined || version === undefined || rest.length > 0) return refuse(STATUS_WORD.WRONG_DATA);
+  return (id << 8) | version;
 }
 
 /** True for tags that the card makes itself: STORE DATA cannot write them. */

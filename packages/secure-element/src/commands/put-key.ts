@@ -108,7 +108,7 @@ export function storeKeys(
   checkMemory(tx.state, card.profile, domain.aid);
 }
 
-/** The check value of a key; empty for public keys. */
+/** The check value of a key; empty for asymmetric ones. */
 export function keyCheckValue(key: Key): Uint8Array {
   switch (key.type) {
     case KEY_TYPE.AES:
@@ -118,6 +118,7 @@ export function keyCheckValue(key: Key): Uint8Array {
       return desKeyCheckValue(key.value);
     case KEY_TYPE.RSA_MODULUS:
     case KEY_TYPE.EC_PUBLIC:
+    case KEY_TYPE.EC_PRIVATE:
       return NO_DATA;
     default:
       return digestKeyCheckValue(key.value);

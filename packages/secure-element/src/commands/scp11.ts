@@ -8,7 +8,7 @@ import {
   SCP03_I,
   SecureMessaging,
   STATUS_WORD,
-  verifyCertificate,
+  verifiedPoint,
 } from '@sefleet/globalplatform';
 import type { Scp11Variant } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
@@ -36,8 +36,8 @@ export function performSecurityOperation(context: CommandContext): Answer {
   channel.agreement = undefined;
   const authority = verificationKey(domain, { version: command.p1, id: command.p2 & ~MORE });
   if (authority?.kind !== 'ec') return refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
-  const { publicKey } = verifyCertificate(command.data, pending?.hostPoint ?? authority.point);
-  channel.agreement = { kind: 'scp11', hostPoint: publicKey.slice(), more: (command.p2 & MORE) !== 0 };
+  const hostPoint = verifiedPoint(command.data, pending?.hostPoint ?? authority.point);
+  channel.agreement = { kind: 'scp11', hostPoint, more: (command.p2 & MORE) !== 0 };
   return NO_DATA;
 }
 

@@ -1,15 +1,17 @@
 import { concatBytes } from '@sefleet/bytes';
 import {
   aesCbcDecrypt,
+  DATA_OBJECT,
   decodeDgis,
   decodeTlvs,
+  requireTlv,
   SCENARIO3_DGI,
   SECURITY_DOMAIN_LIFE_CYCLE,
   STORE_DATA,
   STATUS_WORD,
   ZERO_BLOCK,
 } from '@sefleet/globalplatform';
-import type { Dgi } from '@sefleet/globalplatform';
+import type { Dgi, Tlv } from '@sefleet/globalplatform';
 import type { Answer, AppletContext } from '../applets/applet.ts';
 import type { Application, SecurityDomain } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
@@ -17,7 +19,7 @@ import { checkMemory } from '../registry/memory.ts';
 import { appletContext } from './applet-commands.ts';
 import { NO_DATA, requireSession, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
-import { isMadeByCard } from './get-data.ts';
+import { isMadeByCard, readCertificateSelector } from './get-data.ts';
 import { agreeOnKeys } from './key-agreement.ts';
 import { storeKeyGroupings } from './store-keys.ts';
 
@@ -90,8 +92,9 @@ function storeInDomain(context: CommandContext, domain: SecurityDomain, data: Ui
     const dgis = decodeDgis(data);
     return isAgreement(dgis) ? agreeOnKeys(context, domain, dgis) : storeKeyGroupings(context, domain, dgis);
   }
+  const given = decodeTlvs(data);
   let objects = domain.objects;
-  for (const { tag, value } of decodeTlvs(data)) {
+  for (const { tag, value } of isCertificateStore(given) ? certificatesOf(given) : given) {
     if (isMadeByCard(tag)) refuse(STATUS_WORD.WRONG_DATA);
     objects = [...objects.filter((object) => object.tag !== tag), { tag, value: value.slice() }];
   }
@@ -99,6 +102,15 @@ function storeInDomain(context: CommandContext, domain: SecurityDomain, data: Ui
   context.tx.put({ ...domain, objects });
   checkMemory(context.tx.state, context.card.profile, domain.aid);
   return NO_DATA;
+}
+
+/** Certificates for one key (GPC_SPE_093 §7.4): A6 names the key, BF21 carries them. */
+function isCertificateStore(given: readonly Tlv[]): boolean {
+  return given.length === 2 && given[0]?.tag === 0xa6 && given[1]?.tag === DATA_OBJECT.CERTIFICATE_STORE;
+}
+
+function certificatesOf(given: readonly Tlv[]): readonly Tlv[] {
+  return [{ tag: readCertificateSelector(given), value: requireTlv(given, DATA_OBJECT.CERTIFICATE_STORE) }];
 }
 
 function isAgreement(dgis: readonly Dgi[]): boolean {

@@ -16,14 +16,8 @@ export function findEntry(state: CardState, target: Aid): Entry | undefined {
   return undefined;
 }
 
-/** The Issuer Security Domain. */
-export function issuerDomain(state: CardState): SecurityDomain | undefined {
-  const [first] = state.entries;
-  return first?.kind === 'security-domain' ? first : undefined;
-}
-
 /** The Security Domain that `entry` belongs to; undefined at the root. */
-export function parentOf(
+function parentOf(
   state: CardState,
   entry: { readonly aid: Aid; readonly parent: Aid },
 ): SecurityDomain | undefined {

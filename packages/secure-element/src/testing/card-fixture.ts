@@ -47,8 +47,7 @@ export function testKeys(name: string, length = 16): StaticKeys {
 
 /** The issuer keys of fixture cards. */
 export const ISSUER_KEYS = testKeys('issuer');
-/** Their version. */
-export const ISSUER_VERSION = 0x30;
+const ISSUER_VERSION = 0x30;
 /** Rights of a Security Domain to be extradited to and from, and deleted. */
 export const OPEN_DOMAIN = encodeSecurityDomainParameters({
   acceptExtraditionHere: fromHex('2020'),

@@ -7,7 +7,7 @@ interface Container {
 }
 
 /** A secret: a pre-shared key, or key material for HKDF. It never leaves. */
-export interface SecretContainer extends Container {
+interface SecretContainer extends Container {
   readonly value: Uint8Array;
 }
 
@@ -20,12 +20,12 @@ export interface KeyPairContainer extends Container {
 }
 
 /** A public key of somebody else, for VERIFY. */
-export interface PublicKeyContainer extends Container {
+interface PublicKeyContainer extends Container {
   readonly publicKey: Uint8Array;
 }
 
 /** A file: a certificate, usually. */
-export interface FileContainer extends Container {
+interface FileContainer extends Container {
   readonly content: Uint8Array;
 }
 

@@ -171,3 +171,23 @@ test('mosquitto_pub is accepted with a device certificate', (t) => {
   const ended = program(t, 'mosquitto_pub', publish(system.layout.mqttPort, credential, topic));
   if (ended !== undefined) assert.equal(ended.status, 0, ended.output);
 });
+
+test('openssl s_client speaks RACS with the certificate of a device', (t) => {
+  const arguments_ = [
+    's_client',
+    '-quiet',
+    '-connect',
+    `127.0.0.1:${system.layout.racsPort}`,
+    '-CAfile',
+    car.authority,
+    '-cert',
+    car.certificate,
+    '-key',
+    car.privateKey,
+    '-servername',
+    'localhost',
+    '-verify_return_error',
+  ];
+  const ended = program(t, 'openssl', arguments_, 'BEGIN hand\r\nGET-VERSION APPEND\r\nLIST\r\nEND\r\n');
+  if (ended !== undefined) assert.match(ended.output, /BEGIN hand\r?\n\+002 001 0\.2\r?\n\+004 002/);
+});

@@ -2,13 +2,25 @@ import { once } from 'node:events';
 import { SefleetError } from '@sefleet/errors';
 import type { StreamConnection } from '@sefleet/runtime';
 import { connectStream, listenStream } from '@sefleet/runtime/node';
-import { insertCard } from '@sefleet/vpcd';
+import { insertCard, type InsertedCard } from '@sefleet/vpcd';
 import { usageError, type Verb } from '../command-line.ts';
 import { visitCard, type CardVisit } from '../secure-element/card-visit.ts';
 import { withBackend } from './fleet.ts';
 
 /** Where Debian's vpcd waits for cards: 0x8C7B. */
 const VPCD_PORT = '35963';
+
+/**
+ * The reader has a second slot one port higher, and its driver ends the whole daemon when nobody is there: a
+ * card that knows no command sits in it.
+ */
+const MUTE_CARD: InsertedCard = {
+  atr: Uint8Array.of(0x3b, 0x00),
+  powerOn: () => {},
+  powerOff: () => {},
+  reset: () => {},
+  transmit: () => Uint8Array.of(0x6d, 0x00),
+};
 
 export const seAttach: Verb = {
   name: 'se attach',
@@ -19,7 +31,7 @@ export const seAttach: Verb = {
     port: { type: 'string', value: 'port', default: VPCD_PORT, doc: 'TCP port of the reader on 127.0.0.1' },
     listen: {
       type: 'boolean',
-      doc: 'wait for the reader (its DEVICENAME is 127.0.0.1:<port>) instead of connecting',
+      doc: 'wait for the reader instead (DEVICENAME 127.0.0.1:<port>); takes port + 1 too',
     },
   },
   examples: [
@@ -82,8 +94,12 @@ async function waitForReader(
     insert(visit, connection, () => {}),
   );
   console.log(`${endpoint} waits for the reader at 127.0.0.1:${port}; Ctrl-C takes it out`);
+  const second = await listenStream(
+    { address: '127.0.0.1', port: port + 1, maxConnections: 1 },
+    (connection) => insertCard(connection, MUTE_CARD, () => {}),
+  );
   if (!signal.aborted) await once(signal, 'abort');
-  await listener.close();
+  await Promise.all([listener.close(), second.close()]);
 }
 
 function insert(visit: CardVisit, connection: StreamConnection, onEnd: () => void): void {

@@ -21,7 +21,7 @@ export const seRacs: Verb = {
   },
   examples: [
     "sefleet se racs 'LIST'",
-    "sefleet se racs 'POWERON urn:dev:sefleet:meter-000001' 'APDU urn:dev:sefleet:meter-000001 00A4040000 APPEND'",
+    "sefleet se racs 'POWERON urn:dev:sefleet:obu-000001' 'APDU urn:dev:sefleet:obu-000001 00A4040000'",
   ],
   run: async (parsed) => {
     const commands = parsed.positionals;

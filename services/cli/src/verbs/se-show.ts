@@ -52,7 +52,7 @@ interface ShownCard {
   readonly applications: readonly ShownApplication[];
 }
 
-/** What the card says of itself to a visitor without keys, joined with what provisioning knows of its domains. */
+/** What the card says of itself to a visitor without keys, with what provisioning knows of its domains. */
 async function readCard(backend: Backend, endpoint: string): Promise<ShownCard> {
   const { secureElements } = await backend.secureElements.listSecureElements({ pageSize: 1000 });
   const known = await backend.rotation.listSecurityDomains({ endpoint }).catch(() => undefined);

@@ -16,13 +16,24 @@ const PLAIN = { name: 'plain' };
 /** What tshark makes of a capture once it has the keys. */
 function dissect(pcap: PcapWriter, keyLog: readonly string[], serverPort: number) {
   assert.ok(credentials);
-  const files = { capture: credentials.path(`${serverPort}.pcap`), keys: credentials.path(`${serverPort}.keys`) };
+  const files = {
+    capture: credentials.path(`${serverPort}.pcap`),
+    keys: credentials.path(`${serverPort}.keys`),
+  };
   pcap.write(files.capture);
   writeFileSync(files.keys, `${keyLog.join('\n')}\n`);
   const tshark = (...args: string[]): string =>
     execFileSync(
       'tshark',
-      ['-r', files.capture, '-o', `tls.keylog_file:${files.keys}`, '-d', `udp.port==${serverPort},dtls`, ...args],
+      [
+        '-r',
+        files.capture,
+        '-o',
+        `tls.keylog_file:${files.keys}`,
+        '-d',
+        `udp.port==${serverPort},dtls`,
+        ...args,
+      ],
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
     );
   const malformed = tshark('-Y', '_ws.malformed || _ws.expert.severity == error').trim();
@@ -73,7 +84,13 @@ describe('tshark reads our traffic with the key log', { concurrency: 4, skip }, 
     const route = await ImpairedPath.open(server.port, PLAIN, { pcap });
     t.after(() => route.close());
     const args = `s_client -dtls1_2 -quiet -connect 127.0.0.1:${route.port} -cipher PSK-AES128-CCM8:@SECLEVEL=0`;
-    const client = new RunningProgram('openssl', [...args.split(' '), '-psk_identity', PSK_IDENTITY, '-psk', PSK_HEX]);
+    const client = new RunningProgram('openssl', [
+      ...args.split(' '),
+      '-psk_identity',
+      PSK_IDENTITY,
+      '-psk',
+      PSK_HEX,
+    ]);
     t.after(() => client.end());
     const done = await repeatUntil(
       () => server.received.length > 0,

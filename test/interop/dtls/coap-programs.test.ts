@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Peer } from '@sefleet/runtime';
-import { createSoftwarePsk, createX509Trust, type DtlsClientSettings, type DtlsEndpoint } from '@sefleet/dtls';
+import {
+  createSoftwarePsk,
+  createX509Trust,
+  type DtlsClientSettings,
+  type DtlsEndpoint,
+} from '@sefleet/dtls';
 import { makeCredentials, PSK_IDENTITY } from './credentials.ts';
 import { ImpairedPath, IMPAIRMENTS } from './impaired-path.ts';
 import { repeatUntil, startOurClient, startOurServer } from './our-side.ts';
@@ -24,63 +29,92 @@ const answerTo = (request: Uint8Array): Uint8Array => {
 
 for (const library of ['openssl', 'gnutls'] as const) {
   const program = `coap-client-${library}`;
-  describe(`libcoap's ${program} as a client of ours`, { concurrency: 6, skip: skip || skipWithout(program) }, () => {
-    for (const credential of ['PSK', 'X.509'] as const) {
-      for (const impairment of IMPAIRMENTS) {
-        // It takes no MTU, and its Certificate message is one datagram of more than 300 bytes.
-        const tooLarge = credential === 'X.509' && impairment.mtu !== undefined && `${program} has no MTU setting`;
-        test(`${credential}, ${impairment.name}`, { skip: tooLarge }, async (t) => {
-          assert.ok(credentials);
-          const server = await startOurServer(t, credentials, impairment, { server: serverSettings(credential) });
-          answerCoap(server.endpoint);
-          const args =
-            credential === 'PSK'
-              ? ['-u', PSK_IDENTITY, '-k', ASCII_KEY]
-              : ['-c', path('client.pem'), '-j', path('client.key'), '-C', path('ca.pem')];
-          // It gives up after some seconds, which two losses in a row can fill: then it is started again.
-          let got = '';
-          for (let seed = 1; seed <= 4 && !got.includes('sefleet'); seed++) {
-            const route = await ImpairedPath.open(server.port, impairment, { seed });
-            const client = new RunningProgram(program, ['-B', '20', ...args, `coaps://127.0.0.1:${route.port}/`]);
-            await client.printed(/sefleet/).catch(() => {});
-            got += client.output;
-            await client.end();
-            await route.close();
-            if (impairment.loss === undefined) break;
-          }
-          assert.match(got, /sefleet/, JSON.stringify([server.failures, server.endpoint.counters()]));
-        });
+  describe(
+    `libcoap's ${program} as a client of ours`,
+    { concurrency: 6, skip: skip || skipWithout(program) },
+    () => {
+      for (const credential of ['PSK', 'X.509'] as const) {
+        for (const impairment of IMPAIRMENTS) {
+          // It takes no MTU, and its Certificate message is one datagram of more than 300 bytes.
+          const tooLarge =
+            credential === 'X.509' && impairment.mtu !== undefined && `${program} has no MTU setting`;
+          test(`${credential}, ${impairment.name}`, { skip: tooLarge }, async (t) => {
+            assert.ok(credentials);
+            const server = await startOurServer(t, credentials, impairment, {
+              server: serverSettings(credential),
+            });
+            answerCoap(server.endpoint);
+            const args =
+              credential === 'PSK'
+                ? ['-u', PSK_IDENTITY, '-k', ASCII_KEY]
+                : ['-c', path('client.pem'), '-j', path('client.key'), '-C', path('ca.pem')];
+            // It gives up after some seconds, which two losses in a row can fill: then it is started again.
+            let got = '';
+            for (let seed = 1; seed <= 4 && !got.includes('sefleet'); seed++) {
+              const route = await ImpairedPath.open(server.port, impairment, { seed });
+              const client = new RunningProgram(program, [
+                '-B',
+                '20',
+                ...args,
+                `coaps://127.0.0.1:${route.port}/`,
+              ]);
+              await client.printed(/sefleet/).catch(() => {});
+              got += client.output;
+              await client.end();
+              await route.close();
+              if (impairment.loss === undefined) break;
+            }
+            assert.match(got, /sefleet/, JSON.stringify([server.failures, server.endpoint.counters()]));
+          });
+        }
       }
-    }
-  });
+    },
+  );
 
   const serverProgram = `coap-server-${library}`;
-  describe(`our client with libcoap's ${serverProgram}`, { concurrency: 6, skip: skip || skipWithout(serverProgram) }, () => {
-    for (const credential of ['PSK', 'X.509'] as const) {
-      for (const impairment of IMPAIRMENTS) {
-        const tooLarge = credential === 'X.509' && impairment.mtu !== undefined && `${serverProgram} has no MTU setting`;
-        test(`${credential}, ${impairment.name}`, { skip: tooLarge }, async (t) => {
-          const port = await freePort();
-          const args =
-            credential === 'PSK'
-              ? ['-h', 'hint', '-k', ASCII_KEY]
-              : ['-c', path('server.pem'), '-j', path('server.key'), '-C', path('ca.pem')];
-          const server = new RunningProgram(serverProgram, ['-v', '7', '-A', '127.0.0.1', '-p', String(port), ...args]);
-          t.after(() => server.end());
-          await server.printed(/created TLS +endpoint/);
-          const route = await ImpairedPath.open(port + 1, impairment, { seed: 9 });
-          t.after(() => route.close());
-          const client = await startOurClient(t, impairment);
-          const peer = await client.endpoint.connect('127.0.0.1', route.port, settingsFor(credential, client.clock));
-          const done = await repeatUntil(
-            () => client.received.some((text) => text.includes('libcoap')),
-            () => client.endpoint.send(GET_ROOT, peer),
-          );
-          assert.ok(done, `${server.output}\n${JSON.stringify(client.endpoint.counters())}`);
-        });
+  describe(
+    `our client with libcoap's ${serverProgram}`,
+    { concurrency: 6, skip: skip || skipWithout(serverProgram) },
+    () => {
+      for (const credential of ['PSK', 'X.509'] as const) {
+        for (const impairment of IMPAIRMENTS) {
+          const tooLarge =
+            credential === 'X.509' && impairment.mtu !== undefined && `${serverProgram} has no MTU setting`;
+          test(`${credential}, ${impairment.name}`, { skip: tooLarge }, async (t) => {
+            const port = await freePort();
+            const args =
+              credential === 'PSK'
+                ? ['-h', 'hint', '-k', ASCII_KEY]
+                : ['-c', path('server.pem'), '-j', path('server.key'), '-C', path('ca.pem')];
+            const server = new RunningProgram(serverProgram, [
+              '-v',
+              '7',
+              '-A',
+              '127.0.0.1',
+              '-p',
+              String(port),
+              ...args,
+            ]);
+            t.after(() => server.end());
+            await server.printed(/created TLS +endpoint/);
+            const route = await ImpairedPath.open(port + 1, impairment, { seed: 9 });
+            t.after(() => route.close());
+            const client = await startOurClient(t, impairment);
+            const peer = await client.endpoint.connect(
+              '127.0.0.1',
+              route.port,
+              settingsFor(credential, client.clock),
+            );
+            const done = await repeatUntil(
+              () => client.received.some((text) => text.includes('libcoap')),
+              () => client.endpoint.send(GET_ROOT, peer),
+            );
+            assert.ok(done, `${server.output}\n${JSON.stringify(client.endpoint.counters())}`);
+          });
+        }
       }
-    }
-  });
+    },
+  );
 }
 
 function serverSettings(credential: 'PSK' | 'X.509') {

@@ -22,7 +22,10 @@ export function makeCredentials() {
     openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', `${name}.ec`);
     openssl('pkcs8', '-topk8', '-nocrypt', '-in', `${name}.ec`, '-out', `${name}.key`);
     openssl('ec', '-in', `${name}.key`, '-pubout', '-out', `${name}.pub`);
-    writeFileSync(path(`${name}.ext`), 'subjectAltName=DNS:localhost,IP:127.0.0.1\nkeyUsage=critical,digitalSignature\n');
+    writeFileSync(
+      path(`${name}.ext`),
+      'subjectAltName=DNS:localhost,IP:127.0.0.1\nkeyUsage=critical,digitalSignature\n',
+    );
     openssl('req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-out', `${name}.csr`);
     const request = `x509 -req -in ${name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2`;
     openssl(...request.split(' '), '-extfile', `${name}.ext`, '-out', `${name}.pem`);

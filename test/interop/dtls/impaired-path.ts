@@ -31,7 +31,13 @@ export class ImpairedPath {
   readonly #fraction: () => number;
   readonly #backs = new Map<number, Socket>();
 
-  private constructor(front: Socket, serverPort: number, impairment: Impairment, seed: number, pcap?: PcapWriter) {
+  private constructor(
+    front: Socket,
+    serverPort: number,
+    impairment: Impairment,
+    seed: number,
+    pcap?: PcapWriter,
+  ) {
     this.#front = front;
     this.#serverPort = serverPort;
     this.#impairment = impairment;

@@ -41,7 +41,10 @@ describe('node-dtls-client as a client of ours', { skip }, () => {
           () => connected && socket.send(Buffer.from('hello')),
           10_000,
         );
-        assert.ok(done, `${String(problems)} ${JSON.stringify([server.failures, server.endpoint.counters()])}`);
+        assert.ok(
+          done,
+          `${String(problems)} ${JSON.stringify([server.failures, server.endpoint.counters()])}`,
+        );
         assert.equal(server.endpoint.counters()[`cipherSuite.${cipher}`], 1);
       });
     }

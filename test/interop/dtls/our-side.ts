@@ -1,6 +1,11 @@
 import type { TestContext } from 'node:test';
 import type { Peer } from '@sefleet/runtime';
-import { createDtlsEndpoint, createX509Trust, type DtlsEndpointOptions, type HandshakeFailureReport } from '@sefleet/dtls';
+import {
+  createDtlsEndpoint,
+  createX509Trust,
+  type DtlsEndpointOptions,
+  type HandshakeFailureReport,
+} from '@sefleet/dtls';
 import { createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
 import { PSK, PSK_IDENTITY, type Credentials } from './credentials.ts';
 import type { Impairment } from './impaired-path.ts';
@@ -77,7 +82,11 @@ export async function startOurClient(
 }
 
 /** Runs `again` until `done` holds: datagrams are lost on impaired paths, and nothing but their sender repeats them. */
-export async function repeatUntil(done: () => boolean, again: () => void, timeoutMs = 15_000): Promise<boolean> {
+export async function repeatUntil(
+  done: () => boolean,
+  again: () => void,
+  timeoutMs = 15_000,
+): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
   while (!done()) {
     if (Date.now() > deadline) return false;

@@ -33,16 +33,26 @@ const OPENSSL: readonly Cell[] = [
 const gnutlsCell = (suite: string, priority: string, credential: readonly string[]): Cell => ({
   suite,
   command: (port, mtu) =>
-    [`gnutls-cli --udp --mtu=${mtu} -p ${port} --priority`.split(' '), priority, credential, '127.0.0.1'].flat(),
+    [
+      `gnutls-cli --udp --mtu=${mtu} -p ${port} --priority`.split(' '),
+      priority,
+      credential,
+      '127.0.0.1',
+    ].flat(),
 });
 const gnutlsPsk = ['--pskusername', PSK_IDENTITY, '--pskkey', PSK_HEX];
-const only = (kx: string, cipher: string): string => `NONE:+VERS-DTLS1.2:+COMP-ALL:+MAC-ALL:+SIGN-ALL:+GROUP-ALL:+${kx}:+${cipher}`;
+const only = (kx: string, cipher: string): string =>
+  `NONE:+VERS-DTLS1.2:+COMP-ALL:+MAC-ALL:+SIGN-ALL:+GROUP-ALL:+${kx}:+${cipher}`;
 const rawKeys = ':+CTYPE-SRV-RAWPK:+CTYPE-CLI-RAWPK';
 
 const GNUTLS: readonly Cell[] = [
   gnutlsCell('PSK-CCM8', only('PSK', 'AES-128-CCM-8'), gnutlsPsk),
-  gnutlsCell('ECDHE-ECDSA-CCM8', `${only('ECDHE-ECDSA', 'AES-128-CCM-8')}:+CTYPE-X509`, [`--x509cafile=${path('ca.pem')}`]),
-  gnutlsCell('ECDHE-ECDSA-GCM', `${only('ECDHE-ECDSA', 'AES-128-GCM')}:+CTYPE-X509`, [`--x509cafile=${path('ca.pem')}`]),
+  gnutlsCell('ECDHE-ECDSA-CCM8', `${only('ECDHE-ECDSA', 'AES-128-CCM-8')}:+CTYPE-X509`, [
+    `--x509cafile=${path('ca.pem')}`,
+  ]),
+  gnutlsCell('ECDHE-ECDSA-GCM', `${only('ECDHE-ECDSA', 'AES-128-GCM')}:+CTYPE-X509`, [
+    `--x509cafile=${path('ca.pem')}`,
+  ]),
   gnutlsCell('RPK-CCM8', only('ECDHE-ECDSA', 'AES-128-CCM-8') + rawKeys, [
     '--insecure',
     `--rawpkkeyfile=${path('client.key')}`,
@@ -54,27 +64,34 @@ for (const [peer, cells] of [
   ['openssl s_client', OPENSSL],
   ['gnutls-cli', GNUTLS],
 ] as const) {
-  describe(`${peer} as a client of ours`, { concurrency: 6, skip: skip || skipWithout(peer.split(' ')[0] ?? '') }, () => {
-    for (const cell of cells) {
-      for (const impairment of IMPAIRMENTS) {
-        test(`${cell.suite}, ${impairment.name}`, async (t) => {
-          assert.ok(credentials);
-          const server = await startOurServer(t, credentials, impairment);
-          const route = await ImpairedPath.open(server.port, impairment, { seed: 7 });
-          const program = new RunningProgram(...commandOf(cell, route.port, impairment));
-          t.after(async () => {
-            await program.end();
-            await route.close();
+  describe(
+    `${peer} as a client of ours`,
+    { concurrency: 6, skip: skip || skipWithout(peer.split(' ')[0] ?? '') },
+    () => {
+      for (const cell of cells) {
+        for (const impairment of IMPAIRMENTS) {
+          test(`${cell.suite}, ${impairment.name}`, async (t) => {
+            assert.ok(credentials);
+            const server = await startOurServer(t, credentials, impairment);
+            const route = await ImpairedPath.open(server.port, impairment, { seed: 7 });
+            const program = new RunningProgram(...commandOf(cell, route.port, impairment));
+            t.after(async () => {
+              await program.end();
+              await route.close();
+            });
+            const done = await repeatUntil(
+              () => server.received.some((text) => text.includes('hello')) && /hello/.test(program.output),
+              () => server.established.length > 0 && program.write('hello\n'),
+            );
+            assert.ok(
+              done,
+              `${program.output}\n${JSON.stringify([server.failures, server.endpoint.counters()])}`,
+            );
           });
-          const done = await repeatUntil(
-            () => server.received.some((text) => text.includes('hello')) && /hello/.test(program.output),
-            () => server.established.length > 0 && program.write('hello\n'),
-          );
-          assert.ok(done, `${program.output}\n${JSON.stringify([server.failures, server.endpoint.counters()])}`);
-        });
+        }
       }
-    }
-  });
+    },
+  );
 }
 
 function commandOf(cell: Cell, port: number, impairment: Impairment): [string, readonly string[]] {

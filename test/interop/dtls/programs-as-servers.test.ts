@@ -29,7 +29,12 @@ const openssl = (cipher: string, credential: readonly string[]): readonly string
 ];
 
 const OPENSSL: readonly Cell[] = [
-  { name: 'PSK-CCM8', suite: 'TLS_PSK_WITH_AES_128_CCM_8', with: 'psk', args: openssl('PSK-AES128-CCM8', opensslPsk) },
+  {
+    name: 'PSK-CCM8',
+    suite: 'TLS_PSK_WITH_AES_128_CCM_8',
+    with: 'psk',
+    args: openssl('PSK-AES128-CCM8', opensslPsk),
+  },
   {
     name: 'ECDHE-ECDSA-CCM8, mutual',
     suite: 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8',
@@ -93,41 +98,61 @@ function serverCommand(peer: string, port: number, mtu: number, cell: Cell): rea
   if (peer === 'gnutls-serv') {
     return ['gnutls-serv', '--udp', '--echo', `--mtu=${mtu}`, '-p', String(port), '--noticket', ...cell.args];
   }
-  return ['openssl', 's_server', '-dtls1_2', '-accept', `127.0.0.1:${port}`, '-mtu', String(mtu), '-listen', ...cell.args];
+  return [
+    'openssl',
+    's_server',
+    '-dtls1_2',
+    '-accept',
+    `127.0.0.1:${port}`,
+    '-mtu',
+    String(mtu),
+    '-listen',
+    ...cell.args,
+  ];
 }
 
 for (const [peer, cells, ready] of [
   ['openssl s_server', OPENSSL, /ACCEPT/],
   ['gnutls-serv', GNUTLS, /listening|done/],
 ] as const) {
-  describe(`our client with ${peer}`, { concurrency: 6, skip: skip || skipWithout(peer.split(' ')[0] ?? '') }, () => {
-    for (const cell of cells) {
-      for (const impairment of IMPAIRMENTS) {
-        test(`${cell.name}, ${impairment.name}`, async (t) => {
-          assert.ok(credentials);
-          const port = await freePort();
-          const [command = '', ...args] = serverCommand(peer, port, impairment.mtu ?? 1200, cell);
-          const program = new RunningProgram(command, args);
-          t.after(() => program.end());
-          await program.printed(ready);
-          const route = await ImpairedPath.open(port, impairment, { seed: 5 });
-          t.after(() => route.close());
-          const client = await startOurClient(t, impairment);
-          const peerOfOurs = await client.endpoint.connect('127.0.0.1', route.port, settingsFor(cell, client.clock));
-          assert.equal(client.endpoint.sessionInfo(peerOfOurs)?.cipherSuite, cell.suite);
-          const echoes = peer === 'gnutls-serv';
-          const done = await repeatUntil(
-            () => client.received.some((text) => text.includes('hello')) && (echoes || program.output.includes('ping')),
-            () => {
-              client.endpoint.send(Buffer.from(echoes ? 'hello\n' : 'ping\n'), peerOfOurs);
-              if (!echoes) program.write('hello\n');
-            },
-          );
-          assert.ok(done, `${program.output}\n${JSON.stringify(client.endpoint.counters())}`);
-        });
+  describe(
+    `our client with ${peer}`,
+    { concurrency: 6, skip: skip || skipWithout(peer.split(' ')[0] ?? '') },
+    () => {
+      for (const cell of cells) {
+        for (const impairment of IMPAIRMENTS) {
+          test(`${cell.name}, ${impairment.name}`, async (t) => {
+            assert.ok(credentials);
+            const port = await freePort();
+            const [command = '', ...args] = serverCommand(peer, port, impairment.mtu ?? 1200, cell);
+            const program = new RunningProgram(command, args);
+            t.after(() => program.end());
+            await program.printed(ready);
+            const route = await ImpairedPath.open(port, impairment, { seed: 5 });
+            t.after(() => route.close());
+            const client = await startOurClient(t, impairment);
+            const peerOfOurs = await client.endpoint.connect(
+              '127.0.0.1',
+              route.port,
+              settingsFor(cell, client.clock),
+            );
+            assert.equal(client.endpoint.sessionInfo(peerOfOurs)?.cipherSuite, cell.suite);
+            const echoes = peer === 'gnutls-serv';
+            const done = await repeatUntil(
+              () =>
+                client.received.some((text) => text.includes('hello')) &&
+                (echoes || program.output.includes('ping')),
+              () => {
+                client.endpoint.send(Buffer.from(echoes ? 'hello\n' : 'ping\n'), peerOfOurs);
+                if (!echoes) program.write('hello\n');
+              },
+            );
+            assert.ok(done, `${program.output}\n${JSON.stringify(client.endpoint.counters())}`);
+          });
+        }
       }
-    }
-  });
+    },
+  );
 }
 
 function settingsFor(cell: Cell, clock: { wallMs(): number }): DtlsClientSettings {

@@ -42,7 +42,8 @@ export class RunningProgram {
     const deadline = Date.now() + timeoutMs;
     while (!pattern.test(this.output)) {
       const leftMs = deadline - Date.now();
-      if (leftMs <= 0 || this.#ended) throw new TypeError(`no ${String(pattern)} in:\n${this.output.slice(-3000)}`);
+      if (leftMs <= 0 || this.#ended)
+        throw new TypeError(`no ${String(pattern)} in:\n${this.output.slice(-3000)}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, Math.min(leftMs, 500));
         this.#waiting.push(() => {
@@ -63,12 +64,21 @@ export class RunningProgram {
   }
 }
 
-/** A port that was free a moment ago: the programs take no 0. */
+const handedOut = new Set<number>();
+
+/**
+ * A port that was free a moment ago, as is the next one: the programs take no 0, and libcoap's take two. The system gives
+ * a closed port out again soon, and some programs share it without a word; so no port is given twice.
+ */
 export async function freePort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
+  for (;;) {
+    const socket = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    const { port } = socket.address();
+    socket.close();
+    await once(socket, 'close');
+    if (handedOut.has(port) || handedOut.has(port + 1)) continue;
+    handedOut.add(port).add(port + 1);
+    return port;
+  }
 }

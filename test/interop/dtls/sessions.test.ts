@@ -25,7 +25,10 @@ describe('sessions with openssl', { skip }, () => {
     const first = opensslClient(server.port, ...psk, '-sess_out', file);
     await first.printed(/Verify return code/);
     first.write('Q\n');
-    await repeatUntil(() => server.endpoint.sessionCount === 0, () => {});
+    await repeatUntil(
+      () => server.endpoint.sessionCount === 0,
+      () => {},
+    );
     await first.end();
     const second = opensslClient(server.port, ...psk, '-sess_in', file);
     t.after(() => second.end());
@@ -41,7 +44,13 @@ describe('sessions with openssl', { skip }, () => {
   test('our client resumes a session of s_server by its id', async (t) => {
     const port = await freePort();
     const args = `s_server -dtls1_2 -accept 127.0.0.1:${port} -nocert -cipher PSK-AES128-CCM8:@SECLEVEL=0 -no_ticket`;
-    const server = new RunningProgram('openssl', [...args.split(' '), '-psk', PSK_HEX, '-psk_identity', PSK_IDENTITY]);
+    const server = new RunningProgram('openssl', [
+      ...args.split(' '),
+      '-psk',
+      PSK_HEX,
+      '-psk_identity',
+      PSK_IDENTITY,
+    ]);
     t.after(() => server.end());
     await server.printed(/ACCEPT/);
     const client = await startOurClient(t, PLAIN);
@@ -78,13 +87,21 @@ describe('sessions with openssl', { skip }, () => {
   test('our client with a wrong key is told so by s_server', async (t) => {
     const port = await freePort();
     const args = `s_server -dtls1_2 -accept 127.0.0.1:${port} -nocert -cipher PSK-AES128-CCM8:@SECLEVEL=0`;
-    const server = new RunningProgram('openssl', [...args.split(' '), '-psk', PSK_HEX, '-psk_identity', PSK_IDENTITY]);
+    const server = new RunningProgram('openssl', [
+      ...args.split(' '),
+      '-psk',
+      PSK_HEX,
+      '-psk_identity',
+      PSK_IDENTITY,
+    ]);
     t.after(() => server.end());
     await server.printed(/ACCEPT/);
     const flightTimers = { initialTimeoutMs: 100, maxRetransmissions: 2 };
     const client = await startOurClient(t, PLAIN, { flightTimers });
     const psk = createSoftwarePsk(PSK_IDENTITY, Buffer.from(WRONG_HEX, 'hex'));
-    await assert.rejects(client.endpoint.connect('127.0.0.1', port, { psk }), { code: 'DTLS_HANDSHAKE_FAILED' });
+    await assert.rejects(client.endpoint.connect('127.0.0.1', port, { psk }), {
+      code: 'DTLS_HANDSHAKE_FAILED',
+    });
   });
 });
 

@@ -1,4 +1,10 @@
+import java.io.ByteArrayInputStream;
 import java.net.InetSocketAddress;
+import java.security.KeyFactory;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.spec.PKCS8EncodedKeySpec;
+import java.security.spec.X509EncodedKeySpec;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HexFormat;
@@ -33,21 +39,51 @@ import org.eclipse.leshan.transport.californium.server.endpoint.coaps.CoapsServe
 public class ServerPeer {
     private static LeshanServer server;
 
-    /** args: coap port, coaps port, endpoint name, PSK in hexadecimal */
+    /**
+     * args: coap port, coaps port, endpoint name, then psk and the key, or rpk and the server's private key, its public
+     * key and the device's, or x509 and the server's private key, its certificate and the authority's; DER in hexadecimal
+     */
     public static void main(String[] args) throws Exception {
-        InMemorySecurityStore keys = new InMemorySecurityStore();
-        keys.add(SecurityInfo.newPreSharedKeyInfo(args[2], args[2], HexFormat.of().parseHex(args[3])));
+        LeshanServerBuilder builder = new LeshanServerBuilder();
+        builder.setSecurityStore(keys(builder, args));
         CaliforniumServerEndpointsProvider.Builder endpoints = new CaliforniumServerEndpointsProvider.Builder(
                 new CoapServerProtocolProvider(), new CoapsServerProtocolProvider());
         endpoints.addEndpoint(new InetSocketAddress("127.0.0.1", Integer.parseInt(args[0])), Protocol.COAP);
         endpoints.addEndpoint(new InetSocketAddress("127.0.0.1", Integer.parseInt(args[1])), Protocol.COAPS);
-        LeshanServerBuilder builder = new LeshanServerBuilder();
-        builder.setSecurityStore(keys);
         builder.setEndpointsProviders(endpoints.build());
         server = builder.build();
         listen();
         server.start();
         say("ready");
+    }
+
+    private static InMemorySecurityStore keys(LeshanServerBuilder builder, String[] args) throws Exception {
+        InMemorySecurityStore keys = new InMemorySecurityStore();
+        String name = args[2];
+        if (args[3].equals("psk")) {
+            keys.add(SecurityInfo.newPreSharedKeyInfo(name, name, bytes(args[4])));
+            return keys;
+        }
+        KeyFactory factory = KeyFactory.getInstance("EC");
+        builder.setPrivateKey(factory.generatePrivate(new PKCS8EncodedKeySpec(bytes(args[4]))));
+        if (args[3].equals("rpk")) {
+            builder.setPublicKey(factory.generatePublic(new X509EncodedKeySpec(bytes(args[5]))));
+            keys.add(SecurityInfo.newRawPublicKeyInfo(name, factory.generatePublic(new X509EncodedKeySpec(bytes(args[6])))));
+        } else {
+            builder.setCertificateChain(new X509Certificate[] { certificate(args[5]) });
+            builder.setTrustedCertificates(new X509Certificate[] { certificate(args[6]) });
+            keys.add(SecurityInfo.newX509CertInfo(name));
+        }
+        return keys;
+    }
+
+    private static X509Certificate certificate(String hex) throws Exception {
+        return (X509Certificate) CertificateFactory.getInstance("X.509")
+                .generateCertificate(new ByteArrayInputStream(bytes(hex)));
+    }
+
+    private static byte[] bytes(String hex) {
+        return HexFormat.of().parseHex(hex);
     }
 
     private static void listen() {

@@ -1,8 +1,11 @@
-/** Our device against Leshan's server, Leshan's client against our servers; over DTLS with PSK. */
+/** Our device against Leshan's server, Leshan's client against our servers; over DTLS. */
 import assert from 'node:assert/strict';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import { createCoapEndpoint } from '@sefleet/coap';
-import { createDtlsEndpoint, createSoftwarePsk } from '@sefleet/dtls';
+import { createDtlsEndpoint, createSoftwarePsk, createSoftwareSigningKey } from '@sefleet/dtls';
+import type { DtlsClientSettings } from '@sefleet/dtls';
 import {
   defineObject,
   enablerObjects,
@@ -20,6 +23,7 @@ import {
   createLwm2mServer,
 } from '@sefleet/lwm2m-coap';
 import type { Lwm2mClient, Lwm2mTransport } from '@sefleet/lwm2m-coap';
+import { createRootAuthority, issueCertificate } from '@sefleet/pki';
 import { createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
 import { buildLeshan, JavaPeer } from './java-peer.ts';
 
@@ -30,23 +34,22 @@ const HEX = Buffer.from(KEY).toString('hex');
 const missing = buildLeshan();
 after(() => runtime.close());
 
-const transport: Lwm2mTransport = {
-  async connect({ account, handler, lost }) {
-    const url = new URL(account.uri);
-    const channel = await UdpChannel.bind({ address: '127.0.0.1' });
-    const dtls = createDtlsEndpoint({
-      channel,
-      runtime,
-      events: { sessionClosed: (_peer, reason) => lost(reason) },
-    });
-    const endpoint = createCoapEndpoint({ channel: dtls, runtime, handler });
-    const identity = Buffer.from(account.publicKeyOrIdentity).toString();
-    const peer = await dtls.connect(url.hostname, Number(url.port), {
-      psk: createSoftwarePsk(identity, KEY),
-    });
-    return { endpoint, peer, close: () => endpoint.close() };
-  },
-};
+/** Real sockets; `keysOf` says how the device authenticates. */
+function transportWith(keysOf: (identity: string) => DtlsClientSettings): Lwm2mTransport {
+  return {
+    async connect({ account, handler, lost, endpointName }) {
+      const url = new URL(account.uri);
+      const channel = await UdpChannel.bind({ address: '127.0.0.1' });
+      const events = { sessionClosed: (_peer: unknown, reason: string) => lost(reason) };
+      const dtls = createDtlsEndpoint({ channel, runtime, events });
+      const endpoint = createCoapEndpoint({ channel: dtls, runtime, handler });
+      const peer = await dtls.connect(url.hostname, Number(url.port), keysOf(endpointName));
+      return { endpoint, peer, close: () => endpoint.close() };
+    },
+  };
+}
+
+const psk = (identity: string): DtlsClientSettings => ({ psk: createSoftwarePsk(identity, KEY) });
 
 const hooks: FirmwareHooks<unknown> = {
   protocols: [0],
@@ -55,7 +58,11 @@ const hooks: FirmwareHooks<unknown> = {
   apply: () => Promise.resolve(true),
 };
 
-function createDevice(endpointName: string, uri: string): { client: Lwm2mClient; tree: ObjectTree } {
+function createDevice(
+  endpointName: string,
+  uri: string,
+  keysOf: (identity: string) => DtlsClientSettings,
+): { client: Lwm2mClient; tree: ObjectTree } {
   const tree = new ObjectTree<unknown>(
     [
       ...enablerObjects<unknown>(models).filter(({ model }) => model.id > 2),
@@ -94,14 +101,17 @@ function createDevice(endpointName: string, uri: string): { client: Lwm2mClient;
     [1, 13.25],
     [5, 1_767_225_600],
   ]);
-  return { client: createLwm2mClient({ endpointName, tree, runtime, transport }), tree };
+  return {
+    client: createLwm2mClient({ endpointName, tree, runtime, transport: transportWith(keysOf) }),
+    tree,
+  };
 }
 
 describe('Leshan 2.0.0-M18', { skip: missing ?? false }, () => {
   it('as a server gets from our device what it asks for', async () => {
     const [coap, coaps] = await freePorts(2);
-    const peer = new JavaPeer('ServerPeer', [String(coap), String(coaps), 'ours', HEX]);
-    const { client, tree } = createDevice('ours', `coaps://127.0.0.1:${coaps}`);
+    const peer = new JavaPeer('ServerPeer', [String(coap), String(coaps), 'ours', 'psk', HEX]);
+    const { client, tree } = createDevice('ours', `coaps://127.0.0.1:${coaps}`, psk);
     try {
       await peer.line(/^ready/);
       await client.start();
@@ -152,6 +162,49 @@ describe('Leshan 2.0.0-M18', { skip: missing ?? false }, () => {
     }
   });
 
+  it('as a server takes our device by its raw public key', async () => {
+    const server = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const device = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const serverSpki = spki(server.publicKey);
+    const signingKey = createSoftwareSigningKey({ privateKey: device.privateKey });
+    const trust = { rawPublicKey: (key: Uint8Array) => Buffer.from(key).equals(serverSpki) };
+    const keys = [
+      pkcs8(server.privateKey),
+      serverSpki.toString('hex'),
+      spki(device.publicKey).toString('hex'),
+    ];
+    await registersWith('rpk', keys, () => ({ signingKey, trust }));
+  });
+
+  it('as a server takes our device by its certificate', async () => {
+    const from = new Date(Date.UTC(2025, 0, 1));
+    const until = new Date(Date.UTC(2035, 0, 1));
+    const root = await createRootAuthority('interop root', from, until);
+    const issue = async (commonName: string): Promise<{ key: KeyObject; der: Buffer }> => {
+      const request = { commonName, clientAuth: true, serverAuth: true, notBefore: from, notAfter: until };
+      const issued = await issueCertificate(root, request);
+      return {
+        key: createPrivateKey(issued.privateKeyPem),
+        der: new X509Certificate(issued.certificatePem).raw,
+      };
+    };
+    const server = await issue('localhost');
+    const device = await issue('ours');
+    const authority = new X509Certificate(root.certificatePem);
+    const signingKey = createSoftwareSigningKey({
+      privateKey: device.key,
+      certificateChain: [device.der],
+      // Offered beside the certificate, Leshan takes the raw key and then misses the name.
+      rawPublicKey: false,
+    });
+    const trust = {
+      x509: ([own]: readonly Uint8Array[]) =>
+        assert.ok(own !== undefined && new X509Certificate(own).verify(authority.publicKey)),
+    };
+    const keys = [pkcs8(server.key), server.der.toString('hex'), authority.raw.toString('hex')];
+    await registersWith('x509', keys, () => ({ signingKey, trust }));
+  });
+
   it('as a client bootstraps, registers, sends, updates and answers', async () => {
     const sent: (readonly Lwm2mEntry[])[] = [];
     const server = createLwm2mServer({
@@ -168,11 +221,11 @@ describe('Leshan 2.0.0-M18', { skip: missing ?? false }, () => {
         notification: () => {},
       },
     });
-    const psk = { pskFor: (identity: string) => createSoftwarePsk(identity, KEY) };
+    const keys = { pskFor: (identity: string) => createSoftwarePsk(identity, KEY) };
     const listen = async (): Promise<{ channel: ReturnType<typeof createDtlsEndpoint>; port: number }> => {
       const udp = await UdpChannel.bind({ address: '127.0.0.1' });
       return {
-        channel: createDtlsEndpoint({ channel: udp, runtime, server: psk }),
+        channel: createDtlsEndpoint({ channel: udp, runtime, server: keys }),
         port: udp.localAddress().port,
       };
     };
@@ -223,6 +276,36 @@ describe('Leshan 2.0.0-M18', { skip: missing ?? false }, () => {
     }
   });
 });
+
+/** Our device registers with a Leshan server that knows these keys, and answers it. */
+async function registersWith(
+  mode: 'rpk' | 'x509',
+  keys: readonly string[],
+  keysOf: () => DtlsClientSettings,
+): Promise<void> {
+  const [coap, coaps] = await freePorts(2);
+  const peer = new JavaPeer('ServerPeer', [String(coap), String(coaps), 'ours', mode, ...keys]);
+  const { client } = createDevice('ours', `coaps://127.0.0.1:${coaps}`, keysOf);
+  try {
+    await peer.line(/^ready/);
+    await Promise.all([client.start(), peer.line(/^registered ours/)]);
+    assert.match(await peer.line(/^step read-SENML_CBOR /), /CONTENT.*sefleet/);
+    await peer.line(/^asked/);
+    await client.stop();
+    await peer.line(/^unregistered ours/);
+  } finally {
+    await client.powerOff();
+    await peer.stop();
+  }
+}
+
+function spki(key: KeyObject): Buffer {
+  return key.export({ format: 'der', type: 'spki' });
+}
+
+function pkcs8(key: KeyObject): string {
+  return key.export({ format: 'der', type: 'pkcs8' }).toString('hex');
+}
 
 async function freePorts(count: number): Promise<number[]> {
   const channels = await Promise.all(

@@ -6,6 +6,7 @@ const CONNECTIONS_MAX = 4;
 /** A PostgreSQL database; several servers may share one, each with a schema of its own. */
 export class PostgresDatabase implements SqlDatabase {
   readonly #pool: Pool;
+  readonly #schema: string;
 
   /**
    * @param url `postgres://user:password@host/database`
@@ -22,8 +23,6 @@ export class PostgresDatabase implements SqlDatabase {
     this.#pool.on('error', onError);
   }
 
-  readonly #schema: string;
-
   async migrate(sql: string): Promise<void> {
     await this.#pool.query(`CREATE SCHEMA IF NOT EXISTS ${this.#schema}`);
     await this.#pool.query(sql);
@@ -38,8 +37,7 @@ export class PostgresDatabase implements SqlDatabase {
     const client = await this.#pool.connect();
     try {
       await client.query('BEGIN');
-      // Queued in order on one connection; the first failure rejects.
-      await Promise.all(statements.map(({ sql, values }) => client.query(numbered(sql), [...values])));
+      for (const { sql, values } of statements) await client.query(numbered(sql), [...values]);
       await client.query('COMMIT');
     } catch (error) {
       await client.query('ROLLBACK');

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { AnnouncementTable } from '@sefleet/lwm2m-coap';
+import type { Registration } from '@sefleet/lwm2m-coap';
+import { createNodeRuntime } from '@sefleet/runtime/node';
+import type { Campaign } from '../domain/campaigns/campaign.ts';
+import { PostgresDatabase } from './postgres-database.ts';
+import type { SqlDatabase } from './sql-database.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
+import { SqlStore } from './sql-store.ts';
+
+const DATABASE_URL = process.env['DATABASE_URL'] ?? '';
+const SCHEMA = `lwm2m_test_${process.pid}`;
+let files = 0;
+const runtime = createNodeRuntime();
+const folder = mkdtempSync(join(tmpdir(), 'sefleet-store-'));
+after(async () => {
+  if (DATABASE_URL !== '') {
+    for (let i = 1; i <= files; i++) {
+      const database = new PostgresDatabase(DATABASE_URL, `${SCHEMA}_${i}`, () => {});
+      await database.migrate(`DROP SCHEMA ${SCHEMA}_${i} CASCADE`);
+      await database.close();
+    }
+  }
+  runtime.close();
+  rmSync(folder, { recursive: true });
+});
+
+const announcement = new AnnouncementTable().parse(new TextEncoder().encode('</>;rt="oma.lwm2m",</3/0>'));
+
+function registration(name: string, changes: Partial<Registration> = {}): Registration {
+  return {
+    id: `id-${name}`,
+    endpoint: `urn:dev:${name}`,
+    credential: `psk:${name}`,
+    kind: 'smart-meter',
+    version: '1.1',
+    lifetimeSeconds: 300,
+    binding: 'U',
+    queueMode: false,
+    smsNumber: undefined,
+    announcement,
+    registeredAtMs: 1_700_000_000_000,
+    updatedAtMs: 1_700_000_000_000,
+    ...changes,
+  };
+}
+
+interface Subject {
+  readonly name: string;
+  readonly skip: string | false;
+  readonly open: () => SqlDatabase;
+}
+
+const SUBJECTS: readonly Subject[] = [
+  { name: 'SQLite', skip: false, open: () => new SqliteDatabase(join(folder, `${files}.sqlite`)) },
+  {
+    name: 'PostgreSQL',
+    skip: DATABASE_URL === '' ? 'DATABASE_URL is not set' : false,
+    open: () => new PostgresDatabase(DATABASE_URL, `${SCHEMA}_${files}`, () => {}),
+  },
+];
+
+const fail = (error: unknown): void => assert.fail(String(error));
+
+for (const { name, skip, open } of SUBJECTS) {
+  describe(`the store on ${name}`, { skip }, () => {
+    /** A store on tables of its own; calling `again` opens it as the next process does. */
+    const fresh = (): Promise<SqlStore> => {
+      files++;
+      return again();
+    };
+    const again = (): Promise<SqlStore> => SqlStore.open(open(), runtime.timers, fail);
+
+    test('keeps registrations and observations for the next process', async () => {
+      const store = await fresh();
+      await store.saveRegistration(registration('a'));
+      await store.saveRegistration(registration('b', { queueMode: true, smsNumber: '+49' }));
+      store.saveObservation({ endpoint: 'urn:dev:a', paths: ['/3/0/9', '/3/0/13'] });
+      store.saveObservation({ endpoint: 'urn:dev:a', paths: ['/3/0/9', '/3/0/13'] });
+      await store.close();
+      const next = await again();
+      const { registrations, observations } = await next.load();
+      const byName = registrations.toSorted((one, other) => (one.endpoint < other.endpoint ? -1 : 1));
+      assert.deepEqual(byName, [registration('a'), registration('b', { queueMode: true, smsNumber: '+49' })]);
+      assert.deepEqual(observations, [{ endpoint: 'urn:dev:a', paths: ['/3/0/9', '/3/0/13'] }]);
+      await next.close();
+    });
+
+    test('replaces a registration and keeps what its device is observed for', async () => {
+      const store = await fresh();
+      const first = registration('a');
+      await store.saveRegistration(first);
+      store.saveObservation({ endpoint: 'urn:dev:a', paths: ['/3'] });
+      await store.saveRegistration(registration('a', { id: 'second', lifetimeSeconds: 60 }));
+      // Of the registration that is no longer there: changes nothing.
+      store.touchRegistration({ ...first, lifetimeSeconds: 1 });
+      store.removeRegistration(first);
+      const { registrations, observations } = await store.load();
+      assert.deepEqual(
+        registrations.map(({ id, lifetimeSeconds }) => [id, lifetimeSeconds]),
+        [['second', 60]],
+      );
+      assert.equal(observations.length, 1);
+      store.touchRegistration(registration('a', { id: 'second', lifetimeSeconds: 90, updatedAtMs: 5 }));
+      store.touchRegistration(registration('a', { id: 'second', lifetimeSeconds: 91, updatedAtMs: 6 }));
+      const [touched] = (await store.load()).registrations;
+      assert.deepEqual([touched?.lifetimeSeconds, touched?.updatedAtMs], [91, 6]);
+      store.removeRegistration(registration('a', { id: 'second' }));
+      assert.deepEqual(await store.load(), { registrations: [], observations: [] });
+      await store.close();
+    });
+
+    test('commits ten thousand registrations in few transactions', async () => {
+      const store = await fresh();
+      const names = Array.from({ length: 10_000 }, (_, i) => `m${i}`);
+      await Promise.all(names.map((one) => store.saveRegistration(registration(one))));
+      assert.equal((await store.load()).registrations.length, 10_000);
+      await store.close();
+    });
+
+    test('counts each bootstrapped device once', async () => {
+      const store = await fresh();
+      store.saveBootstrap('urn:dev:a', 'obu', 1);
+      store.saveBootstrap('urn:dev:a', 'obu', 2);
+      store.saveBootstrap('urn:dev:b', 'smart-meter', 3);
+      const counts = await store.bootstrapCounts();
+      assert.deepEqual([counts.get('obu'), counts.get('smart-meter')], [1, 1]);
+      await store.close();
+    });
+
+    test('keeps campaigns and their results', async () => {
+      const store = await fresh();
+      const campaign: Campaign = {
+        id: 'c1',
+        state: 'running',
+        operation: { kind: 'write', path: '/1/0/1', senmlJson: '[{"n":"/1/0/1","v":60}]', partial: false },
+        concurrency: 4,
+        attempts: 3,
+        startedAtMs: 10,
+        deadlineAtMs: 20,
+        endedAtMs: undefined,
+        startedBy: 'cli',
+      };
+      await store.saveCampaign(campaign, ['a', 'b', 'c']);
+      const open = await store.openCampaignResults('c1');
+      assert.deepEqual(
+        open.map(({ endpoint }) => endpoint),
+        ['a', 'b', 'c'],
+      );
+      const [first] = open;
+      assert.ok(first);
+      store.saveCampaignResult('c1', { ...first, state: 'succeeded', code: '2.04', attempts: 1 });
+      store.saveCampaignResult('c1', { ...first, endpoint: 'b', state: 'failed', error: 'X', attempts: 3 });
+      assert.deepEqual(await store.campaignCounts('c1'), { succeeded: 1, failed: 1, open: 1 });
+      const failed = await store.campaignResults('c1', { after: '', limit: 10, onlyFailed: true });
+      assert.deepEqual(
+        failed.map(({ endpoint, error }) => [endpoint, error]),
+        [['b', 'X']],
+      );
+      const page = await store.campaignResults('c1', { after: 'a', limit: 1, onlyFailed: false });
+      assert.deepEqual(
+        page.map(({ endpoint }) => endpoint),
+        ['b'],
+      );
+      store.updateCampaign({ ...campaign, state: 'ended', endedAtMs: 30 });
+      assert.deepEqual(await store.findCampaign('c1'), { ...campaign, state: 'ended', endedAtMs: 30 });
+      assert.deepEqual(
+        (await store.listCampaigns(5)).map(({ id }) => id),
+        ['c1'],
+      );
+      assert.equal(await store.findCampaign('c2'), undefined);
+      await store.close();
+    });
+
+    test('lists refusals, the newest first', async () => {
+      const store = await fresh();
+      const record = { operation: 'read', endpoint: 'a', path: '/3', reason: 'object not granted' };
+      store.saveAudit({ ...record, atMs: 1, caller: 'x' });
+      store.saveAudit({ ...record, atMs: 1, caller: 'y' });
+      store.saveAudit({ ...record, atMs: 2, caller: 'x' });
+      const all = await store.listAudit(10, '');
+      assert.deepEqual(
+        all.map(({ atMs, caller }) => [atMs, caller]),
+        [
+          [2, 'x'],
+          [1, 'y'],
+          [1, 'x'],
+        ],
+      );
+      assert.equal((await store.listAudit(10, 'y')).length, 1);
+      assert.equal((await store.listAudit(1, '')).length, 1);
+      await store.close();
+    });
+  });
+}
+
+test('tells those who wait when a transaction fails', async () => {
+  const failures: unknown[] = [];
+  const broken: SqlDatabase = {
+    migrate: () => Promise.resolve(),
+    query: () => Promise.resolve([]),
+    write: () => Promise.reject(new RangeError('disk full')),
+    close: () => Promise.resolve(),
+  };
+  const store = await SqlStore.open(broken, runtime.timers, (error) => failures.push(error));
+  await assert.rejects(store.saveRegistration(registration('a')), /disk full/);
+  assert.equal(failures.length, 1);
+});

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSefleetError } from '@sefleet/errors';
-import { booleanSetting, choiceSetting, describeSettings, integerSetting, portSetting, readSettings, textSetting } from './index.ts';
+import {
+  booleanSetting,
+  choiceSetting,
+  describeSettings,
+  integerSetting,
+  portSetting,
+  readSettings,
+  textSetting,
+} from './index.ts';
 
 const definitions = {
   port: portSetting({ env: 'T_PORT', doc: 'port of the server', default: 5684 }),

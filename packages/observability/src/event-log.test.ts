@@ -7,13 +7,26 @@ const ACCEPTED = { name: 'registration.accepted', level: 'info', message: 'regis
 test('writes one JSON line an event, counts it and masks secrets', () => {
   const lines: string[] = [];
   const log = createEventLog({ service: 'test', destination: { write: (line) => void lines.push(line) } });
-  log.child({ endpoint: 'a' }).emit(ACCEPTED, { psk: 'S3cret', credential: { key: 'S3cret' }, lifetimeSeconds: 60 });
+  log
+    .child({ endpoint: 'a' })
+    .emit(ACCEPTED, { psk: 'S3cret', credential: { key: 'S3cret' }, lifetimeSeconds: 60 });
   log.count('datagrams', 2);
   const [line = ''] = lines;
   const parsed: unknown = JSON.parse(line);
-  assert.partialDeepStrictEqual(parsed, { event: 'registration.accepted', endpoint: 'a', lifetimeSeconds: 60, level: 'info' });
+  assert.partialDeepStrictEqual(parsed, {
+    event: 'registration.accepted',
+    endpoint: 'a',
+    lifetimeSeconds: 60,
+    level: 'info',
+  });
   assert.doesNotMatch(line, /S3cret/);
-  assert.deepEqual([...log.counters()], [['registration.accepted', 1], ['datagrams', 2]]);
+  assert.deepEqual(
+    [...log.counters()],
+    [
+      ['registration.accepted', 1],
+      ['datagrams', 2],
+    ],
+  );
 });
 
 test('prints counters for Prometheus', () => {

@@ -69,7 +69,10 @@ function wrap(logger: Logger, counters: Map<string, number>): EventLog {
 export function formatPrometheus(service: string, counters: ReadonlyMap<string, number>): string {
   const lines: string[] = [];
   for (const [name, value] of [...counters].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    const metric = `sefleet_${name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').replaceAll(/[^A-Za-z0-9]+/g, '_').toLowerCase()}_total`;
+    const metric = `sefleet_${name
+      .replaceAll(/([a-z])([A-Z])/g, '$1_$2')
+      .replaceAll(/[^A-Za-z0-9]+/g, '_')
+      .toLowerCase()}_total`;
     lines.push(`# TYPE ${metric} counter`, `${metric}{service="${service}"} ${value}`);
   }
   return `${lines.join('\n')}\n`;

@@ -31,7 +31,11 @@ export interface CertificateRequest {
 }
 
 /** A self-signed P-256 root, valid between the two instants. */
-export async function createRootAuthority(commonName: string, notBefore: Date, notAfter: Date): Promise<Credential> {
+export async function createRootAuthority(
+  commonName: string,
+  notBefore: Date,
+  notAfter: Date,
+): Promise<Credential> {
   const keys = await webcrypto.subtle.generateKey(EC_KEYS, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
@@ -46,7 +50,10 @@ export async function createRootAuthority(commonName: string, notBefore: Date, n
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { certificatePem: certificate.toString('pem'), privateKeyPem: await exportPrivateKey(keys.privateKey) };
+  return {
+    certificatePem: certificate.toString('pem'),
+    privateKeyPem: await exportPrivateKey(keys.privateKey),
+  };
 }
 
 /**

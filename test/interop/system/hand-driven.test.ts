@@ -188,6 +188,12 @@ test('openssl s_client speaks RACS with the certificate of a device', (t) => {
     'localhost',
     '-verify_return_error',
   ];
-  const ended = program(t, 'openssl', arguments_, 'BEGIN hand\r\nGET-VERSION APPEND\r\nLIST\r\nEND\r\n');
+  // It waits for more after the answer: the limit ends it.
+  const ended = program(
+    t,
+    'timeout',
+    ['2', 'openssl', ...arguments_],
+    'BEGIN hand\r\nGET-VERSION APPEND\r\nLIST\r\nEND\r\n',
+  );
   if (ended !== undefined) assert.match(ended.output, /BEGIN hand\r?\n\+002 001 0\.2\r?\n\+004 002/);
 });

@@ -1,3 +1,4 @@
+import { isSefleetError } from '@sefleet/errors';
 import {
   lwm2mError,
   ObjectTree,
@@ -17,7 +18,13 @@ import { KIND_FACTS, type DeviceKind } from '../device-kind.ts';
 import { simulationError } from '../errors.ts';
 import type { DeviceOwner } from './device-owner.ts';
 import { FIRMWARE_BEHAVIOUR, FIRMWARE_RESOURCE, FIRMWARE_RESULT, FIRMWARE_STATE } from './firmware-object.ts';
-import { createMeasurementObjects, measurementInstances } from './measurement-objects.ts';
+import {
+  createMeasurementObjects,
+  MEASUREMENT_INSTANCES,
+  measurementsChanged,
+  PAIRED_SENSORS,
+  type MeasurementInstance,
+} from './measurement-objects.ts';
 import { SERVER_BEHAVIOUR } from './server-object.ts';
 
 /** A tree with every object of the kind and the instances that a device leaves the factory with. */
@@ -29,8 +36,34 @@ export function createDeviceTree(owner: DeviceOwner): ObjectTree<DeviceOwner> {
   return tree;
 }
 
-/** The newest reading has new values: whoever observes them is to be told. */
-export { measurementsChanged } from './measurement-objects.ts';
+/** The trees of the sensors that are paired with a gateway, by prefix. */
+export function createSensorTrees(owner: DeviceOwner): ReadonlyMap<string, ObjectTree<DeviceOwner>> {
+  const trees = new Map<string, ObjectTree<DeviceOwner>>();
+  for (const { prefix, model, instances } of PAIRED_SENSORS[owner.kind]) {
+    const tree = new ObjectTree<DeviceOwner>(sensorDefinitions(prefix, instances), owner, omaModels());
+    tree.require(3).add(0, [
+      [DEVICE_RESOURCE.MANUFACTURER, 'sefleet'],
+      [DEVICE_RESOURCE.MODEL, model],
+      [DEVICE_RESOURCE.ERROR_CODE, NO_ERROR],
+    ]);
+    for (const { objectId, instanceId, fixed } of instances) tree.require(objectId).add(instanceId, fixed);
+    trees.set(prefix, tree);
+  }
+  return trees;
+}
+
+/** Tells whoever observes values of the newest reading, on the device or on a sensor behind it. */
+export function announceReading(
+  tree: ObjectTree<DeviceOwner>,
+  sensors: ReadonlyMap<string, ObjectTree<DeviceOwner>>,
+): void {
+  const { kind } = tree.owner;
+  measurementsChanged(tree, MEASUREMENT_INSTANCES[kind]);
+  for (const { prefix, instances } of PAIRED_SENSORS[kind]) {
+    const sensor = sensors.get(prefix);
+    if (sensor !== undefined) measurementsChanged(sensor, instances);
+  }
+}
 
 const DEVICE_RESOURCE = {
   MANUFACTURER: 0,
@@ -71,14 +104,38 @@ const DEVICE_BEHAVIOUR: ObjectBehaviour<DeviceOwner> = {
 const APDU_BEHAVIOUR: ObjectBehaviour<DeviceOwner> = {
   write: (instance, _resourceId, value) => {
     if (!(value instanceof Uint8Array)) throw lwm2mError('LWM2M_BAD_REQUEST', 'a script is opaque');
-    instance.set(1, instance.owner.runApduScript(value));
+    instance.set(1, runScript(instance.owner, value));
     return 'handled';
   },
 };
 
+function runScript(owner: DeviceOwner, script: Uint8Array): Uint8Array {
+  try {
+    return owner.runApduScript(script);
+  } catch (cause) {
+    if (!isSefleetError(cause, 'APDU_SCRIPT_INVALID')) throw cause;
+    throw lwm2mError('LWM2M_BAD_REQUEST', cause.message, { cause });
+  }
+}
+
 const SEALED_BEHAVIOUR: ObjectBehaviour<DeviceOwner> = {
   read: ({ owner }) => owner.newestRecord() ?? new Uint8Array(0),
 };
+
+const sensorObjects = new Map<string, readonly ObjectDefinition<DeviceOwner>[]>();
+
+/** The objects of a kind of sensor: made once. */
+function sensorDefinitions(
+  prefix: string,
+  instances: readonly MeasurementInstance[],
+): readonly ObjectDefinition<DeviceOwner>[] {
+  let known = sensorObjects.get(prefix);
+  if (known === undefined) {
+    known = [{ model: modelOf(3, '1.1') }, ...createMeasurementObjects(instances, modelOf)];
+    sensorObjects.set(prefix, known);
+  }
+  return known;
+}
 
 const definitions = new Map<DeviceKind, readonly ObjectDefinition<DeviceOwner>[]>();
 
@@ -95,13 +152,16 @@ function definitionsOf(kind: DeviceKind): readonly ObjectDefinition<DeviceOwner>
         supports: [SERIAL, REBOOT, RESET_ERROR_CODE, CURRENT_TIME],
         behaviour: DEVICE_BEHAVIOUR,
       },
+      // Without instances, and with one server, everything is allowed; a second server brings its lists (Core §8.2).
+      { model: modelOf(2) },
       { model: modelOf(4, '1.1') },
       {
         model: modelOf(5, '1.0'),
         supports: [FIRMWARE_RESOURCE.PACKAGE, FIRMWARE_RESOURCE.PACKAGE_URI, FIRMWARE_RESOURCE.UPDATE],
         behaviour: FIRMWARE_BEHAVIOUR,
       },
-      ...createMeasurementObjects(kind, modelOf),
+      ...createMeasurementObjects(MEASUREMENT_INSTANCES[kind], modelOf),
+      ...(PAIRED_SENSORS[kind].length === 0 ? [] : [{ model: modelOf(25) }]),
       { model: APDU_EXCHANGE_MODEL, supports: [0], behaviour: APDU_BEHAVIOUR },
       { model: SEALED_RECORDS_MODEL, supports: [0], behaviour: SEALED_BEHAVIOUR },
     ];
@@ -145,7 +205,11 @@ function factoryInstances(kind: DeviceKind): readonly Instance[] {
         [FIRMWARE_RESOURCE.DELIVERY_METHOD, PUSH_ONLY],
       ],
     ],
-    ...measurementInstances(kind),
+    ...MEASUREMENT_INSTANCES[kind].map(({ objectId, instanceId, fixed }): Instance => [
+      objectId,
+      instanceId,
+      fixed,
+    ]),
     [APDU_EXCHANGE_OBJECT_ID, 0, [[1, new Uint8Array(0)]]],
     [SEALED_RECORDS_OBJECT_ID, 0, []],
   ];

@@ -17,7 +17,7 @@ interface Source {
 }
 
 /** One instance of an object of OMA's registry, and where its values come from. */
-interface MeasurementInstance {
+export interface MeasurementInstance {
   readonly objectId: number;
   readonly instanceId: number;
   readonly sources: readonly Source[];
@@ -31,7 +31,7 @@ const APPLICATION_TYPE = 5750;
 const KMH_TO_MS = 1 / 3.6;
 
 /** Location (6), Power Measurement (3305), Voltage (3316), Distance (3330), Generic Sensor (3300), Temperature (3303), Rate (3346). */
-const INSTANCES: Readonly<Record<DeviceKind, readonly MeasurementInstance[]>> = {
+export const MEASUREMENT_INSTANCES: Readonly<Record<DeviceKind, readonly MeasurementInstance[]>> = {
   'smart-meter': [
     location(52.52, 13.405),
     {
@@ -69,17 +69,54 @@ const INSTANCES: Readonly<Record<DeviceKind, readonly MeasurementInstance[]>> = 
   ],
 };
 
+/** A sensor that is paired with a gateway: a device of its own below a prefix (LwM2M Gateway, objects 25 and 26). */
+export interface PairedSensor {
+  readonly prefix: string;
+  readonly model: string;
+  readonly instances: readonly MeasurementInstance[];
+}
+
+/** The sensors of a kit. The gateway itself shows the same values, newest first, for servers that know no prefixes. */
+export const PAIRED_SENSORS: Readonly<Record<DeviceKind, readonly PairedSensor[]>> = {
+  'smart-meter': [],
+  obu: [],
+  'rpm-gateway': [
+    {
+      prefix: 'cuff',
+      model: 'BP-1',
+      instances: [
+        sensor(3300, 0, 'systolicPressure', 'mm[Hg]', 'systolic pressure'),
+        sensor(3300, 1, 'diastolicPressure', 'mm[Hg]', 'diastolic pressure'),
+      ],
+    },
+    {
+      prefix: 'oximeter',
+      model: 'OX-1',
+      instances: [
+        sensor(3300, 0, 'oxygenSaturation', '%', 'oxygen saturation'),
+        sensor(3346, 0, 'heartRate', '1/min', 'heart rate'),
+        sensor(3346, 1, 'respiratoryRate', '1/min', 'respiratory rate'),
+      ],
+    },
+    {
+      prefix: 'thermometer',
+      model: 'TH-1',
+      instances: [sensor(3303, 0, 'bodyTemperature', 'Cel', 'body temperature')],
+    },
+  ],
+};
+
 /** Timestamp of Location: the newest fix. */
 const LOCATION_TIME = 5;
 
-/** The definitions of a kind's measurement objects. */
+/** The definitions of a kind's measurement objects, or of a sensor's. */
 export function createMeasurementObjects(
-  kind: DeviceKind,
+  all: readonly MeasurementInstance[],
   modelOf: (objectId: number, version?: string) => ObjectModel,
 ): readonly ObjectDefinition<DeviceOwner>[] {
-  const objectIds = new Set(INSTANCES[kind].map(({ objectId }) => objectId));
+  const objectIds = new Set(all.map(({ objectId }) => objectId));
   return [...objectIds].map((objectId) => {
-    const instances = INSTANCES[kind].filter((instance) => instance.objectId === objectId);
+    const instances = all.filter((instance) => instance.objectId === objectId);
     const supports = new Set(instances.flatMap(({ sources }) => sources.map(({ resourceId }) => resourceId)));
     if (objectId === 6) supports.add(LOCATION_TIME);
     return {
@@ -91,16 +128,12 @@ export function createMeasurementObjects(
   });
 }
 
-/** The instances of a kind as a tree takes them. */
-export function measurementInstances(
-  kind: DeviceKind,
-): readonly (readonly [number, number, readonly (readonly [number, ResourceValue])[]])[] {
-  return INSTANCES[kind].map(({ objectId, instanceId, fixed }) => [objectId, instanceId, fixed] as const);
-}
-
 /** Tells observers that the newest reading has other values. */
-export function measurementsChanged(tree: ObjectTree<DeviceOwner>): void {
-  for (const { objectId, instanceId, sources } of INSTANCES[tree.owner.kind]) {
+export function measurementsChanged(
+  tree: ObjectTree<DeviceOwner>,
+  instances: readonly MeasurementInstance[],
+): void {
+  for (const { objectId, instanceId, sources } of instances) {
     const instance = tree.instance(objectId, instanceId);
     for (const { resourceId } of sources) instance?.changed(resourceId);
   }

@@ -17,7 +17,7 @@ import { Lwm2mCarrier } from '../telemetry/lwm2m-carrier.ts';
 import type { RecordCarrier } from '../telemetry/record-carrier.ts';
 import { addFactoryAccount, loadAccounts, saveAccounts } from './accounts.ts';
 import { DeviceCard } from './device-card.ts';
-import { createDeviceTree, measurementsChanged } from './device-objects.ts';
+import { announceReading, createDeviceTree, createSensorTrees } from './device-objects.ts';
 import { DeviceOutbox } from './device-outbox.ts';
 import type { DeviceOwner } from './device-owner.ts';
 import type { Reading, ReadingSource } from './reading-source.ts';
@@ -58,6 +58,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   readonly #outbox: DeviceOutbox;
   readonly #carrier: RecordCarrier;
   readonly #tree: ObjectTree<DeviceOwner>;
+  readonly #sensors: ReadonlyMap<string, ObjectTree<DeviceOwner>>;
   #accounts: string;
   #sealed: number;
   #acknowledged: number;
@@ -100,6 +101,10 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
       settings: services.clientSettings,
       events: services.clientEvents,
     });
+    this.#sensors = createSensorTrees(this);
+    for (const [prefix, sensor] of this.#sensors) {
+      this.client.attachEndDevice(`${stored.endpoint}:${prefix}`, prefix, sensor);
+    }
     this.#outbox = new DeviceOutbox(this, services.store, services.journal, () => this.#deliver());
     this.#carrier = services.carrierFor(this);
   }
@@ -239,7 +244,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     }
     this.#sealed++;
     this.#outbox.add({ position: this.#sealed, sealed: this.#newestRecord });
-    if (this.client.observationCount > 0) measurementsChanged(this.#tree);
+    if (this.client.observationCount > 0) announceReading(this.#tree, this.#sensors);
   }
 
   #deliver(): void {

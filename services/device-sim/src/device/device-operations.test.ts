@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { fromHex, toHex } from '@sefleet/bytes';
+import { Lwm2mPath } from '@sefleet/lwm2m';
+import {
+  APDU_COMMAND_PATH,
+  APDU_RESPONSE_PATH,
+  decodeApduScript,
+  encodeApduScript,
+  type RegisteredDevice,
+} from '@sefleet/lwm2m-coap';
+import { Fleet, type FleetPorts } from '../fleet/fleet.ts';
+import { planFleet } from '../fleet/fleet-plan.ts';
+import { CLEAR_NETWORK } from '../network/network-conditions.ts';
+import { TestWorld } from '../testing/test-world.ts';
+import { FIRMWARE_RESULT, FIRMWARE_STATE } from './firmware-object.ts';
+
+const METER = 'urn:dev:sefleet:meter-000001';
+const OBU = 'urn:dev:sefleet:obu-000001';
+const GATEWAY = 'urn:dev:sefleet:gateway-000001';
+
+let world: TestWorld;
+let ports: FleetPorts;
+let fleet: Fleet;
+
+before(async () => {
+  world = new TestWorld(11);
+  world.startServers();
+  ports = world.ports();
+  const one = { count: 1, readingIntervalMs: 1000 };
+  const plan = planFleet({
+    kinds: [
+      { kind: 'smart-meter', ...one },
+      { kind: 'obu', ...one },
+      { kind: 'rpm-gateway', ...one },
+    ],
+    seed: 3n,
+    startRate: 0,
+    timeCompression: 1,
+    virtualStartMs: 0,
+    network: CLEAR_NETWORK,
+  });
+  fleet = new Fleet(plan, ports, {
+    startConcurrency: 2,
+    handshakeConcurrency: 2,
+    keepAliveMs: 10_000,
+    cipherSuite: 'TLS_PSK_WITH_AES_128_CCM_8',
+  });
+  fleet.switchOn('start');
+  await world.runtime.runUntil(() => world.management?.size === 3, 60_000);
+  await world.runtime.advance(3000);
+});
+
+after(async () => {
+  const ended = settle(fleet.powerOff());
+  await ended;
+  ports.store.close();
+  rmSync(world.folder, { recursive: true });
+});
+
+function device(endpoint: string): RegisteredDevice {
+  assert.ok(world.management);
+  return world.management.device(endpoint);
+}
+
+/** Lets virtual time pass until `promise` settles. */
+async function settle<T>(promise: Promise<T>): Promise<T> {
+  let settled = false;
+  promise.then(
+    () => (settled = true),
+    () => (settled = true),
+  );
+  await world.runtime.runUntil(() => settled, 120_000);
+  return promise;
+}
+
+async function value(endpoint: string, path: string): Promise<unknown> {
+  const { entries, code } = await settle(device(endpoint).read(Lwm2mPath.parse(path)));
+  assert.equal(code, 0x45, `${path}: ${code.toString(16)}`);
+  return entries[0]?.value;
+}
+
+test('registers the objects of its kind', () => {
+  const objects = (endpoint: string) => device(endpoint).registration.announcement.links;
+  for (const path of ['/3/0', '/4/0', '/5/0', '/6/0', '/30000/0', '/30001/0']) {
+    for (const endpoint of [METER, OBU, GATEWAY]) assert.match(objects(endpoint), new RegExp(`<${path}>`));
+  }
+  assert.match(objects(METER), /\/3305\/0/);
+  assert.match(objects(OBU), /\/3330\/0/);
+  assert.match(objects(GATEWAY), /<\/3346\/0>.*<\/3346\/1>/);
+  assert.doesNotMatch(objects(METER), /<\/0[/>]/);
+});
+
+test('shows the newest reading in its objects', async () => {
+  const meter = await value(METER, '/3305/0/5805');
+  assert.ok(typeof meter === 'number' && meter > 0);
+  assert.ok(typeof (await value(METER, '/3305/0/5800')) === 'number');
+  const latitude = await value(OBU, '/6/0/0');
+  assert.ok(typeof latitude === 'number' && latitude > 47 && latitude < 54);
+  const heartRate = await value(GATEWAY, '/3346/0/5700');
+  assert.ok(typeof heartRate === 'number' && heartRate >= 51 && heartRate <= 100);
+  const record = await value(METER, '/30001/0/0');
+  assert.ok(record instanceof Uint8Array && record.length > 40);
+});
+
+test('never shows the accounts with its keys to a management server', async () => {
+  const { code } = await settle(device(METER).read(Lwm2mPath.parse('/0/1')));
+  assert.equal(code, 0x81);
+});
+
+test('announces the sensors behind a gateway', async () => {
+  const { entries } = await settle(device(GATEWAY).read(Lwm2mPath.parse('/25')));
+  const prefixes = entries.filter(({ path }) => path.resourceId === 1).map((entry) => entry.value);
+  assert.deepEqual(prefixes.toSorted(), ['cuff', 'oximeter', 'thermometer']);
+});
+
+test('hands APDU scripts to its card and stops at the first refusal', async () => {
+  const script = encodeApduScript([
+    fromHex('00a4040000'),
+    fromHex('80ca006600'),
+    fromHex('80ff0000'),
+    fromHex('00a4040000'),
+  ]);
+  const written = await settle(device(METER).writeOpaque(APDU_COMMAND_PATH, script));
+  assert.ok(written.success);
+  const read = await settle(device(METER).read(APDU_RESPONSE_PATH));
+  const response = read.entries[0]?.value;
+  assert.ok(response instanceof Uint8Array);
+  const answers = decodeApduScript(response).map((answer) => toHex(answer.subarray(-2)));
+  assert.equal(answers[0], '9000');
+  assert.match(answers.at(-1) ?? '', /^6/);
+  assert.ok(answers.length < 4);
+});
+
+test('refuses a script that is none', async () => {
+  const { code } = await settle(device(METER).writeOpaque(APDU_COMMAND_PATH, fromHex('ffffff00')));
+  assert.equal(code >> 5, 4);
+});
+
+test('goes through the states of a pushed firmware update and reboots', async () => {
+  const at = (resource: number) => Lwm2mPath.parse(`/5/0/${resource}`);
+  const meter = () => device(METER);
+  const early = await settle(meter().execute(at(2)));
+  assert.equal(early.code, 0x85);
+  const image = new Uint8Array(5000).map((_, i) => i & 0xff);
+  assert.ok((await settle(meter().writeOpaque(at(0), image))).success);
+  assert.equal(await value(METER, '/5/0/3'), FIRMWARE_STATE.DOWNLOADED);
+  const handshakes = fleet.metrics.handshakes;
+  assert.ok((await settle(meter().execute(at(2)))).success);
+  await world.runtime.runUntil(() => fleet.metrics.handshakes > handshakes, 60_000);
+  await world.runtime.advance(2000);
+  assert.equal(await value(METER, '/5/0/3'), FIRMWARE_STATE.IDLE);
+  assert.equal(await value(METER, '/5/0/5'), FIRMWARE_RESULT.SUCCESS);
+});
+
+test('refuses a package that is none and a URI that it cannot fetch', async () => {
+  const at = (resource: number) => Lwm2mPath.parse(`/5/0/${resource}`);
+  await settle(device(OBU).writeOpaque(at(0), Uint8Array.of(1, 2, 3)));
+  assert.equal(await value(OBU, '/5/0/5'), FIRMWARE_RESULT.UNSUPPORTED_PACKAGE);
+  await settle(device(OBU).write(at(1), [{ path: at(1), value: 'coap://x/y' }], 'replace'));
+  assert.equal(await value(OBU, '/5/0/5'), FIRMWARE_RESULT.INVALID_URI);
+});
+
+test('asks a silent server for a sign of life', async () => {
+  assert.ok(await settle(fleet.drain(10_000)));
+  const updated = device(OBU).registration.updatedAtMs;
+  await world.runtime.advance(25_000);
+  assert.ok(device(OBU).registration.updatedAtMs > updated);
+});

@@ -21,6 +21,7 @@ import {
   Scenario3Agreement,
   scenario3CertificateCommand,
   SCENARIO3_PARAMETER,
+  SECURITY_DOMAIN_LIFE_CYCLE,
   selectCommand,
   STATUS_SCOPE,
   storeDataCommands,
@@ -30,9 +31,9 @@ import {
 } from '@sefleet/globalplatform';
 import type { CardLink, StaticKeys } from '@sefleet/globalplatform';
 import { SECURITY_DOMAIN_LOAD_FILE } from './profiles/standard-profile.ts';
-import type { SecureElement } from './card/secure-element.ts';
 import { recordsPersonalisationCommands } from './clients/applet-personalisation.ts';
 import { RecordsClient } from './clients/records-client.ts';
+import type { CardDoor } from './testing/card-fixture.ts';
 import {
   installDomain,
   ISSUER_KEYS,
@@ -69,7 +70,7 @@ interface Transcript {
   readonly bytes: Uint8Array[];
 }
 
-async function authorityDomainPoint(card: SecureElement): Promise<Uint8Array> {
+async function authorityDomainPoint(card: CardDoor): Promise<Uint8Array> {
   await select(card, AUTHORITY);
   const { data } = await plainLink(card.transmit).transmit(getDataCommand(0x7f21));
   const certificate = verifyCertificate(data, ecPoint(authority.key), '20260101');
@@ -77,7 +78,7 @@ async function authorityDomainPoint(card: SecureElement): Promise<Uint8Array> {
   return certificate.publicKey;
 }
 
-async function openTsm(card: SecureElement, transcript?: Transcript): Promise<CardLink> {
+async function openTsm(card: CardDoor, transcript?: Transcript): Promise<CardLink> {
   await select(card, TSM);
   return await openScp03Session({
     transmit: card.transmit,
@@ -295,3 +296,69 @@ test('an old session of a supplier whose domain was deleted is worth nothing', a
   await send(old, deleteKeyCommand({ keyVersion: 1 }));
   assert.equal(await statusOf(old, selectCommand(aidBytes(OLD_SUPPLIER))), '9000');
 });
+
+/** What the new supplier wrote down; it survives a crash of everything else. */
+interface Journal {
+  agreed: StaticKeys | undefined;
+}
+
+/** Brings steps 4 to 6 to their end from wherever they stand, as the parties do after a crash. */
+async function finishTakeover(card: CardDoor, journal: Journal, point: Uint8Array): Promise<void> {
+  const find = async () =>
+    (await readRegistry(await open(card), STATUS_SCOPE.APPLICATIONS)).find(
+      (entry) => entry.aid === NEW_SUPPLIER,
+    );
+  let domain = await find();
+  if (domain?.lifeCycle === SECURITY_DOMAIN_LIFE_CYCLE.PERSONALIZED && journal.agreed === undefined) {
+    // The card agreed and the answer was lost: nobody has these keys, so the domain goes and is made again.
+    await send(await openTsm(card), withToken(deleteCommand(aidBytes(NEW_SUPPLIER)), issuer.tokenKey));
+    domain = undefined;
+  }
+  if (domain === undefined) await makeNewDomain(await openTsm(card));
+  journal.agreed ??= await agree(await openTsm(card), point);
+  const rotated = await open(card, NEW_SUPPLIER, newSupplier.keys, { keyVersion: 3 }).catch(
+    (error: unknown) => {
+      if (isSefleetError(error)) return undefined;
+      throw error;
+    },
+  );
+  if (rotated !== undefined) return;
+  const first = await open(card, NEW_SUPPLIER, journal.agreed, { keyVersion: 2 });
+  await send(first, putKeysCommand(first, newSupplier.keys, { oldVersion: 2, newVersion: 3 }));
+}
+
+for (const lost of ['the power before the write', 'the answer after the write'] as const) {
+  test(`a takeover that loses ${lost}, at any write, is brought to its end by trying again`, async () => {
+    for (let at = 1; ; at++) {
+      let writes = 0;
+      let armed = false;
+      const crash = new RangeError('crash');
+      const card = await meterInTheField({
+        onCommit: () => {
+          if (armed && ++writes === at && lost === 'the power before the write') throw crash;
+        },
+      });
+      const transmit = (apdu: Uint8Array): Uint8Array => {
+        const before = writes;
+        const response = card.transmit(apdu);
+        if (armed && before < at && writes >= at) throw crash;
+        return response;
+      };
+      const point = await authorityDomainPoint(card);
+      const journal: Journal = { agreed: undefined };
+      armed = true;
+      const outcome = await finishTakeover({ transmit }, journal, point).then(
+        () => 'done',
+        (error: unknown) => error,
+      );
+      armed = false;
+      card.reset();
+      await finishTakeover(card, journal, point);
+      const session = await open(card, NEW_SUPPLIER, newSupplier.keys, { keyVersion: 3 });
+      assert.deepEqual([...new Set((await readKeyInformation(session)).map((key) => key.keyVersion))], [3]);
+      if (outcome === 'done') break;
+      assert.equal(outcome, crash, `write ${at}`);
+      assert.ok(at < 50, 'the takeover does not end');
+    }
+  });
+}

@@ -72,15 +72,18 @@ export function newCard(
   );
 }
 
+/** All that a host needs of a card. */
+export type CardDoor = Pick<SecureElement, 'transmit'>;
+
 /** SELECT; the response must be 9000. */
-export async function select(card: SecureElement, application: Aid): Promise<Uint8Array> {
+export async function select(card: CardDoor, application: Aid): Promise<Uint8Array> {
   const link: CardLink = plainLink(card.transmit);
   return (await expectStatus(link, selectCommand(aidBytes(application)), 'SELECT')).data;
 }
 
 /** A session with a Security Domain, which it selects. */
 export async function open(
-  card: SecureElement,
+  card: CardDoor,
   domain: Aid = ISSUER_SECURITY_DOMAIN,
   keys: StaticKeys = ISSUER_KEYS,
   options: {

@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 
 /** False when the program is there; otherwise the reason to skip its tests. */
 export function skipWithout(...programs: readonly string[]): string | false {
@@ -67,8 +68,9 @@ export class RunningProgram {
 const handedOut = new Set<number>();
 
 /**
- * A port that was free a moment ago, as is the next one: the programs take no 0, and libcoap's take two. The system gives
- * a closed port out again soon, and some programs share it without a word; so no port is given twice.
+ * A port that was free a moment ago, as is the next one: the programs take no 0, and libcoap's take two,
+ * for TCP as well. The system gives a closed port out again soon, and some programs share it without a word; so no port is
+ * given twice.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -78,7 +80,21 @@ export async function freePort(): Promise<number> {
     socket.close();
     await once(socket, 'close');
     if (handedOut.has(port) || handedOut.has(port + 1)) continue;
+    if (!(await isFreeForTcp(port)) || !(await isFreeForTcp(port + 1))) continue;
     handedOut.add(port).add(port + 1);
     return port;
+  }
+}
+
+async function isFreeForTcp(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * An LwM2M server and a fleet in two processes, DTLS-PSK on loopback: bootstrap and registration of all, lifetime updates,
- * notifications, memory, and the storm when the server was killed.
+ * An LwM2M server and a fleet in two processes, DTLS-PSK on loopback: bootstrap and registration of all,
+ * lifetime updates, notifications, memory, and the storm when the server was killed.
  * `node test/load/bench-lwm2m.ts [--json] [--devices 10000] [--seconds 5] [--concurrency 256]`
  */
 import { execFileSync } from 'node:child_process';
@@ -137,7 +137,10 @@ async function notifyFor(devices: typeof fleet.devices, durationMs: number): Pro
   return sent;
 }
 
-/** The server is killed and comes back; every device notices by itself, makes a new session and is known again. */
+/**
+ * The server is killed and comes back; every device notices by itself, makes a new session and is known
+ * again.
+ */
 async function storm(): Promise<void> {
   await backend.killServer();
   await backend.startServer();

@@ -38,14 +38,14 @@ export const LWM2M_SERVER_SETTINGS = {
   }),
   shards: textSetting({
     env: 'SEFLEET_LWM2M_SHARDS',
-    doc: 'URIs of management servers, blank between them, that the bootstrap server spreads devices over; empty: the one that provisioning names',
+    doc: 'URIs of management servers, blanks between them, that devices are spread over; empty: as provisioning says',
     default: '',
     pattern: /^(coaps?:\/\/\S+(\s+|$))*$/,
     expected: 'coaps URIs with blanks between them',
   }),
   accessFile: textSetting({
     env: 'SEFLEET_LWM2M_ACCESS',
-    doc: "JSON file with what each caller's certificate allows; empty: our own services may do everything, others nothing",
+    doc: "JSON file with what callers' certificates allow; empty: our services everything, others nothing",
     default: '',
   }),
   modelFolder: textSetting({
@@ -92,7 +92,7 @@ export const LWM2M_SERVER_SETTINGS = {
   }),
   keyExchange: choiceSetting({
     env: 'SEFLEET_LWM2M_KEY_EXCHANGE',
-    doc: 'what is taken when a device offers both: plain PSK, the cheapest, or ephemeral ECDHE with PSK, for forward secrecy',
+    doc: 'taken when a device offers both: plain PSK, the cheapest, or ECDHE with PSK, for forward secrecy',
     choices: ['psk', 'ecdhe-psk'],
     default: 'psk',
   }),

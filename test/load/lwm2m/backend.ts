@@ -19,7 +19,10 @@ interface Ready {
   readonly bootstrapPort: number;
 }
 
-/** The LwM2M server in a process of its own, and a provisioning service in this one that knows every load device. */
+/**
+ * The LwM2M server in a process of its own, and a provisioning service in this one that knows every load
+ * device.
+ */
 export class LoadBackend {
   readonly #folder = mkdtempSync(join(tmpdir(), 'sefleet-bench-'));
   client!: GrpcClient<typeof management.DeviceManagementService>;

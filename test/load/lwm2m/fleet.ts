@@ -121,7 +121,7 @@ const DEVICE_VALUES = [
   [16, 'U'],
 ] as const;
 
-export function nameOf(index: number): string {
+function nameOf(index: number): string {
   return `load-${String(index).padStart(6, '0')}`;
 }
 

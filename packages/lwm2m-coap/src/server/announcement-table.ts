@@ -4,7 +4,10 @@ import type { Announcement } from './registration.ts';
 /** Announcements kept to be shared; a fleet has a handful, an adversary as many as it likes. */
 const SHARED_MAX = 4096;
 
-/** Parses registration bodies, and gives devices that announce the same one object to share: fleets are uniform. */
+/**
+ * Parses registration bodies, and gives devices that announce the same one object to share: fleets are
+ * uniform.
+ */
 export class AnnouncementTable {
   #byLinks = new Map<string, Announcement>();
 

@@ -20,8 +20,8 @@ import type { AuthorisedDevice } from './settings.ts';
 import { wellKnown } from './well-known.ts';
 
 /**
- * Makes a bootstrap server: a device asks with `POST /bs`, is answered, and then receives deletes, writes and Finish
- * (Core §6.1.7). `GET /bspack` hands the same configuration out in one answer (Core 1.2 §6.1.7.7).
+ * Makes a bootstrap server: a device asks with `POST /bs`, is answered, and then receives deletes, writes
+ * and Finish (Core §6.1.7). `GET /bspack` hands the same configuration out in one answer (Core 1.2 §6.1.7.7).
  */
 export function createBootstrapServer(options: BootstrapServerOptions): BootstrapServer {
   return new ConfigurationServer(options);

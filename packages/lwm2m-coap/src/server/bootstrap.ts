@@ -3,7 +3,9 @@ import type { Lwm2mEntry, Lwm2mPath, ModelRegistry } from '@sefleet/lwm2m';
 import type { Peer, Runtime } from '@sefleet/runtime';
 import type { AuthorisedDevice, Awaitable, DeviceAuthoriser } from './settings.ts';
 
-/** What a bootstrap server does to a device before Bootstrap-Finish: deletes in order, then writes in order. */
+/**
+ * What a bootstrap server does to a device before Bootstrap-Finish: deletes in order, then writes in order.
+ */
 export interface BootstrapConfiguration {
   /** `/` deletes everything that may be deleted (Core §6.1.7.6). */
   readonly deletes: readonly Lwm2mPath[];

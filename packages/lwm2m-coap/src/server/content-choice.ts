@@ -2,7 +2,9 @@ import { CONTENT_FORMAT } from '@sefleet/lwm2m';
 import type { ContentFormat, Lwm2mPath } from '@sefleet/lwm2m';
 import type { Registration } from './registration.ts';
 
-/** Formats that carry whole trees, in the order in which we like them: the most compact that is common first. */
+/**
+ * Formats that carry whole trees, in the order in which we like them: the most compact that is common first.
+ */
 const TREE_FORMATS: readonly ContentFormat[] = [
   CONTENT_FORMAT.SENML_CBOR,
   CONTENT_FORMAT.LWM2M_CBOR,
@@ -17,13 +19,18 @@ export function treeFormat({ version, announcement }: Registration): ContentForm
   return version === '1.0' ? CONTENT_FORMAT.TLV : CONTENT_FORMAT.SENML_CBOR;
 }
 
-/** The format to ask for in a Read; undefined leaves it to the device, as LwM2M 1.0 has it for single resources. */
+/**
+ * The format to ask for in a Read; undefined leaves it to the device, as LwM2M 1.0 has it for single
+ * resources.
+ */
 export function readFormat(registration: Registration, path: Lwm2mPath): ContentFormat | undefined {
   const single = path.depth >= 3;
   return single && registration.version === '1.0' ? undefined : treeFormat(registration);
 }
 
-/** The format of composite operations, which need SenML (Core §7.4); with removals in it the SenML-ETCH form. */
+/**
+ * The format of composite operations, which need SenML (Core §7.4); with removals in it the SenML-ETCH form.
+ */
 export function compositeFormat({ announcement }: Registration, removals: boolean): ContentFormat {
   const { contentFormats } = announcement;
   const json =

@@ -5,8 +5,9 @@ export interface OperationOptions {
   /** Milliseconds for all of it, waiting for the device to wake included. */
   readonly timeoutMs?: number;
   /**
-   * What happens when the device is asleep or has no connection: `fail` at once with `LWM2M_DEVICE_UNAVAILABLE`, or
-   * `wait` for its next message. Default: `wait` for a queue-mode device, `fail` for others.
+   * What happens when the device is asleep or has no connection: `fail` at once with
+   * `LWM2M_DEVICE_UNAVAILABLE`, or `wait` for its next message. Default: `wait` for a queue-mode device,
+   * `fail` for others.
    */
   readonly whenAway?: 'fail' | 'wait';
   readonly signal?: AbortSignal;
@@ -38,14 +39,18 @@ export interface DiscoverResult extends OperationResult {
   readonly linkFormat: string;
 }
 
-/** Attributes of Write-Attributes by name (`pmin`, `pmax`, `gt`, `lt`, `st`, ...); null removes one (Core §7.3.2). */
+/**
+ * Attributes of Write-Attributes by name (`pmin`, `pmax`, `gt`, `lt`, `st`, ...); null removes one (Core
+ * §7.3.2).
+ */
 export type NotificationAttributes = Readonly<Record<string, number | string | null>>;
 
 /**
  * What a server can ask of one device (Core §6.3, §6.4).
  *
  * Every method throws SefleetError `LWM2M_DEVICE_UNAVAILABLE`, `LWM2M_OPERATION_TIMEOUT`,
- * `LWM2M_OPERATION_QUEUE_FULL`, `LWM2M_OPERATION_INVALID`, and what CoAP throws for a conversation that breaks.
+ * `LWM2M_OPERATION_QUEUE_FULL`, `LWM2M_OPERATION_INVALID`, and what CoAP throws for a conversation that
+ * breaks.
  */
 export interface DeviceOperations {
   read(path: Lwm2mPath, accept?: ContentFormat, options?: OperationOptions): Promise<ReadResult>;
@@ -71,8 +76,8 @@ export interface DeviceOperations {
   readComposite(paths: readonly Lwm2mPath[], options?: OperationOptions): Promise<ReadResult>;
   writeComposite(entries: readonly Lwm2mEntry[], options?: OperationOptions): Promise<OperationResult>;
   /**
-   * Observes one path, or several with Observe-Composite. Notifications go to the server's consumer. The wish is kept:
-   * a device that registers again or comes back on a new session is observed again.
+   * Observes one path, or several with Observe-Composite. Notifications go to the server's consumer. The
+   * wish is kept: a device that registers again or comes back on a new session is observed again.
    */
   observe(paths: readonly Lwm2mPath[], options?: OperationOptions): Promise<ReadResult>;
   /** Withdraws the wish and tells the device if it can be reached; false when there was none. */

@@ -26,8 +26,9 @@ export interface WantedObservation {
 }
 
 /**
- * The mutable state of one registered device. It outlives re-registrations, so that what waits for a device is not lost
- * when it comes back under a new registration. Fields that idle devices do not need stay undefined.
+ * The mutable state of one registered device. It outlives re-registrations, so that what waits for a
+ * device is not lost when it comes back under a new registration. Fields that idle devices do not need
+ * stay undefined.
  */
 export class DeviceState {
   registration: Registration;

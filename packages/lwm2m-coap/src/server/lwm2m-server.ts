@@ -28,7 +28,8 @@ export interface Lwm2mServer {
   devices(): Iterable<RegisteredDevice>;
   readonly size: number;
   /**
-   * Takes a session over that was made before this server ran: its device can be sent to without having spoken.
+   * Takes a session over that was made before this server ran: its device can be sent to without having
+   * spoken.
    *
    * @returns false when the peer's credential belongs to no registered device
    */

@@ -199,7 +199,9 @@ class ManagementServer implements Lwm2mServer {
     this.#options.runtime.timers.after(0, () => this.#clientParts.observations.renew(device));
   }
 
-  /** The device on this peer: known from its last request, or by its credential after either side restarted. */
+  /**
+   * The device on this peer: known from its last request, or by its credential after either side restarted.
+   */
   #deviceOf(
     coap: CoapEndpoint,
     { peer }: CoapRequest,

@@ -26,8 +26,8 @@ export interface ObservationParts {
 }
 
 /**
- * Observations as wishes: a wish outlives the device's registration and session, and is put to the device again when it
- * comes back (Core §6.4.1 ends observations with the registration).
+ * Observations as wishes: a wish outlives the device's registration and session, and is put to the device
+ * again when it comes back (Core §6.4.1 ends observations with the registration).
  */
 export class Observations {
   readonly #parts: ObservationParts;

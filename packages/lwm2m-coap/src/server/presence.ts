@@ -7,8 +7,8 @@ import type { Lwm2mServerEvents } from './settings.ts';
 const AWAKE_TIME_MS = 93_000;
 
 /**
- * Knows which devices listen. A queue-mode device does so for the awake time after its last message (Core §6.5); what
- * is asked of it later waits here for its next one.
+ * Knows which devices listen. A queue-mode device does so for the awake time after its last message (Core
+ * §6.5); what is asked of it later waits here for its next one.
  */
 export class Presence {
   readonly #runtime: Runtime;

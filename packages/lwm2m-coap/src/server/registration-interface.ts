@@ -159,7 +159,9 @@ export class RegistrationInterface {
     return { code: CODE.DELETED };
   }
 
-  /** The device of a registration, if the peer holds the credential that made it; to others it does not exist. */
+  /**
+   * The device of a registration, if the peer holds the credential that made it; to others it does not exist.
+   */
   #ownDevice(request: CoapRequest, id: string): DeviceState | undefined {
     const device = this.#parts.table.byRegistration(id);
     if (device === undefined) return undefined;
@@ -194,7 +196,9 @@ export class RegistrationInterface {
     return { code };
   }
 
-  /** One timer a device. It is not moved by updates: when it fires it looks, and is set again for the rest. */
+  /**
+   * One timer a device. It is not moved by updates: when it fires it looks, and is set again for the rest.
+   */
   #armExpiry(device: DeviceState, graceMs: number): void {
     device.expiry?.cancel();
     device.expiry = undefined;

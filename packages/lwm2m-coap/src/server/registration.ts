@@ -1,6 +1,9 @@
 import type { RegisteredObject } from '@sefleet/lwm2m';
 
-/** What a server knows of a registered device. What a device may change with an Update is replaced, never mutated. */
+/**
+ * What a server knows of a registered device. What a device may change with an Update is replaced, never
+ * mutated.
+ */
 export interface Registration {
   /** The last segment of `/rd/{id}`. */
   readonly id: string;

@@ -35,7 +35,10 @@ export type SendVerdict =
 
 /** Takes what devices report. */
 export interface ReportConsumer {
-  /** One Send; its 2.04 goes out when this resolves with `accepted`, so that nothing is acknowledged before it is safe. */
+  /**
+   * One Send; its 2.04 goes out when this resolves with `accepted`, so that nothing is acknowledged before
+   * it is safe.
+   */
   send(registration: Registration, entries: readonly Lwm2mEntry[]): Awaitable<SendVerdict>;
   /** One notification of an observation. */
   notification(registration: Registration, paths: readonly string[], entries: readonly Lwm2mEntry[]): void;

@@ -26,7 +26,9 @@ export interface DeviceReportParts {
 
 const NO_ENTRIES: readonly Lwm2mEntry[] = [];
 
-/** Everything that devices report: records go to the broker, the rest into the journal, all of it is counted. */
+/**
+ * Everything that devices report: records go to the broker, the rest into the journal, all of it is counted.
+ */
 export class DeviceReports implements ReportConsumer {
   readonly #parts: DeviceReportParts;
   readonly serverEvents: Lwm2mServerEvents;
@@ -46,7 +48,8 @@ export class DeviceReports implements ReportConsumer {
 
   notification(registration: Registration, paths: readonly string[], entries: readonly Lwm2mEntry[]): void {
     this.#note('notification', registration, paths.join(' '), entries);
-    // A notification was acknowledged before it came here, so what the broker does not take is lost, and counted.
+    // A notification was acknowledged before it came here, so what the broker does not take is lost, and
+    // counted.
     void this.#parts.forwarder.forward(registration, entries);
   }
 

@@ -33,8 +33,8 @@ export type JournalItem =
 const KEPT = 32_768;
 
 /**
- * The last events, in a ring. Readers hold nothing but their place in it, so that a slow one costs no memory: what was
- * overwritten before it was read is reported as skipped.
+ * The last events, in a ring. Readers hold nothing but their place in it, so that a slow one costs no
+ * memory: what was overwritten before it was read is reported as skipped.
  */
 export class EventJournal {
   readonly #runId: string;
@@ -60,7 +60,8 @@ export class EventJournal {
   }
 
   /**
-   * Events of the given types (empty: all) from a token on, or from now on without one; ends when `signal` aborts.
+   * Events of the given types (empty: all) from a token on, or from now on without one; ends when `signal`
+   * aborts.
    *
    * A token of an earlier run gives one `skipped` with count 0: how many there were is not known any more.
    *

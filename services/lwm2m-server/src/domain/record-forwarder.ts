@@ -8,7 +8,9 @@ import type { Registration, SendVerdict } from '@sefleet/lwm2m-coap';
 export interface RecordPublisher {
   /** True while one more message may be published. */
   readonly ready: boolean;
-  /** Resolves with true when the message is safe with the broker, and with false when the broker refused it. */
+  /**
+   * Resolves with true when the message is safe with the broker, and with false when the broker refused it.
+   */
   publish(topic: string, payload: Uint8Array): Promise<boolean>;
 }
 

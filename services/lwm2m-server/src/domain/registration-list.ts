@@ -20,7 +20,10 @@ export interface RegistrationPage {
   readonly total: number;
 }
 
-/** Sorting a large fleet takes tens of milliseconds: the order is kept for so long even when devices come and go. */
+/**
+ * Sorting a large fleet takes tens of milliseconds: the order is kept for so long even when devices come
+ * and go.
+ */
 const ORDER_FRESH_MS = 1000;
 
 /** Registered devices in the order of their endpoint names. */

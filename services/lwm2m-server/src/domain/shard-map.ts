@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Chooses the management server of a device by rendezvous hashing: every device has its own order of preference among the
- * shards, so that a shard that comes or goes moves only its own share of the fleet.
+ * Chooses the management server of a device by rendezvous hashing: every device has its own order of
+ * preference among the shards, so that a shard that comes or goes moves only its own share of the fleet.
  *
  * @param shards URIs of the management servers
  * @returns the URI for an endpoint name; undefined when there are no shards

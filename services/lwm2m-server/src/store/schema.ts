@@ -63,7 +63,8 @@ export const SQL = {
     INSERT INTO registrations (endpoint, id, credential, kind, version, lifetime_seconds, binding, queue_mode,
       sms_number, links, registered_at_ms, updated_at_ms)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (endpoint) DO UPDATE SET id = excluded.id, credential = excluded.credential, kind = excluded.kind,
+    ON CONFLICT (endpoint) DO UPDATE SET id = excluded.id, credential = excluded.credential,
+      kind = excluded.kind,
       version = excluded.version, lifetime_seconds = excluded.lifetime_seconds, binding = excluded.binding,
       queue_mode = excluded.queue_mode, sms_number = excluded.sms_number, links = excluded.links,
       registered_at_ms = excluded.registered_at_ms, updated_at_ms = excluded.updated_at_ms`,
@@ -80,8 +81,8 @@ export const SQL = {
     INSERT INTO bootstraps (endpoint, kind, at_ms) VALUES (?, ?, ?)
     ON CONFLICT (endpoint) DO UPDATE SET kind = excluded.kind, at_ms = excluded.at_ms`,
   saveCampaign: `
-    INSERT INTO campaigns (id, state, operation, concurrency, attempts, started_at_ms, deadline_at_ms, ended_at_ms,
-      started_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    INSERT INTO campaigns (id, state, operation, concurrency, attempts, started_at_ms, deadline_at_ms,
+      ended_at_ms, started_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   updateCampaign: 'UPDATE campaigns SET state = ?, ended_at_ms = ? WHERE id = ?',
   saveResult: `
     INSERT INTO campaign_results (campaign_id, endpoint, state, code, senml_json, error, attempts)
@@ -92,7 +93,8 @@ export const SQL = {
     SELECT * FROM campaign_results WHERE campaign_id = ? AND endpoint > ? AND (state = 'failed' OR ? = 0)
     ORDER BY endpoint LIMIT ?`,
   saveAudit: `
-    INSERT INTO audit_records (at_ms, number, caller, operation, endpoint, path, reason) VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO audit_records (at_ms, number, caller, operation, endpoint, path, reason)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING`,
   listAudit: `
     SELECT * FROM audit_records WHERE (caller = ? OR ? = '') ORDER BY at_ms DESC, number DESC LIMIT ?`,

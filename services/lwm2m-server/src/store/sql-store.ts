@@ -10,7 +10,10 @@ import type { ServerStore } from './server-store.ts';
 import type { SqlDatabase, SqlStatement } from './sql-database.ts';
 import { WriteQueue } from './write-queue.ts';
 
-/** The store on an SQL database. Changes are gathered into transactions; readers wait for what was changed before. */
+/**
+ * The store on an SQL database. Changes are gathered into transactions; readers wait for what was changed
+ * before.
+ */
 export class SqlStore implements ServerStore {
   readonly #database: SqlDatabase;
   readonly #queue: WriteQueue;

@@ -4,8 +4,8 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { SqlDatabase, SqlRow, SqlStatement, SqlValue } from './sql-database.ts';
 
 /**
- * One SQLite file. WAL with `synchronous = NORMAL`: a commit survives the process whatever kills it; a power cut may cost
- * the last moments, after which devices register again.
+ * One SQLite file. WAL with `synchronous = NORMAL`: a commit survives the process whatever kills it; a
+ * power cut may cost the last moments, after which devices register again.
  */
 export class SqliteDatabase implements SqlDatabase {
   readonly #database: DatabaseSync;

@@ -14,7 +14,10 @@ export class WriteQueue {
   #batch: PromiseWithResolvers<void> | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  /** @param onFailure told when a transaction failed; its changes are lost, and those who wait for them are told too */
+  /**
+   * @param onFailure told when a transaction failed; its changes are lost, and those who wait for them are
+   * told too
+   */
   constructor(database: SqlDatabase, timers: Timers, onFailure: (error: unknown) => void) {
     this.#database = database;
     this.#timers = timers;

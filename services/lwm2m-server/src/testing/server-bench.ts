@@ -32,7 +32,8 @@ export interface KnownDevice {
 }
 
 /**
- * The service in this process, between a provisioning service and a broker that are test doubles on real sockets.
+ * The service in this process, between a provisioning service and a broker that are test doubles on real
+ * sockets.
  */
 export class ServerBench {
   readonly folder = mkdtempSync(join(tmpdir(), 'sefleet-lwm2m-'));

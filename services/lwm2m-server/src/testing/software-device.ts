@@ -21,9 +21,12 @@ import type { Lwm2mClient, Lwm2mClientSettings, Lwm2mTransport } from '@sefleet/
 import { createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
 import type { KnownDevice } from './server-bench.ts';
 
-export const models = createModelRegistry([APDU_EXCHANGE_MODEL], omaModels());
+const models = createModelRegistry([APDU_EXCHANGE_MODEL], omaModels());
 
-/** A device on a socket of its own, with keys in memory and a card that answers every APDU with itself and 9000. */
+/**
+ * A device on a socket of its own, with keys in memory and a card that answers every APDU with itself and
+ * 9000.
+ */
 export class SoftwareDevice {
   readonly runtime = createNodeRuntime();
   readonly tree: ObjectTree<SoftwareDevice>;

@@ -7,8 +7,8 @@ const TAG_BYTES = 16;
 const CIPHER = 'aes-256-gcm';
 
 /**
- * Keeps DTLS sessions over a restart, sealed under a key derived from the service's private key: whoever copies the file
- * alone learns nothing.
+ * Keeps DTLS sessions over a restart, sealed under a key derived from the service's private key: whoever
+ * copies the file alone learns nothing.
  */
 export class SessionFile {
   readonly #path: string;
@@ -30,8 +30,9 @@ export class SessionFile {
   }
 
   /**
-   * The sessions that were saved, once: the file is gone before anybody uses them, since two processes that send with
-   * one key would repeat nonces. Undefined when there is none, or it was made with another key.
+   * The sessions that were saved, once: the file is gone before anybody uses them, since two processes
+   * that send with one key would repeat nonces. Undefined when there is none, or it was made with another
+   * key.
    */
   take(): Uint8Array | undefined {
     if (!existsSync(this.#path)) return undefined;

@@ -44,8 +44,9 @@ export function apduOperations(access: DeviceAccess, door: ApduDoor): Apdus {
 }
 
 /**
- * Checks the scripts of one conversation. A caller that is granted some Security Domains only has to select one of them
- * before anything else and can reach no other: what selects in a way that is not understood is refused.
+ * Checks the scripts of one conversation. A caller that is granted some Security Domains only has to
+ * select one of them before anything else and can reach no other: what selects in a way that is not
+ * understood is refused.
  */
 function checkerOf(
   access: DeviceAccess,

@@ -16,6 +16,3 @@ export function kindName(kind: common.DeviceKind): string {
 export function kindOf(name: string): common.DeviceKind {
   return NAMES.find(([, known]) => known === name)?.[0] ?? common.DeviceKind.UNSPECIFIED;
 }
-
-/** Every kind that devices have. */
-export const DEVICE_KINDS: readonly common.DeviceKind[] = NAMES.map(([kind]) => kind);

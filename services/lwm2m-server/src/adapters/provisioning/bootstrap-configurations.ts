@@ -11,7 +11,8 @@ type Client = Pick<GrpcClient<typeof provisioning.CredentialService>, 'getBootst
 const DEADLINE_MS = 10_000;
 
 /**
- * What the bootstrap server writes to a device, asked of provisioning; undefined when it knows no such device.
+ * What the bootstrap server writes to a device, asked of provisioning; undefined when it knows no such
+ * device.
  *
  * @param shards management servers that take the place of the one that provisioning names, if there are any
  */

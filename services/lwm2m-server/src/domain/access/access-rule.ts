@@ -1,7 +1,7 @@
 import { serviceError } from '../../errors.ts';
 
 /** What a caller may ask for. */
-export const CALLER_OPERATIONS = [
+const CALLER_OPERATIONS = [
   'list',
   'statistics',
   'read',
@@ -18,7 +18,7 @@ export const CALLER_OPERATIONS = [
   'audit',
 ] as const;
 
-/** One of {@link CALLER_OPERATIONS}. */
+/** What a rule can grant. */
 export type CallerOperation = (typeof CALLER_OPERATIONS)[number];
 
 /** What one caller may do; what is undefined is not restricted. */
@@ -34,8 +34,9 @@ export interface AccessRule {
 }
 
 /**
- * Reads the rules of an access file: `{"callers": {"<common name>": {"operations": [...], "kinds": [...], "endpoints":
- * [...], "objects": [...], "securityDomains": [...]}}}`. A list that is left out does not restrict.
+ * Reads the rules of an access file: `{"callers": {"<common name>": {"operations": [...], "kinds": [...],
+ * "endpoints": [...], "objects": [...], "securityDomains": [...]}}}`. A list that is left out does not
+ * restrict.
  *
  * @throws SefleetError `LWM2M_ACCESS_FILE_INVALID`, naming the place
  */

@@ -12,8 +12,9 @@ export type Selection =
   | undefined;
 
 /**
- * Reads the part of a command that says where it goes: `select` with the AID, `other` for what could reach another
- * application without naming it (other forms of SELECT, logical channels), undefined for a plain command.
+ * Reads the part of a command that says where it goes: `select` with the AID, `other` for what could reach
+ * another application without naming it (other forms of SELECT, logical channels), undefined for a plain
+ * command.
  */
 export function selectionOf(command: Uint8Array): Selection {
   const [cla = 0, ins = 0, p1 = 0, , lc = 0] = command;

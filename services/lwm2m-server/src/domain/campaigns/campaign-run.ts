@@ -20,8 +20,8 @@ const ATTEMPT_MS = 120_000;
 const RETRY_MS = 5000;
 
 /**
- * A campaign that is under way. Devices that are away hold no place: they are parked until they are heard of. What is
- * under way when the process dies is done again, so an operation happens at least once.
+ * A campaign that is under way. Devices that are away hold no place: they are parked until they are heard
+ * of. What is under way when the process dies is done again, so an operation happens at least once.
  */
 export class CampaignRun {
   campaign: Campaign;

@@ -19,7 +19,10 @@ const POLL_MS = 1000;
 /** A device that restarts into its new image is away for a while. */
 const POLLS_MAX = 600;
 
-/** Brings an image to a device and has it applied: push or pull, then Update, then the result (Core appendix E.6). */
+/**
+ * Brings an image to a device and has it applied: push or pull, then Update, then the result (Core
+ * appendix E.6).
+ */
 export class FirmwareRollout {
   readonly #server: Lwm2mServer;
   readonly #images: FirmwareImages;
@@ -64,7 +67,9 @@ export class FirmwareRollout {
     return this.#publicUri + this.#images.offer(image);
   }
 
-  /** Looks at the state until it is the wanted one; idle while a download is expected means that it failed. */
+  /**
+   * Looks at the state until it is the wanted one; idle while a download is expected means that it failed.
+   */
   async #until(
     endpoint: string,
     wanted: (state: number) => boolean,

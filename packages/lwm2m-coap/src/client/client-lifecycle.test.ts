@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CODE } from '@sefleet/coap';
 import { CONTENT_FORMAT, encodeContent, parseRegistration } from '@sefleet/lwm2m';
+import fc from 'fast-check';
 import { entry, models, path, senml, SERVER, World } from './client-world.test.ts';
 
 describe('registration', () => {
@@ -62,6 +63,40 @@ describe('registration', () => {
     };
     await assert.rejects(world.run(world.client.start()), { code: 'LWM2M_REGISTRATION_FAILED' });
     assert.deepEqual(times, [0, 10, 30]);
+  });
+
+  it('registers once, however often it is started, and not after it was stopped', async () => {
+    const world = new World().withAccounts();
+    await world.run(Promise.all([world.client.start(), world.client.start()]));
+    await world.run(world.client.start());
+    assert.equal(world.requests.length, 1);
+    await world.run(world.client.stop());
+    const restarted = world.client.start();
+    const stopped = world.client.stop();
+    await assert.rejects(world.run(restarted), { code: 'LWM2M_CLIENT_STOPPED' });
+    await world.run(stopped);
+    await world.runtime.advance(10_000);
+    assert.equal(world.requests.filter((request) => request.path === '/rd').length, 1);
+    assert.equal(world.client.state, 'stopped');
+  });
+
+  it('survives servers that answer nothing but nonsense', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 0x41, max: 0xa5 }), { maxLength: 12 }), async (codes) => {
+        const world = new World().withAccounts();
+        world.answer = (request) => {
+          const code = codes.shift();
+          return code === undefined ? world.accept(request) : { code };
+        };
+        world.client.start().catch(() => undefined);
+        const sent = world.client.send([entry('/3303/0/5700', 1)]).catch(() => undefined);
+        await world.runtime.advance(10_000_000);
+        await world.run(world.client.stop());
+        await world.run(sent);
+        assert.equal(world.client.state, 'stopped');
+      }),
+      { numRuns: 25 },
+    );
   });
 
   it('comes back after the connection was lost', async () => {

@@ -221,6 +221,36 @@ describe('send', () => {
     });
   });
 
+  it('registers anew and sends again when the server has forgotten the device', async () => {
+    const world = new World().withAccounts();
+    await world.run(world.client.start());
+    let forgotten = true;
+    world.answer = (request) => {
+      if (request.path === '/rd') forgotten = false;
+      return request.path === '/dp' && forgotten ? { code: CODE.NOT_FOUND } : world.accept(request);
+    };
+    await world.run(world.client.send([entry('/3303/0/5700', 1)]));
+    assert.deepEqual(
+      world.requests.map((request) => request.path),
+      ['/rd', '/dp', '/rd', '/dp'],
+    );
+    const entries = decodeContent(
+      112,
+      Lwm2mPath.ROOT,
+      world.requests.at(-1)?.payload ?? new Uint8Array(),
+      models,
+    );
+    assert.equal(typeof entries[0]?.timeSeconds, 'number', 'it was late');
+  });
+
+  it('is rejected when the client is stopped', async () => {
+    const world = new World().withAccounts();
+    const sent = world.client.send([entry('/3303/0/5700', 1)]);
+    const rejected = assert.rejects(sent, { code: 'LWM2M_CLIENT_STOPPED' });
+    await world.run(world.client.stop());
+    await rejected;
+  });
+
   it('drops the oldest when the outbox is full', async () => {
     const world = new World({ outboxEntriesMax: 2 }).withAccounts();
     const first = world.client.send([entry('/3303/0/5700', 1)]);

@@ -61,6 +61,8 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   #queued: RegistrationSession[] = [];
   #bootstrap: BootstrapSession | undefined;
   #bootstrapFailures = 0;
+  /** Counts stops, so that what began before one does not go on after it. */
+  #run = 0;
   #state: Lwm2mClientState = 'stopped';
   #timer: Timer | undefined;
   #started: PromiseWithResolvers<void> | undefined;
@@ -106,8 +108,11 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   }
 
   start(): Promise<void> {
+    if (this.#state === 'registered') return Promise.resolve();
+    const underWay = this.#started?.promise;
+    if (underWay !== undefined) return underWay;
     return this.#begin(() => {
-      if (serverAccounts(this.tree).length > 0) this.#registerAll();
+      if (serverAccounts(this.tree).length > 0) void this.#registerAnew();
       else this.#startBootstrap(true);
     });
   }
@@ -215,6 +220,7 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   }
 
   #halt(): void {
+    this.#run++;
     const stopped = clientError('LWM2M_CLIENT_STOPPED', 'the client was stopped');
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -223,6 +229,12 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
     this.#started = undefined;
     this.#outbox.clear(stopped);
     this.#setState('stopped');
+  }
+
+  async #registerAnew(): Promise<void> {
+    const run = this.#run;
+    await Promise.all(this.#sessions.splice(0).map((old) => old.drop()));
+    if (run === this.#run) this.#registerAll();
   }
 
   /** Sessions without an order start at once; the others one after the other (Core §6.2.1.1). */
@@ -261,12 +273,18 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   }
 
   #fail(cause: unknown): void {
+    // A bootstrap that a server has triggered may fail while the registration with that server stands.
+    if (this.#sessions.some(({ isRegistered }) => isRegistered)) {
+      this.#setState('registered');
+      return;
+    }
     this.#setState('failed');
     this.#started?.reject(clientError('LWM2M_REGISTRATION_FAILED', 'no server takes the device', { cause }));
     this.#started = undefined;
   }
 
   #startBootstrap(holdOff: boolean): void {
+    if (this.#bootstrap !== undefined) return;
     const account = bootstrapAccount(this.tree);
     if (account === undefined) {
       this.#started?.reject(
@@ -298,8 +316,7 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
     this.#bootstrapFailures = 0;
     this.events.bootstrapped?.(this.endpointName, this.runtime.clock.monotonicMs() - beganMs);
     this.#expireAccount(account);
-    await Promise.all(this.#sessions.splice(0).map((old) => old.drop()));
-    this.#registerAll();
+    await this.#registerAnew();
   }
 
   #bootstrapFailed(error: unknown): void {

@@ -116,8 +116,8 @@ export class Outbox {
     }
     const { response } = outcome;
     if (response.code === CODE.CHANGED) this.#settle(batch, undefined);
-    else if (response.code === CODE.NOT_FOUND || response.code >= CODE.INTERNAL_SERVER_ERROR) {
-      // Not for good: the server has forgotten us, or is busy.
+    else if (response.code >= CODE.INTERNAL_SERVER_ERROR) {
+      // Not for good: the server is busy.
       this.#putBack(batch);
       this.#busy = true;
       await new Promise<void>((resolve) => this.#host.after(response.maxAgeSeconds * 1000, resolve));

@@ -125,6 +125,7 @@ export class RegistrationSession implements ObservationHost, RequestContext {
   }
   notifying(): void {
     this.#link.wake();
+    this.#link.stayAwake(this.#account.server.queueMode);
   }
 
   /** Feeds the machine; an input that the state has no use for is ignored. */
@@ -176,8 +177,10 @@ export class RegistrationSession implements ObservationHost, RequestContext {
   async post(payload: Uint8Array, contentFormat: number): Promise<CoapResponse | undefined> {
     try {
       const response = await this.#request({ method: 'POST', path: ['dp'], payload, contentFormat });
-      if (response.code === CODE.NOT_FOUND) this.input('start');
-      return response;
+      if (response.code !== CODE.NOT_FOUND) return response;
+      // The server has forgotten the registration.
+      this.input('start');
+      return undefined;
     } catch {
       if (this.isRegistered) await this.#reconnect();
       return undefined;

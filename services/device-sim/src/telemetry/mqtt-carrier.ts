@@ -22,7 +22,7 @@ export interface MqttFleetOptions {
 export interface MqttEvents {
   connected(): void;
   disconnected(): void;
-  /** An attempt to connect, or a connection, failed. */
+  /** An attempt to connect failed. */
   failed(error: unknown): void;
 }
 
@@ -85,7 +85,7 @@ export class MqttCarrier implements RecordCarrier {
       timeout.cancel();
       this.#pending = undefined;
       if (error === undefined || error === null) resolve();
-      else reject(error);
+      else reject(disconnected(error));
     };
     client.publish(this.#device.topic, Buffer.from(encodeRecordBatch(sealed)), { qos: 1 }, settle);
     return promise;
@@ -116,11 +116,14 @@ export class MqttCarrier implements RecordCarrier {
       resolve();
       this.#becameReady();
     });
+    let reason: unknown;
     client.on('error', (error) => {
-      if (!this.#stopped) this.#fleet.events.failed(error);
+      reason = error;
     });
     client.on('close', () => {
       resolve();
+      // A broker that refuses a certificate after the handshake just ends the connection.
+      if (!this.#ready && !this.#stopped) this.#fleet.events.failed(disconnected(reason));
       this.#closed(client);
     });
     return promise;
@@ -171,6 +174,6 @@ export class MqttCarrier implements RecordCarrier {
   }
 }
 
-function disconnected(): Error {
-  return simulationError('SIM_BROKER_UNAVAILABLE', 'the connection with the broker is gone');
+function disconnected(cause?: unknown): Error {
+  return simulationError('SIM_BROKER_UNAVAILABLE', 'the connection with the broker is gone', { cause });
 }

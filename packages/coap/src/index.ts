@@ -45,6 +45,8 @@ export type { Link, LinkAttribute } from './link-format/link-format.ts';
 export type { CoapReply, CoapResponse } from './response.ts';
 export { deriveTimes, TRANSMISSION_PARAMETERS } from './settings.ts';
 export type { DerivedTimes, ParameterDefinition, TransmissionParameters } from './settings.ts';
+export { requireFreshness } from './server/freshness.ts';
+export type { FreshnessOptions } from './server/freshness.ts';
 export { createRouter, linksReply } from './server/router.ts';
 export type { CoapRouter, RouteHandler, RouteOptions } from './server/router.ts';
 export { DEFAULT_PORTS, formatCoapUri, parseCoapUri } from './uri/coap-uri.ts';

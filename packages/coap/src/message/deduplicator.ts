@@ -4,6 +4,11 @@ import type { Fingerprint } from '../codec/hash.ts';
 const GENERATIONS = 4;
 const FIRST_CAPACITY = 16;
 const RECORD_WORDS = 4;
+/** A record and its two places in the index. */
+const ROW_BYTES = 24;
+/** What a generation starts with for each message, and what it must have left for the next. */
+const EXPECTED_ANSWER_BYTES = 16;
+const USUAL_ANSWER_BYTES = 64;
 /** Answers are datagrams, so a length fits 16 bits; the values above mark what is not an answer. */
 const STATE_PENDING = 0x10000;
 const STATE_ACKNOWLEDGED = 0x10001;
@@ -50,7 +55,7 @@ export class Deduplicator {
   /** Remembers a message that {@link find} did not find; returns its handle. */
   add(fingerprint: Fingerprint, nowMs: number): number {
     let current = this.#generations[0];
-    if (current === undefined || (current.isFull && current.bytes * 2 > this.#generationBytes)) {
+    if (current === undefined || !current.hasRoom) {
       if (current !== undefined && this.#generations.length === GENERATIONS) this.evictedEarly++;
       this.#rotate(nowMs);
       current = this.#generations[0];
@@ -60,7 +65,7 @@ export class Deduplicator {
   }
 
   answered(handle: number, datagram: Uint8Array): void {
-    this.#generation(handle)?.answered(handle % HANDLE_RECORDS, datagram, this.#generationBytes);
+    this.#generation(handle)?.answered(handle % HANDLE_RECORDS, datagram);
   }
 
   acknowledged(handle: number): void {
@@ -92,7 +97,7 @@ export class Deduplicator {
       .slice(0, GENERATIONS - 1)
       .filter((generation) => generation.untilMs + this.#lifetimeMs > nowMs);
     const expected = kept.length === 0 ? 0 : (previous?.count ?? 0);
-    this.#generations = [new Generation(++this.#serial, expected), ...kept];
+    this.#generations = [new Generation(++this.#serial, expected, this.#generationBytes), ...kept];
     this.#rotateAtMs = nowMs + this.#sliceMs;
   }
 }
@@ -109,25 +114,29 @@ class Generation {
   #index: Uint32Array;
   #answers: Uint8Array;
   #answersUsed = 0;
+  readonly #maxBytes: number;
 
-  constructor(serial: number, expected: number) {
+  constructor(serial: number, expected: number, maxBytes: number) {
     this.serial = serial;
+    this.#maxBytes = maxBytes;
     let capacity = FIRST_CAPACITY;
-    while (capacity < expected) capacity *= 2;
+    while (capacity < expected && capacity * 2 * (ROW_BYTES + EXPECTED_ANSWER_BYTES) <= maxBytes)
+      capacity *= 2;
     this.#records = new Uint32Array(capacity * RECORD_WORDS);
     this.#index = new Uint32Array(capacity * 2);
-    this.#answers = new Uint8Array(capacity * 16);
+    this.#answers = new Uint8Array(capacity * EXPECTED_ANSWER_BYTES);
   }
 
   get bytes(): number {
     return this.#records.byteLength + this.#index.byteLength + this.#answers.byteLength;
   }
 
-  /** The next message, or an answer of usual size, makes it grow. */
-  get isFull(): boolean {
-    return (
-      this.count * RECORD_WORDS === this.#records.length || this.#answersUsed + 256 > this.#answers.length
-    );
+  /** The next message and an answer of usual size fit, if need be after growing. */
+  get hasRoom(): boolean {
+    const spare = this.#maxBytes - this.bytes;
+    const rowsFull = this.count * RECORD_WORDS === this.#records.length;
+    if (rowsFull && this.#records.byteLength + this.#index.byteLength > spare) return false;
+    return this.#answersUsed + USUAL_ANSWER_BYTES <= this.#answers.length + Math.max(0, spare);
   }
 
   find(hashA: number, hashB: number): number {
@@ -151,17 +160,11 @@ class Generation {
     return record;
   }
 
-  answered(record: number, datagram: Uint8Array, maxBytes: number): void {
+  answered(record: number, datagram: Uint8Array): void {
     const at = record * RECORD_WORDS;
     const { length } = datagram;
-    if (this.#answersUsed + length > this.#answers.length) {
-      const grown = Math.max(this.#answers.length * 2, this.#answersUsed + length);
-      // Over the limit the answer is not kept: a repetition is then met with silence, as if this answer was lost.
-      if (this.bytes + grown - this.#answers.length > maxBytes) return;
-      const answers = new Uint8Array(grown);
-      answers.set(this.#answers.subarray(0, this.#answersUsed));
-      this.#answers = answers;
-    }
+    // Over the limit the answer is not kept: a repetition is then met with silence, as if this answer was lost.
+    if (this.#answersUsed + length > this.#answers.length && !this.#growAnswers(length)) return;
     this.#records[at + 2] = this.#answersUsed;
     this.#records[at + 3] = length;
     if (length > 64) this.#answers.set(datagram, this.#answersUsed);
@@ -180,6 +183,16 @@ class Generation {
     if (state === STATE_ACKNOWLEDGED) return 'acknowledged';
     const start = this.#records[at + 2] ?? 0;
     return this.#answers.subarray(start, start + state);
+  }
+
+  #growAnswers(length: number): boolean {
+    const needed = this.#answersUsed + length;
+    const most = this.#answers.length + this.#maxBytes - this.bytes;
+    if (needed > most) return false;
+    const answers = new Uint8Array(Math.max(needed, Math.min(this.#answers.length * 2, most)));
+    answers.set(this.#answers.subarray(0, this.#answersUsed));
+    this.#answers = answers;
+    return true;
   }
 
   #enter(record: number, hashB: number): void {

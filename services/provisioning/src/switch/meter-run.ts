@@ -66,6 +66,10 @@ export class MeterRun {
         continue;
       }
       if (rule === undefined) break;
+      if (!rule.atCutOver && wish === '' && this.#ports.now() >= this.#order.cutOverAt) {
+        await this.#record({ takeBack: `${FAILED}missed-instant`, attempts: 0 });
+        continue;
+      }
       if (rule.atCutOver && this.#ports.now() < this.#order.cutOverAt) {
         await this.#record({ dueAt: this.#order.cutOverAt });
         break;
@@ -177,7 +181,7 @@ export class MeterRun {
     const { links, rng, custody, meter, store, now } = this.#ports;
     const { endpoint } = this.#meter;
     const channel = lazily(() => links.open(endpoint));
-    return new StepContext({
+    const context: StepContext = new StepContext({
       order: this.#order,
       state: this.#meter,
       evidence: this.#evidence,
@@ -188,8 +192,9 @@ export class MeterRun {
       store,
       rng,
       now,
-      checkpoint: () => this.#record({}),
+      checkpoint: () => this.#record({ receiptCounter: context.receiptCounter }),
     });
+    return context;
   }
 }
 

@@ -98,7 +98,9 @@ export class StepContext {
 
   /** Makes sure that receipts are counted from before the first command that makes one. */
   async countReceipts(session: SecureChannelSession): Promise<void> {
-    this.receiptCounter ??= await readConfirmationCounter(session);
+    if (this.receiptCounter !== undefined) return;
+    this.receiptCounter = await readConfirmationCounter(session);
+    await this.checkpoint();
   }
 
   /**

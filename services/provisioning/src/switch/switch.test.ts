@@ -1,0 +1,151 @@
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+import { checkRehearsal } from '@sefleet/evidence';
+import { recordRehearsal } from '../testing/rehearsal-record.ts';
+import { createSwitchBench as openBench, CUT, order, runToEnd, START } from '../testing/switch-bench.ts';
+
+const HOUR_MS = 3_600_000;
+/** More than a switch of two meters has effects, counted before and after each. */
+const KILL_POINTS = 140;
+
+const opened: { close(): Promise<void> }[] = [];
+
+/** A bench that is closed after the test, however it ends. */
+async function createSwitchBench(meters: number, faults: Readonly<Record<string, number>> = {}) {
+  const bench = await openBench(meters, faults);
+  opened.push(bench.bench);
+  return {
+    ...bench,
+    office: (isAlive?: () => boolean) => {
+      const office = bench.office(isAlive);
+      // A killed office never comes to an end.
+      if (isAlive === undefined) opened.push(office);
+      return office;
+    },
+  };
+}
+
+async function rehearse(meters: number, faults: Readonly<Record<string, number>>) {
+  const bench = await createSwitchBench(meters, faults);
+  const desk = bench.office();
+  const switchId = await desk.start(order(bench.endpoints, bench.faults));
+  await runToEnd(desk, bench.ground, switchId, CUT + 2 * HOUR_MS);
+  const verdict = checkRehearsal(await recordRehearsal(bench, desk, switchId));
+  return verdict;
+}
+
+/** Fulfilled when what can happen by itself has happened. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 300; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function broken({ invariants }: Awaited<ReturnType<typeof rehearse>>) {
+  return invariants.filter(({ holds }) => !holds);
+}
+
+describe('supplier switch', () => {
+  afterEach(async () => {
+    for (const item of opened.splice(0).toReversed()) await item.close();
+  });
+
+  it('moves meters with their keys and readings, and nothing is lost or billed twice', async () => {
+    const verdict = await rehearse(5, {});
+    deepEqual(broken(verdict), []);
+    equal(verdict.switched, 5);
+    equal(verdict.receiptsVerified, 15);
+    equal(verdict.oldSupplierProbesRefused, verdict.oldSupplierProbes);
+  });
+
+  it('goes on after lost answers, power cuts, duplicates, drift and absence', async () => {
+    const faults = { offline: 30, 'lost-ack': 60, 'power-cut': 60, duplicate: 60, drift: 50 };
+    const verdict = await rehearse(30, faults);
+    deepEqual(broken(verdict), []);
+    equal(verdict.switched, 30);
+  });
+
+  it('finds keys that were loaded ahead, swapped cards, foreign certificates and full cards', async () => {
+    const faults = { 'tsm-preload': 20, swap: 20, 'foreign-certificate': 20, 'se-full': 20 };
+    const verdict = await rehearse(30, faults);
+    deepEqual(broken(verdict), []);
+    ok(Object.keys(verdict.exceptions).length >= 4, JSON.stringify(verdict.exceptions));
+    equal(verdict.exceptions['internal-error'], undefined);
+  });
+
+  it('loses nothing when the service is killed before or after any effect', async () => {
+    for (let kill = 1; kill < KILL_POINTS; kill += 9) {
+      const bench = await createSwitchBench(2);
+      let effects = 0;
+      const doomed = bench.office(() => ++effects < kill);
+      const stillborn = doomed.start(order(bench.endpoints)).catch(() => undefined);
+      await Promise.race([stillborn, settled()]);
+      await bench.ground.advance(CUT);
+      doomed.advance(CUT);
+      await settled();
+      const heir = bench.office();
+      await heir.resume();
+      const switchId = await heir.start(order(bench.endpoints));
+      await runToEnd(heir, bench.ground, switchId, CUT + 2 * HOUR_MS);
+      const verdict = checkRehearsal(await recordRehearsal(bench, heir, switchId));
+      deepEqual([kill, broken(verdict)], [kill, []]);
+      equal(verdict.switched, 2);
+    }
+  });
+
+  it('takes meters back before the instant, and leaves no trace of the new supplier', async () => {
+    const bench = await createSwitchBench(4);
+    const desk = bench.office();
+    const switchId = await desk.start(order(bench.endpoints));
+    await bench.ground.advance(START);
+    desk.advance(START);
+    while ((await desk.progress(switchId)).working > 0) await settled();
+    await desk.control(switchId, 'object', ['m-1']);
+    while ((await desk.progress(switchId)).working > 0) await settled();
+    await runToEnd(desk, bench.ground, switchId, CUT + HOUR_MS);
+    const verdict = checkRehearsal(await recordRehearsal(bench, desk, switchId));
+    deepEqual(broken(verdict), []);
+    deepEqual([verdict.switched, verdict.rolledBack], [3, 1]);
+    equal((await desk.meters(switchId))[1]?.reason, 'objection');
+  });
+
+  it('undoes an erroneous transfer and goes on to a third supplier', async () => {
+    const bench = await createSwitchBench(2);
+    const desk = bench.office();
+    const first = await desk.start(order(bench.endpoints));
+    await runToEnd(desk, bench.ground, first, CUT + HOUR_MS);
+    const back = {
+      ...order(bench.endpoints),
+      requestId: 'back',
+      verb: 'erroneous-transfer' as const,
+      cutOverAt: CUT + 2 * HOUR_MS,
+    };
+    const second = await desk.start({ ...back, from: 'sunrise-energy', to: 'northern-power' });
+    await runToEnd(desk, bench.ground, second, CUT + 3 * HOUR_MS);
+    deepEqual(
+      (await desk.meters(second)).map(({ state, detail }) => [state, detail]),
+      [
+        ['confirmed', ''],
+        ['confirmed', ''],
+      ],
+    );
+    const on = { ...back, requestId: 'on', verb: 'switch' as const, cutOverAt: CUT + 4 * HOUR_MS };
+    const third = await desk.start({ ...on, from: 'northern-power', to: 'harbour-light' });
+    await runToEnd(desk, bench.ground, third, CUT + 5 * HOUR_MS);
+    deepEqual(
+      (await desk.meters(third)).map(({ state, detail }) => [state, detail]),
+      [
+        ['confirmed', ''],
+        ['confirmed', ''],
+      ],
+    );
+  });
+
+  it('refuses a second switch of a meter, strangers and suppliers that are none', async () => {
+    const bench = await createSwitchBench(1);
+    const desk = bench.office();
+    await desk.start(order(bench.endpoints));
+    const other = { ...order(bench.endpoints), requestId: 'other' };
+    await rejects(desk.start(other), { code: 'SWITCH_IN_PROGRESS_CONFLICT' });
+    await rejects(desk.start({ ...other, endpoints: ['ghost'] }), { code: 'PROVISIONING_DEVICE_NOT_FOUND' });
+    await rejects(desk.start({ ...other, to: 'chip-works' }), { code: 'PROVISIONING_STAKEHOLDER_NOT_FOUND' });
+  });
+});

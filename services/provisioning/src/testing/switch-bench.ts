@@ -1,0 +1,138 @@
+import type { CardLinks } from '../card-link/card-link.ts';
+import { CARD_PLANS } from '../domain/card-plan.ts';
+import { partyId } from '../domain/party.ts';
+import { Ground } from '../rehearsal-ground/ground.ts';
+import { SqliteSwitchJournal } from '../store/sqlite/sqlite-switch-journal.ts';
+import type { MeterPort } from '../switch/meter-port.ts';
+import { SwitchClock } from '../switch/switch-clock.ts';
+import { SwitchOffice } from '../switch/switch-office.ts';
+import { createBench } from './factory-bench.ts';
+
+/** Start of rehearsals in tests. */
+export const START = Date.UTC(2026, 5, 1, 20);
+/** Their cut-over. */
+export const CUT = Date.UTC(2026, 5, 1, 22);
+const MINUTE_MS = 60_000;
+
+/** A rehearsal in one process: factory, ground, office and journal. */
+export async function createSwitchBench(meters: number, faults: Readonly<Record<string, number>> = {}) {
+  const bench = await createBench();
+  const endpoints = Array.from({ length: meters }, (_, i) => `m-${i}`);
+  const shares = new Map(Object.entries(faults));
+  const plan = { seed: '7', startAt: START, intervalMs: 15 * MINUTE_MS, cutOverAt: CUT, faults: shares };
+  const ground = new Ground(plan, bench.runtime.rng);
+  const { endpointsToCards } = await deliver(bench, endpoints);
+  const recordsApplet = CARD_PLANS['smart-meter'].domains[1]?.records;
+  if (recordsApplet === undefined) throw new RangeError('no supplier on the plan');
+  for (const endpoint of endpoints) {
+    const image = endpointsToCards.get(endpoint) ?? new Uint8Array();
+    const swapped = ground.faultsOf(endpoint).swapped
+      ? (await deliver(bench, [`${endpoint}.other`])).endpointsToCards
+      : undefined;
+    ground.putUp({ endpoint, image, recordsApplet }, swapped?.get(`${endpoint}.other`));
+  }
+  const links: CardLinks = {
+    open: (endpoint) => ({
+      exchange: async (commands) => ground.exchange(endpoint, commands),
+      close: () => undefined,
+    }),
+  };
+  const journal = new SqliteSwitchJournal(':memory:');
+  const clock = new SwitchClock(bench.runtime.clock);
+  const office = (isAlive: () => boolean = () => true) => {
+    const meter = mortal(meterPort(ground), isAlive);
+    const mortalLinks: CardLinks = { open: (endpoint) => mortal(links.open(endpoint), isAlive) };
+    const ports = {
+      ...bench,
+      links: mortalLinks,
+      meter,
+      journal: mortal(journal, isAlive),
+      rng: bench.runtime.rng,
+    };
+    return new SwitchOffice(ports, clock, bench.runtime);
+  };
+  return { bench, ground, journal, clock, office, endpoints, faults: shares };
+}
+
+/** The order of a plain switch at {@link CUT}. */
+export function order(endpoints: readonly string[], faults: ReadonlyMap<string, number> = new Map()) {
+  return {
+    requestId: 'switch-1',
+    verb: 'switch' as const,
+    from: partyId('northern-power'),
+    to: partyId('sunrise-energy'),
+    endpoints,
+    cutOverAt: CUT,
+    concurrency: 8,
+    canaryPercent: 0,
+    stopAbovePercent: 0,
+    faults,
+    seed: 7,
+  };
+}
+
+/** Lets a rehearsal run to its end: time jumps to the next thing that is due. */
+export async function runToEnd(
+  office: SwitchOffice,
+  ground: Ground,
+  switchId: string,
+  until: number,
+): Promise<void> {
+  let now = START;
+  const pass = async (to: number): Promise<void> => {
+    now = Math.max(now, to);
+    await ground.advance(now);
+    office.advance(now);
+  };
+  await pass(START);
+  for (;;) {
+    const { done, working, nextDueAt } = await office.progress(switchId);
+    if (done) break;
+    if (working === 0) await pass(Math.max(now + 1000, nextDueAt));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await pass(until);
+}
+
+/**
+ * The same port for a process that can be killed: from then on nothing that it asks for happens, and nothing answers.
+ * `isAlive` is asked before and after every effect, so that a kill can fall on either side.
+ */
+function mortal<T extends object>(port: T, isAlive: () => boolean): T {
+  return new Proxy(port, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function' || name === 'close') return member;
+      return async (...values: unknown[]) => {
+        if (!isAlive()) return new Promise(() => undefined);
+        const result: unknown = await Reflect.apply(member, target, values);
+        return isAlive() ? result : new Promise(() => undefined);
+      };
+    },
+  });
+}
+
+function meterPort(ground: Ground): MeterPort {
+  return {
+    schedule: async (endpoint, at) => ground.reach(endpoint).schedule(at),
+    unschedule: async (endpoint) => (ground.reach(endpoint).withdraw() ? 'cancelled' : 'taken'),
+    closingRecord: async (endpoint) => ground.reach(endpoint).closingRecord,
+    resume: async (endpoint) => {
+      const meter = ground.reach(endpoint);
+      meter.goOn();
+      return meter.openingRecord ?? new Uint8Array();
+    },
+    openAccount: async (endpoint, uri) => {
+      ground.reach(endpoint).account = uri;
+    },
+  };
+}
+
+async function deliver(bench: Awaited<ReturnType<typeof createBench>>, endpoints: readonly string[]) {
+  const endpointsToCards = new Map<string, Uint8Array>();
+  const orders = endpoints.map((endpoint) => ({ endpoint, kind: 'smart-meter' as const }));
+  for await (const batch of bench.factory.deliver(orders, new AbortController().signal)) {
+    for (const { device, image } of batch) endpointsToCards.set(device.endpoint, image);
+  }
+  return { endpointsToCards };
+}

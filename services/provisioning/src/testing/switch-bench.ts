@@ -39,6 +39,7 @@ export async function createSwitchBench(meters: number, faults: Readonly<Record<
   };
   const journal = new SqliteSwitchJournal(':memory:');
   const clock = new SwitchClock(bench.runtime.clock);
+  clock.advance(START);
   const office = (isAlive: () => boolean = () => true) => {
     const meter = mortal(meterPort(ground), isAlive);
     const mortalLinks: CardLinks = { open: (endpoint) => mortal(links.open(endpoint), isAlive) };

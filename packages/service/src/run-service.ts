@@ -32,8 +32,15 @@ export interface ServiceDescription<D extends SettingDefinitions> {
 /** Exit codes of the command-line contract that a service can end with. */
 export const EXIT = { passed: 0, internal: 1, usage: 2, unreachable: 3 } as const;
 
+/** Whoever stops a service waits about so long before it kills it. */
+const STOP_LIMIT_MS = 8000;
 const STARTED = { name: 'service.ready', level: 'info', message: 'ready' } as const;
 const STOPPING = { name: 'service.stopping', level: 'info', message: 'stopping' } as const;
+const STOP_TIMED_OUT = {
+  name: 'service.stopTimedOut',
+  level: 'error',
+  message: 'did not stop in time',
+} as const;
 const FAILED = { name: 'service.failed', level: 'error', message: 'cannot go on' } as const;
 
 /**
@@ -80,6 +87,10 @@ function stopOnSignal(stop: () => Promise<void>, log: EventLog): void {
   const onSignal = (): void => {
     if (stopping) process.exit(EXIT.internal);
     stopping = true;
+    setTimeout(() => {
+      log.emit(STOP_TIMED_OUT);
+      process.exit(EXIT.internal);
+    }, STOP_LIMIT_MS).unref();
     stop().then(
       () => process.exit(EXIT.passed),
       (error: unknown) => fail(log, error),

@@ -66,9 +66,13 @@ export async function startServices(options: {
   readonly onEvent: (event: SupervisorEvent) => void;
 }): Promise<Supervisor> {
   const { layout } = options;
-  await ensureLocalPki(pkiFolder(layout), PKI_NAMES);
   const logFolder = join(resolve(layout.dataFolder), 'logs');
-  mkdirSync(logFolder, { recursive: true });
+  try {
+    mkdirSync(logFolder, { recursive: true });
+    await ensureLocalPki(pkiFolder(layout), PKI_NAMES);
+  } catch (cause) {
+    throw cause instanceof Error && 'syscall' in cause ? unwritable(layout.dataFolder, cause) : cause;
+  }
   const supervision = new Supervision(options, logFolder);
   try {
     await Promise.all(SERVICE_NAMES.map((name) => supervision.start(name)));
@@ -90,7 +94,10 @@ class Supervision implements Supervisor {
   constructor(options: Parameters<typeof startServices>[0], logFolder: string) {
     this.#options = options;
     for (const name of SERVICE_NAMES) {
-      this.#logs.set(name, createWriteStream(join(logFolder, `${name}.log`), { flags: 'a' }));
+      const file = join(logFolder, `${name}.log`);
+      const log = createWriteStream(file, { flags: 'a' });
+      log.on('error', (cause) => this.#failure.resolve(unwritable(file, cause)));
+      this.#logs.set(name, log);
     }
   }
 
@@ -170,6 +177,18 @@ class Supervision implements Supervisor {
     }
     return child;
   }
+}
+
+function unwritable(path: string, cause: Error): SefleetError {
+  return new SefleetError(
+    'SUPERVISOR_DATA_UNWRITABLE',
+    'environment',
+    `${path} cannot be written: ${cause.message}`,
+    {
+      cause,
+      hint: 'Make room, or choose another folder: SEFLEET_DATA=/path.',
+    },
+  );
 }
 
 function isReadyMessage(message: unknown): message is Record<string, unknown> {

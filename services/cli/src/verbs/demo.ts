@@ -1,5 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { SefleetError } from '@sefleet/errors';
+import { connectStream } from '@sefleet/runtime/node';
 import manifest from '../../package.json' with { type: 'json' };
 import { connectBackend } from '../backend.ts';
 import { usageError, type Verb, type VerbArguments } from '../command-line.ts';
@@ -44,6 +46,7 @@ async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
   const kept = parsed.text('data');
   const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
   const layout = await onFreePorts({ ...readLayout(process.env), dataFolder });
+  await requireBroker(layout.mqttUrl);
   let supervisor: Supervisor | undefined;
   const abort = Promise.withResolvers<never>();
   const onSignal = (): void => abort.reject(usageError('interrupted', 'Nothing was left running.'));
@@ -105,6 +108,21 @@ function readPlan(parsed: VerbArguments): DemoPlan {
   const json = parsed.text('json');
   if (json !== undefined && json !== '-') mkdirSync(dirname(resolve(json)), { recursive: true });
   return plan;
+}
+
+/** The demo cannot account for records without a broker: an external one has to be there from the start. */
+async function requireBroker(url: string): Promise<void> {
+  if (url === '') return;
+  try {
+    const { hostname, port } = new URL(url);
+    const connection = await connectStream({ address: hostname, port: Number(port) });
+    connection.close();
+  } catch (cause) {
+    throw new SefleetError('CLI_BROKER_UNREACHABLE', 'environment', `no MQTT broker answers at ${url}`, {
+      cause,
+      hint: 'Start it, correct SEFLEET_MQTT_URL, or unset it to use the embedded broker.',
+    });
+  }
 }
 
 function temporaryFolder(): string {

@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import mqttPacket, { type Packet, type Parser } from 'mqtt-packet';
 import { RECORD_TOPIC_FILTER } from '@sefleet/cose';
@@ -161,7 +161,8 @@ function openSocket({ url, tls }: MqttSourceOptions): Socket {
   if (protocol === 'mqtt:') return connectTcp({ host: hostname, port: Number(port || 1883) });
   return connectTls({
     host: hostname,
-    servername: hostname,
+    // A TLS server name is never an IP address (RFC 6066 §3): such a broker's certificate is checked for localhost.
+    servername: isIP(hostname) === 0 ? hostname : 'localhost',
     port: Number(port || 8883),
     ca: tls.authority,
     cert: tls.certificate,

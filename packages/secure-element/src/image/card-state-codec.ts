@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { ByteReader, ByteReaderError, ByteWriter, bytesEqual } from '@sefleet/bytes';
-import { aid } from '@sefleet/globalplatform';
+import { ByteReader, ByteReaderError, ByteWriter, bytesEqual, toHex } from '@sefleet/bytes';
+import { aid, aidBytes } from '@sefleet/globalplatform';
 import type { Aid } from '@sefleet/globalplatform';
 import type { AppletProgram } from '../applets/applet.ts';
 import type {
@@ -36,7 +36,7 @@ const UTF8 = new TextEncoder();
 export function encodeCardState(state: CardState, profile: CardProfile, programs: Programs): Uint8Array {
   const writer = new ByteWriter(1024);
   writer.u32(MAGIC).u8(FORMAT_VERSION);
-  writer.lengthPrefixed(1, (body) => body.bytes(UTF8.encode(profile.name)));
+  writeShort(writer, UTF8.encode(profile.name));
   writer.u48(state.revision).u8(state.lifeCycle).bytes(state.identity.diversificationData);
   writer.u16(state.confirmationCounter);
   writer.u8(state.usedTokens.length);
@@ -119,13 +119,13 @@ function writeDomain(writer: ByteWriter, domain: SecurityDomain): void {
     writer.u8(set.version).u24(set.sequence).u8(set.keys.length);
     for (const key of set.keys) {
       writer.u8(key.id).u8(key.type);
-      writer.lengthPrefixed(2, (body) => body.bytes(key.value));
-      writer.lengthPrefixed(1, (body) => body.bytes(key.exponent ?? new Uint8Array(0)));
+      writer.u16(key.value.length).bytes(key.value);
+      writeShort(writer, key.exponent ?? NOTHING);
     }
   }
   writer.u8(domain.objects.length);
   for (const object of domain.objects) {
-    writer.u24(object.tag).lengthPrefixed(2, (body) => body.bytes(object.value));
+    writer.u24(object.tag).u16(object.value.length).bytes(object.value);
   }
 }
 
@@ -135,8 +135,8 @@ function writeApplication(writer: ByteWriter, application: Application, programs
   writeAid(writer, application.parent);
   writeAid(writer, application.loadFile);
   writeAid(writer, application.module);
-  const state = programs.get(application.module)?.encode(application.state) ?? new Uint8Array(0);
-  writer.lengthPrefixed(3, (body) => body.bytes(state));
+  const state = programs.get(application.module)?.encode(application.state) ?? NOTHING;
+  writer.u24(state.length).bytes(state);
 }
 
 function readEntry(reader: ByteReader, programs: Programs): Entry {
@@ -184,7 +184,7 @@ function readKey(reader: ByteReader): Key {
 }
 
 function writeLoadFile(writer: ByteWriter, file: LoadFileEntry): void {
-  writeAid(writer, file.aid).lengthPrefixed(1, (body) => body.bytes(file.version));
+  writeShort(writeAid(writer, file.aid), file.version);
   writer.u8(file.modules.length);
   for (const module of file.modules) writeAid(writer, module);
   writeAid(writer, file.parent).u32(file.size);
@@ -200,26 +200,39 @@ function readLoadFile(reader: ByteReader): LoadFileEntry {
   };
 }
 
+function writeShort(writer: ByteWriter, value: Uint8Array): ByteWriter {
+  return writer.u8(value.length).bytes(value);
+}
+
 function writeAid(writer: ByteWriter, value: Aid | undefined): ByteWriter {
-  return writer.lengthPrefixed(1, (body) => body.bytes(Buffer.from(value ?? '', 'hex')));
+  if (value === undefined) return writer.u8(0);
+  let bytes = bytesOfAid.get(value);
+  if (bytes === undefined) {
+    bytes = aidBytes(value);
+    if (bytesOfAid.size < MAX_INTERNED) bytesOfAid.set(value, bytes);
+  }
+  return writeShort(writer, bytes);
 }
 
 function readAid(reader: ByteReader): Aid {
   return readOptionalAid(reader) ?? malformedAid();
 }
 
-/** AIDs are few and the same on all cards of a fleet: each is kept once. */
+/** AIDs are few and the same on all cards of a fleet: each is kept once, as text and as bytes. */
 const interned = new Map<string, Aid>();
+const bytesOfAid = new Map<Aid, Uint8Array>();
 const MAX_INTERNED = 4096;
+const NOTHING = new Uint8Array(0);
 
 function readOptionalAid(reader: ByteReader): Aid | undefined {
   const length = reader.u8();
   if (length === 0) return undefined;
   if (length < 5 || length > 16) return malformedAid();
-  const value = aid(reader.bytes(length));
-  const known = interned.get(value);
+  const text = toHex(reader.bytes(length));
+  const known = interned.get(text);
   if (known !== undefined) return known;
-  if (interned.size < MAX_INTERNED) interned.set(value, value);
+  const value = aid(text);
+  if (interned.size < MAX_INTERNED) interned.set(text, value);
   return value;
 }
 

@@ -99,6 +99,7 @@ async function live(number: number): Promise<void> {
     channel: paths.server,
     runtime,
     connectionIdLength,
+    returnRoutability: true,
     server: {
       pskFor: (identity) => (identity === 'fuzz' ? psk : undefined),
       signingKeyFor: () => serverKey,
@@ -106,7 +107,12 @@ async function live(number: number): Promise<void> {
       trust,
     },
   });
-  const client = createDtlsEndpoint({ channel: paths.client, runtime, connectionIdLength });
+  const client = createDtlsEndpoint({
+    channel: paths.client,
+    runtime,
+    connectionIdLength,
+    returnRoutability: true,
+  });
   server.listen({ datagram: (data, peer) => server.send(data, peer) });
   client.listen({ datagram: () => {} });
   let peer: Peer | undefined;

@@ -1,10 +1,11 @@
-/** Record content types: RFC 5246 §6.2.1, RFC 9146 §3 (`tls12_cid`). */
+/** Record content types: RFC 5246 §6.2.1, RFC 9146 §3 (`tls12_cid`), RFC 9853 §4. */
 export const ContentType = {
   change_cipher_spec: 20,
   alert: 21,
   handshake: 22,
   application_data: 23,
   tls12_cid: 25,
+  return_routability_check: 27,
 } as const;
 
 /** Handshake message types: RFC 5246 §7.4, RFC 6347 §4.3.2. */
@@ -62,6 +63,7 @@ export const ExtensionType = {
   extended_master_secret: 23,
   record_size_limit: 28,
   connection_id: 54,
+  rrc: 61,
   renegotiation_info: 0xff01,
 } as const;
 

@@ -116,6 +116,11 @@ export interface DtlsEndpointOptions {
   readonly connectionIdLength?: number | undefined;
   /** Largest record content that we take, 64 to 16,384 bytes (RFC 8449); a client offers it only when it is set. */
   readonly recordSizeLimit?: number;
+  /**
+   * Agrees on RFC 9853 with peers that know it: a session moves to a new address only when the peer has answered from
+   * there. Costs a round trip after each move; default false.
+   */
+  readonly returnRoutability?: boolean;
   /** Ephemeral keys; default: software, P-256 and X25519. */
   readonly keyAgreement?: KeyAgreementProvider;
   readonly limits?: Partial<DtlsLimits>;

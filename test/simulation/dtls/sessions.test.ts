@@ -108,6 +108,7 @@ class Life {
       runtime: this.runtime,
       connectionIdLength: rng.fraction() < 0.7 ? 6 : undefined,
       mtu: rng.fraction() < 0.3 ? 300 : 1232,
+      returnRoutability: rng.fraction() < 0.5,
       server: {
         pskFor: (identity) => createSoftwarePsk(identity, keyOf(Number(identity))),
         signingKeyFor: () => serverKey,
@@ -138,7 +139,12 @@ class Life {
       ? { signingKey: deviceKey, trust }
       : { psk: createSoftwarePsk(String(index), keyOf(index)) };
     const connectionIdLength = rng.fraction() < 0.8 ? Math.floor(rng.fraction() * 4) : undefined;
-    const endpoint = createDtlsEndpoint({ channel, runtime: this.runtime, connectionIdLength });
+    const endpoint = createDtlsEndpoint({
+      channel,
+      runtime: this.runtime,
+      connectionIdLength,
+      returnRoutability: rng.fraction() < 0.5,
+    });
     const device = {
       name: String(index),
       endpoint,

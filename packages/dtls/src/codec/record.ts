@@ -31,14 +31,18 @@ export function decodeRecord(data: Uint8Array, offset: number, cidLength: number
   const epoch = word(data, offset + 3);
   // A first ClientHello may come under the version of DTLS 1.0 (RFC 6347 §4.2.1); nothing protected does.
   if (version !== DTLS_1_2 && !(version === DTLS_1_0 && epoch === 0)) return undefined;
-  if ((type < ContentType.change_cipher_spec || type > ContentType.application_data) && !withCid)
-    return undefined;
+  if (!withCid && !isKnownType(type, epoch)) return undefined;
   const sequence =
     word(data, offset + 5) * 0x1_0000_0000 + word(data, offset + 7) * 0x1_0000 + word(data, offset + 9);
   const end = start + word(data, start - 2);
   if (end > data.length) return undefined;
   const cid = withCid ? data.subarray(offset + 11, offset + 11 + cidLength) : undefined;
   return { type, epoch, sequence, cid, payload: data.subarray(start, end), end };
+}
+
+function isKnownType(type: number, epoch: number): boolean {
+  if (type === ContentType.return_routability_check) return epoch > 0;
+  return type >= ContentType.change_cipher_spec && type <= ContentType.application_data;
 }
 
 /** Writes a record header at `at` of `out` and returns where the payload starts. */

@@ -67,6 +67,7 @@ export class HandshakeHub {
       settings: options.server,
       keyAgreement: this.#keyAgreement,
       recordSizeLimit: options.recordSizeLimit,
+      returnRoutability: options.returnRoutability === true,
       newCid: () => this.#newCid(),
     };
   }
@@ -83,6 +84,7 @@ export class HandshakeHub {
       groups: this.#keyAgreement.groups,
       receiveCid: this.#newCid(),
       recordSizeLimit: this.#options.recordSizeLimit,
+      returnRoutability: this.#options.returnRoutability === true,
     };
     const start = { messageSeq: 0, recordSequence: 0 };
     const handshake = new Handshake(this.#host, link, 'client', start, (self) => {
@@ -187,7 +189,7 @@ export class HandshakeHub {
     this.#waiters.get(handshake)?.resolve(session);
     this.#waiters.delete(handshake);
     for (const content of rest.early) {
-      this.#sessions.receiveContent(session, { type: ContentType.application_data, content });
+      this.#sessions.receiveContent(session, { type: ContentType.application_data, content }, session.link);
     }
   }
 

@@ -10,6 +10,7 @@ import type { Session } from '../session/session.ts';
 import { SessionTable } from '../session/session-table.ts';
 import type { DtlsEvents, SessionCloseReason } from '../settings.ts';
 import type { Counters } from './counters.ts';
+import { endPathCheck, PathChecks, pathFor } from './path-checks.ts';
 
 /** The established sessions of an endpoint: opens and seals their records, moves, replaces and ends them. */
 export class SessionHub {
@@ -20,6 +21,7 @@ export class SessionHub {
   readonly #counters: Counters;
   /** Records are built here; the channel has taken what it needs when `send` returns. */
   #out = new Uint8Array(2048);
+  readonly #paths: PathChecks;
   handlers: DatagramHandlers | undefined;
 
   constructor(world: {
@@ -32,6 +34,11 @@ export class SessionHub {
     this.#runtime = world.runtime;
     this.#events = world.events;
     this.#counters = world.counters;
+    this.#paths = new PathChecks(world.runtime, {
+      send: (session, type, content, to) => this.#sendRecord(session, type, content, to),
+      move: (session, to) => this.#move(session, to),
+      drop: (reason) => this.drop(reason),
+    });
   }
 
   /** Takes a new session in. */
@@ -77,11 +84,12 @@ export class SessionHub {
     }
     session.lastHeardMs = this.#runtime.clock.monotonicMs();
     // RFC 9146 §6: only a record newer than all others moves the session.
-    if (opened.newest && session.link.key !== from.key) this.#move(session, from);
-    this.receiveContent(session, opened.record);
+    if (opened.newest && session.link.key !== from.key) this.#onNewAddress(session, from, record);
+    else if (opened.newest) endPathCheck(session);
+    this.receiveContent(session, opened.record, from);
   }
 
-  receiveContent(session: Session, record: PlainRecord): void {
+  receiveContent(session: Session, record: PlainRecord, from: Peer): void {
     switch (record.type) {
       case ContentType.application_data:
         // The peer speaks under the new keys, so it got our last flight.
@@ -95,6 +103,10 @@ export class SessionHub {
       case ContentType.handshake:
         this.#receiveLateHandshake(session, record.content);
         return;
+      case ContentType.return_routability_check:
+        if (session.facts.returnRoutability) this.#paths.receive(session, record.content, from);
+        else this.drop('unexpected');
+        return;
       default:
         this.drop('unexpected');
     }
@@ -105,6 +117,7 @@ export class SessionHub {
     if (!this.table.remove(session)) return;
     if (alert !== undefined) this.#sendAlert(session, AlertLevel.warning, alert);
     letGo(session);
+    endPathCheck(session);
     this.#counters.add(`closed.${reason}`);
     this.handlers?.peerGone?.(session, reason);
     this.#events.sessionClosed?.(session, reason);
@@ -121,12 +134,20 @@ export class SessionHub {
 
   /** Forgets all sessions without a word. */
   forget(): void {
-    for (const session of this.table.values()) letGo(session);
+    for (const session of this.table.values()) {
+      letGo(session);
+      endPathCheck(session);
+    }
     this.table.clear();
   }
 
   drop(reason: string): void {
     this.#counters.add(`dropped.${reason}`);
+  }
+
+  #onNewAddress(session: Session, from: Peer, record: WireRecord): void {
+    if (session.facts.returnRoutability) this.#paths.suspect(session, from, record.payload.length);
+    else this.#move(session, from);
   }
 
   #move(session: Session, to: Peer): void {
@@ -168,14 +189,19 @@ export class SessionHub {
     this.#sendRecord(session, ContentType.alert, encodeAlert({ level, description }));
   }
 
-  #sendRecord(session: Session, type: number, content: Uint8Array): void {
-    const { records, link } = session;
+  #sendRecord(session: Session, type: number, content: Uint8Array, to?: Peer): void {
+    const { records } = session;
     if (!records.canSend) {
       // RFC 6347 §4.1: sequence numbers must not wrap. Only a new handshake helps.
       this.end(session, 'exhausted', undefined);
       return;
     }
     const room = records.overhead + content.length;
+    const link = to ?? pathFor(session, room);
+    if (link === undefined) {
+      this.drop('unvalidatedAddress');
+      return;
+    }
     if (this.#out.length < room) this.#out = new Uint8Array(room * 2);
     this.#channel.send(this.#out.subarray(0, records.seal(this.#out, 0, type, content)), link);
   }

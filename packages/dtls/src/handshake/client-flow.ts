@@ -333,7 +333,7 @@ export class ClientFlow implements Flow {
   }
 
   #complete(): void {
-    const { suite, sessionId, extendedMasterSecret, recordSizeLimit } = this.#agreed;
+    const { suite, sessionId, extendedMasterSecret, recordSizeLimit, returnRoutability } = this.#agreed;
     const { records } = this.#handshake;
     if (records === undefined) throw unexpectedMessage('finished without keys');
     const { psk, serverName } = this.#settings;
@@ -350,6 +350,7 @@ export class ClientFlow implements Flow {
       extendedMasterSecret,
       serverName,
       recordSizeLimit,
+      returnRoutability,
       resumption: sessionId.length === 0 ? undefined : encodeResumptionState(resumable),
     });
   }

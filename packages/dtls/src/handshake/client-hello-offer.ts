@@ -32,6 +32,7 @@ export interface OfferContext {
   readonly groups: readonly NamedGroup[];
   readonly receiveCid: Uint8Array | undefined;
   readonly recordSizeLimit: number | undefined;
+  readonly returnRoutability: boolean;
 }
 
 /** Works out the offer; `DTLS_SETTINGS` when the credentials allow no suite. */
@@ -83,6 +84,8 @@ function extensionsOf(
   }
   if (context.receiveCid !== undefined) {
     extensions.set(ExtensionType.connection_id, encodeOpaque8(context.receiveCid));
+    // RFC 9853 §3: never without connection IDs.
+    if (context.returnRoutability) extensions.set(ExtensionType.rrc, EMPTY);
   }
   return extensions;
 }

@@ -20,6 +20,8 @@ export interface HandshakeOutcome {
   readonly resumed: boolean;
   readonly extendedMasterSecret: boolean;
   readonly serverName: string | undefined;
+  /** RFC 9853 was agreed. */
+  readonly returnRoutability: boolean;
   /** Content bytes that the peer takes in one record. */
   readonly recordSizeLimit: number;
   /** What resuming the session takes; absent when the server gave no session id. */

@@ -27,6 +27,7 @@ export interface ClientWishes {
   readonly secureRenegotiation: boolean;
   readonly cid: Uint8Array | undefined;
   readonly recordSizeLimit: number;
+  readonly returnRoutability: boolean;
 }
 
 /** What the server settled on. */
@@ -75,6 +76,7 @@ export function readClientWishes(hello: ClientHello): ClientWishes {
       renegotiation !== undefined || hello.cipherSuites.includes(TLS_EMPTY_RENEGOTIATION_INFO_SCSV),
     cid: cid === undefined ? undefined : decodeOpaque8('connection_id', cid).slice(),
     recordSizeLimit: recordSizeLimitOf(extensions),
+    returnRoutability: cid !== undefined && extensions.has(ExtensionType.rrc),
   };
 }
 

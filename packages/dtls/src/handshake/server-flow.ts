@@ -81,6 +81,7 @@ export interface ServerContext {
   readonly settings: DtlsServerSettings;
   readonly keyAgreement: KeyAgreementProvider;
   readonly recordSizeLimit: number | undefined;
+  readonly returnRoutability: boolean;
   /** A connection ID that no session of the endpoint has; undefined when they are off. */
   newCid(): Uint8Array | undefined;
 }
@@ -273,6 +274,7 @@ export class ServerFlow implements Flow {
         this.#choice !== undefined && asksCertificate(this.#choice, this.#context.settings),
       receiveCid: this.#receiveCid,
       recordSizeLimit: this.#context.recordSizeLimit,
+      returnRoutability: this.#returnRoutability,
     });
     const message = encodeServerHello({
       version: DTLS_1_2,
@@ -357,8 +359,14 @@ export class ServerFlow implements Flow {
       extendedMasterSecret,
       serverName,
       recordSizeLimit,
+      returnRoutability: this.#returnRoutability,
       resumption: undefined,
     });
+  }
+
+  get #returnRoutability(): boolean {
+    const wanted = this.#wishes?.returnRoutability === true && this.#receiveCid !== undefined;
+    return wanted && this.#context.returnRoutability;
   }
 
   get #randoms(): Randoms {

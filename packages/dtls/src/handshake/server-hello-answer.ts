@@ -16,6 +16,7 @@ export interface Negotiated {
   /** The connection ID that the server wants on our records; undefined when the extension was not agreed. */
   readonly serverCid: Uint8Array | undefined;
   readonly recordSizeLimit: number;
+  readonly returnRoutability: boolean;
 }
 
 /** RFC 8449 §4: smaller limits are an error. */
@@ -69,6 +70,7 @@ export function readServerHello(hello: ServerHello, offer: ClientOffer): Negotia
     ),
     serverCid: cid === undefined ? undefined : decodeOpaque8('connection_id', cid).slice(),
     recordSizeLimit: recordSizeLimitOf(extensions),
+    returnRoutability: cid !== undefined && extensions.has(ExtensionType.rrc),
   };
 }
 

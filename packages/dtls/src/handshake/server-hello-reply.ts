@@ -13,6 +13,8 @@ export interface ServerHelloReply {
   /** The connection ID that we want on the client's records; undefined: the extension is not answered. */
   readonly receiveCid: Uint8Array | undefined;
   readonly recordSizeLimit: number | undefined;
+  /** Ours and the client's wish. */
+  readonly returnRoutability: boolean;
 }
 
 /** The extensions of ServerHello: answers to what the client sent, and nothing else (RFC 5246 §7.4.1.4). */
@@ -23,6 +25,7 @@ export function serverHelloExtensions(reply: ServerHelloReply): RawExtensions {
   if (wishes.secureRenegotiation) extensions.set(ExtensionType.renegotiation_info, encodeOpaque8(EMPTY));
   if (wishes.extendedMasterSecret) extensions.set(ExtensionType.extended_master_secret, EMPTY);
   if (receiveCid !== undefined) extensions.set(ExtensionType.connection_id, encodeOpaque8(receiveCid));
+  if (reply.returnRoutability) extensions.set(ExtensionType.rrc, EMPTY);
   if (asked(ExtensionType.record_size_limit)) {
     const limit = encodeRecordSizeLimit(reply.recordSizeLimit ?? PLAINTEXT_MAX);
     extensions.set(ExtensionType.record_size_limit, limit);

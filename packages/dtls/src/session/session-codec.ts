@@ -19,6 +19,7 @@ const FLAG_EXTENDED_MASTER_SECRET = 2;
 const FLAG_RESUMED = 4;
 const FLAG_SEND_CID = 8;
 const FLAG_RECEIVE_CID = 16;
+const FLAG_RETURN_ROUTABILITY = 32;
 
 /** All sessions, one after the other, each behind its length. */
 export function encodeSessions(sessions: Iterable<Session>): Uint8Array {
@@ -58,6 +59,7 @@ function writeSession(writer: ByteWriter, session: Session): void {
     (records.role === 'client' ? FLAG_CLIENT : 0) |
     (facts.extendedMasterSecret ? FLAG_EXTENDED_MASTER_SECRET : 0) |
     (facts.resumed ? FLAG_RESUMED : 0) |
+    (facts.returnRoutability ? FLAG_RETURN_ROUTABILITY : 0) |
     (records.sendCid === undefined ? 0 : FLAG_SEND_CID) |
     (records.receiveCid === undefined ? 0 : FLAG_RECEIVE_CID);
   const [newest, recent, older] = records.window.toJSON();
@@ -107,6 +109,7 @@ function readSession(
     resumed: (flags & FLAG_RESUMED) !== 0,
     extendedMasterSecret: (flags & FLAG_EXTENDED_MASTER_SECRET) !== 0,
     serverName: serverName === '' ? undefined : serverName,
+    returnRoutability: (flags & FLAG_RETURN_ROUTABILITY) !== 0,
     recordSizeLimit,
     resumption: resumption.length === 0 ? undefined : resumption,
   };

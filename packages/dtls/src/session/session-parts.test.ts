@@ -103,6 +103,7 @@ describe('exported sessions', () => {
         resumed: fields.resumed,
         extendedMasterSecret: true,
         serverName: undefined,
+        returnRoutability: fields.resumed,
         recordSizeLimit: 16_384,
         resumption: undefined,
       };

@@ -1,4 +1,4 @@
-import type { Peer, PeerIdentity } from '@sefleet/runtime';
+import type { Peer, PeerIdentity, Timer } from '@sefleet/runtime';
 import type { HandshakeOutcome } from '../handshake/handshake.ts';
 import type { LastFlight } from '../handshake/last-flight.ts';
 import type { DtlsSessionInfo } from '../settings.ts';
@@ -6,6 +6,15 @@ import type { SecureRecords } from './secure-records.ts';
 
 /** The facts of a session beside its keys. */
 export type SessionFacts = Omit<HandshakeOutcome, 'records' | 'identity'>;
+
+/** A new address of a session, until its peer has answered from there. RFC 9853 §5.1. */
+export interface PathCheck {
+  readonly link: Peer;
+  readonly cookie: Uint8Array;
+  readonly timer: Timer;
+  /** Bytes that may still be sent there. */
+  allowance: number;
+}
 
 /** One established session: it is the peer that protocols above see. Kept small, as a server holds it by the thousand. */
 export class Session implements Peer {
@@ -18,6 +27,8 @@ export class Session implements Peer {
   lastHeardMs: number;
   /** Tells the ClientHello that this session came from, when it is delivered again; 0 when unknown. */
   helloTag = 0;
+  /** Under way while the peer speaks from an address that it has not proven yet. */
+  pathCheck: PathCheck | undefined;
   /** Our last flight, until it is clear that the peer got it. */
   lastFlight: LastFlight | undefined;
 

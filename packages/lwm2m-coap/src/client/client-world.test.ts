@@ -17,7 +17,7 @@ import type { SimChannel } from '@sefleet/runtime/sim';
 import { createLwm2mClient } from './create-client.ts';
 import type { Lwm2mClient } from './lwm2m-client.ts';
 import { DEFAULT_CLIENT_SETTINGS } from './settings.ts';
-import type { Lwm2mClientSettings, Lwm2mTransport } from './settings.ts';
+import type { Lwm2mClientEvents, Lwm2mClientSettings, Lwm2mTransport } from './settings.ts';
 
 export const models = omaModels();
 export const SERVER = '10.0.0.1';
@@ -38,7 +38,7 @@ export class World {
   lose: ((reason: string) => void) | undefined;
   connections = 0;
 
-  constructor(settings: Partial<Lwm2mClientSettings> = {}) {
+  constructor(settings: Partial<Lwm2mClientSettings> = {}, events: Lwm2mClientEvents = {}) {
     const channel = this.network.bind(SERVER, 5683);
     this.server = createCoapEndpoint({
       channel,
@@ -74,6 +74,7 @@ export class World {
       runtime: this.runtime,
       transport: this.#transport(),
       settings: { ...DEFAULT_CLIENT_SETTINGS, ...settings },
+      events,
     });
   }
 

@@ -1,5 +1,6 @@
 /**
- * The message codec beside coap-packet, which node-coap uses: a request and a response of usual size, one thread.
+ * The message codec beside coap-packet, which node-coap uses: a request and a response of usual size, one
+ * thread.
  * `node test/load/bench-coap-codec.ts [--json] [--rounds 5]`
  */
 import { execFileSync } from 'node:child_process';

@@ -1,6 +1,7 @@
 /**
- * Confirmable GETs between two processes on loopback: sefleet's endpoint, node-coap and a raw dgram echo, one after the
- * other in the same run. `node test/load/bench-coap.ts [--json] [--rounds 5] [--seconds 2] [--window 64]`
+ * Confirmable GETs between two processes on loopback: sefleet's endpoint, node-coap and a raw dgram echo, one
+ * after the other in the same run. `node test/load/bench-coap.ts [--json] [--rounds 5] [--seconds 2]
+ * [--window 64]`
  */
 import { execFileSync, fork } from 'node:child_process';
 import { cpus } from 'node:os';

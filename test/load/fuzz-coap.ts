@@ -1,7 +1,7 @@
 /**
  * Broken datagrams against a live server and a live client: no exception, no hang, no growth of memory.
- * `node test/load/fuzz-coap.ts [--count 5000000] [--seed 1] [--from 0] [--json]`: the same seed gives the same
- * datagrams, and `--from` starts at the batch that an interrupted run or a failure names.
+ * `node test/load/fuzz-coap.ts [--count 5000000] [--seed 1] [--from 0] [--json]`: the same seed gives the
+ * same datagrams, and `--from` starts at the batch that an interrupted run or a failure names.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -134,14 +134,20 @@ function oneBatch(rng: Rng): void {
   if (rng.fraction() < 0.1) channel.handlers?.peerGone?.(peers[0] ?? peers[1] ?? FALLBACK, 'fuzzed');
 }
 
-/** A message of the corpus, mostly under an id of its own: a repetition goes no further than the duplicates' table. */
+/**
+ * A message of the corpus, mostly under an id of its own: a repetition goes no further than the duplicates'
+ * table.
+ */
 function fresh(source: Uint8Array | undefined, rng: Rng): Uint8Array {
   const data = source?.slice() ?? rng.bytes(4);
   if (data.length >= 4 && rng.fraction() < 0.8) data.set(rng.bytes(2), 2);
   return data;
 }
 
-/** What was sent, turned into something that could answer it: the same id and token under another type and code. */
+/**
+ * What was sent, turned into something that could answer it: the same id and token under another type and
+ * code.
+ */
 function replyTo(sent: Uint8Array, rng: Rng): Uint8Array {
   const data = sent.slice();
   const types = [0x40, 0x50, 0x60, 0x70];

@@ -25,7 +25,8 @@ import { resolveParameters } from './settings.ts';
  * });
  * const channel = await UdpChannel.bind();
  * const client = createCoapEndpoint({ channel, runtime });
- * const response = await client.request(channel.peerAt('127.0.0.1', 5683), { method: 'GET', path: '/hello' });
+ * const peer = channel.peerAt('127.0.0.1', 5683);
+ * const response = await client.request(peer, { method: 'GET', path: '/hello' });
  */
 export function createCoapEndpoint(options: CoapEndpointOptions): CoapEndpoint {
   return new DatagramEndpoint(options);

@@ -14,8 +14,9 @@ import { resolveParameters } from './settings.ts';
 import { StreamLayer } from './stream/stream-layer.ts';
 
 /**
- * Makes a CoAP endpoint on connections (RFC 8323): the same requests, handlers and observations as on datagrams. The
- * connections, of TCP or TLS, are made or accepted by the caller and handed over with `attach`.
+ * Makes a CoAP endpoint on connections (RFC 8323): the same requests, handlers and observations as on
+ * datagrams. The connections, of TCP or TLS, are made or accepted by the caller and handed over with
+ * `attach`.
  *
  * @throws SefleetError `COAP_SETTING_INVALID` when a parameter lies outside of its range.
  * @example

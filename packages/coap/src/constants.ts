@@ -6,7 +6,9 @@ export type MessageType = (typeof MESSAGE_TYPE)[keyof typeof MESSAGE_TYPE];
 export const METHOD = { GET: 1, POST: 2, PUT: 3, DELETE: 4, FETCH: 5, PATCH: 6, iPATCH: 7 } as const;
 export type CoapMethod = keyof typeof METHOD;
 
-/** Response codes, as the byte on the wire: class in the upper three bits, detail below (RFC 7252 §12.1.2). */
+/**
+ * Response codes, as the byte on the wire: class in the upper three bits, detail below (RFC 7252 §12.1.2).
+ */
 export const CODE = {
   EMPTY: 0x00,
   CREATED: 0x41,
@@ -84,7 +86,10 @@ export const CONTENT_FORMAT = {
   CBOR: 60,
 } as const;
 
-/** The code as people write it: class, dot, two digits of detail (RFC 7252 §3). @example formatCode(0x45) // '2.05' */
+/**
+ * The code as people write it: class, dot, two digits of detail (RFC 7252 §3). @example formatCode(0x45) //
+ * '2.05'
+ */
 export function formatCode(code: number): string {
   return `${code >> 5}.${String(code & 0x1f).padStart(2, '0')}`;
 }

@@ -13,7 +13,9 @@ export interface CoapRoleOptions {
   readonly limits?: Partial<CoapLimits> | undefined;
   /** Narrows `limits.maxBodyBytes` for one request body, by its head; called once a transfer. */
   readonly maxRequestBodyBytes?: ((request: RequestHead) => number) | undefined;
-  /** Critical options, beside the known ones, that the handler understands; others get 4.02 (RFC 7252 §5.4.1). */
+  /**
+   * Critical options, beside the known ones, that the handler understands; others get 4.02 (RFC 7252 §5.4.1).
+   */
   readonly criticalOptions?: readonly number[] | undefined;
   /** Told what a handler threw, after the peer got its 4.00 or 5.00. */
   readonly onHandlerError?: ((error: unknown, request: CoapRequest) => void) | undefined;
@@ -36,8 +38,8 @@ export interface ClientObservation {
   /** Registers again under the same token, for a server that may have forgotten us (RFC 7641 §3.3.1). */
   refresh(): Promise<CoapResponse>;
   /**
-   * Ends it: `deregister` (default) asks the server with Observe = 1 and resolves with the answer; `forget` only drops
-   * it here, so that the next notification is refused with a Reset (RFC 7641 §3.6).
+   * Ends it: `deregister` (default) asks the server with Observe = 1 and resolves with the answer; `forget`
+   * only drops it here, so that the next notification is refused with a Reset (RFC 7641 §3.6).
    */
   cancel(how?: 'deregister' | 'forget'): Promise<void>;
 }
@@ -58,7 +60,8 @@ export interface CoapEndpoint {
    * Makes a request and resolves with its answer, whatever its code; 4.xx and 5.xx are answers too.
    *
    * @throws SefleetError `COAP_TIMEOUT`, `COAP_RESET`, `COAP_PEER_GONE`, `COAP_ABORTED`, `COAP_CLOSED`,
-   *   `COAP_QUEUE_FULL`, `COAP_BODY_TOO_LARGE`, `COAP_BLOCK_REFUSED`, `COAP_BODY_CHANGED`, `COAP_BAD_RESPONSE`,
+   *   `COAP_QUEUE_FULL`, `COAP_BODY_TOO_LARGE`, `COAP_BLOCK_REFUSED`, `COAP_BODY_CHANGED`,
+   * `COAP_BAD_RESPONSE`,
    *   `COAP_MESSAGE_TOO_LARGE`
    */
   request(peer: Peer, request: CoapRequestInit): Promise<CoapResponse>;
@@ -68,11 +71,16 @@ export interface CoapEndpoint {
     request: CoapRequestInit,
     listener: NotificationListener | ((response: CoapResponse) => void),
   ): Promise<ClientObservation>;
-  /** Resolves when the peer answers an empty confirmable message (RFC 7252 §4.3), or a Ping signal (RFC 8323 §5.4). */
+  /**
+   * Resolves when the peer answers an empty confirmable message (RFC 7252 §4.3), or a Ping signal (RFC 8323
+   * §5.4).
+   */
   ping(peer: Peer): Promise<void>;
   /** Counters since the start, by name. */
   counters(): Readonly<Record<string, number>>;
-  /** Exchanges, transmissions, transfers and observations that are open: all 0 when an endpoint is at rest. */
+  /**
+   * Exchanges, transmissions, transfers and observations that are open: all 0 when an endpoint is at rest.
+   */
   open(): Readonly<Record<string, number>>;
   /** Rejects what is under way with `COAP_CLOSED` and closes the channel. */
   close(): Promise<void>;
@@ -80,7 +88,10 @@ export interface CoapEndpoint {
 
 /** A CoAP endpoint on connections of TCP or TLS (RFC 8323). */
 export interface CoapStreamEndpoint extends CoapEndpoint {
-  /** Takes over a connection, made or accepted, and sends its settings; requests go to the peer that it returns. */
+  /**
+   * Takes over a connection, made or accepted, and sends its settings; requests go to the peer that it
+   * returns.
+   */
   attach(connection: StreamConnection): Peer;
   /** Says goodbye to a peer (RFC 8323 §5.5) and closes the connection; requests under way reject. */
   release(peer: Peer): void;

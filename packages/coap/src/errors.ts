@@ -9,11 +9,11 @@ interface ErrorDefinition {
 export const COAP_ERRORS = {
   COAP_MESSAGE_FORMAT: {
     fault: 'peer',
-    doc: 'A datagram or frame is not a CoAP message: truncated, reserved bits, an impossible length or a marker without payload.',
+    doc: 'A datagram or frame is not a CoAP message: truncated, reserved bits, an impossible length.',
   },
   COAP_TIMEOUT: {
     fault: 'environment',
-    doc: 'The peer neither acknowledged a confirmable message within all its retransmissions nor answered in time.',
+    doc: 'The peer did not acknowledge any of the retransmissions, or did not answer in time.',
   },
   COAP_RESET: { fault: 'peer', doc: 'The peer refused the message with a Reset.' },
   COAP_PEER_GONE: {

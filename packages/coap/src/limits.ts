@@ -6,7 +6,9 @@ export interface CoapLimits {
   readonly maxBlockwiseBytes: number;
   /** The same as a count. */
   readonly maxBlockwiseTransfers: number;
-  /** Answers and ids kept to recognise duplicates (RFC 7252 §4.5), in bytes; when full, the oldest go first. */
+  /**
+   * Answers and ids kept to recognise duplicates (RFC 7252 §4.5), in bytes; when full, the oldest go first.
+   */
   readonly maxDeduplicationBytes: number;
   /** Confirmable messages that wait for one peer's turn (NSTART). */
   readonly maxQueuedPerPeer: number;

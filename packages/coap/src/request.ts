@@ -7,8 +7,8 @@ import type { CoapReply } from './response.ts';
 export interface CoapRequestInit {
   readonly method: CoapMethod;
   /**
-   * Segments joined by `/` (a leading one is ignored; nothing is percent-decoded), or the segments themselves, which
-   * may then hold a `/`. Empty or left out: the root.
+   * Segments joined by `/` (a leading one is ignored; nothing is percent-decoded), or the segments
+   * themselves, which may then hold a `/`. Empty or left out: the root.
    */
   readonly path?: string | readonly string[] | undefined;
   /** Uri-Query options, one each (`lt=300`). */
@@ -24,14 +24,17 @@ export interface CoapRequestInit {
   /** Further options; they are sorted in. */
   readonly options?: readonly CoapOption[] | undefined;
   /**
-   * No-Response bits (RFC 7967 §2.1): 2 no 2.xx, 8 no 4.xx, 16 no 5.xx. When nothing is to come, the request resolves
-   * with the code 0.00 at the acknowledgement, or at once when it is non-confirmable.
+   * No-Response bits (RFC 7967 §2.1): 2 no 2.xx, 8 no 4.xx, 16 no 5.xx. When nothing is to come, the request
+   * resolves with the code 0.00 at the acknowledgement, or at once when it is non-confirmable.
    */
   readonly noResponse?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Bound on all of the request, blocks and retransmissions included, in milliseconds. */
   readonly timeoutMs?: number | undefined;
-  /** Largest block in bytes (16 to 1024, a power of two) for this request; default is the setting `blockSizeBytes`. */
+  /**
+   * Largest block in bytes (16 to 1024, a power of two) for this request; default is the setting
+   * `blockSizeBytes`.
+   */
   readonly blockSize?: number | undefined;
 }
 
@@ -61,22 +64,26 @@ export interface CoapRequest {
 /** The wish to observe that a request carries (RFC 7641 §4.1). */
 export interface ObserveRequest {
   /**
-   * Adds the client to the observers; the reply to this request becomes the first notification. An observation that
-   * the same client registered before under the same token is replaced. Undefined when `limits.maxObservations` is
-   * reached: answer as to a plain request then.
+   * Adds the client to the observers; the reply to this request becomes the first notification. An
+   * observation that the same client registered before under the same token is replaced. Undefined when
+   * `limits.maxObservations` is reached: answer as to a plain request then.
    */
   accept(): ServerObservation | undefined;
 }
 
-/** How a notification ended: `sent` for a non-confirmable one, `superseded` when a newer one took its place. */
+/**
+ * How a notification ended: `sent` for a non-confirmable one, `superseded` when a newer one took its place.
+ */
 export type NotificationOutcome = 'acknowledged' | 'sent' | 'superseded' | 'failed';
 
 export interface NotifyOptions {
   /** Default: as the settings `notificationConfirmEvery` and `notificationConfirmMs` have it. */
   readonly confirmable?: boolean | undefined;
   /**
-   * Default true: while one confirmable notification is under way, only the newest after it waits (RFC 7641 §4.5.2).
-   * False keeps every one in order, for readings that are not each a whole state; bounded by `limits.maxQueuedPerPeer`.
+   * Default true: while one confirmable notification is under way, only the newest after it waits (RFC 7641
+   * §4.5.2).
+   * False keeps every one in order, for readings that are not each a whole state; bounded by
+   * `limits.maxQueuedPerPeer`.
    */
   readonly supersede?: boolean | undefined;
   readonly settled?: ((outcome: NotificationOutcome) => void) | undefined;

@@ -34,7 +34,7 @@ export const TRANSMISSION_PARAMETERS = {
     min: 0,
     max: 20,
     spec: 'RFC 7252 §4.8 MAX_RETRANSMIT',
-    doc: 'Retransmissions of a confirmable message after its first transmission; the time-out doubles with each.',
+    doc: 'Retransmissions of a confirmable message; the time-out doubles with each.',
   },
   nstart: {
     unit: '1',
@@ -74,7 +74,7 @@ export const TRANSMISSION_PARAMETERS = {
     min: 1,
     max: 86_400_000,
     spec: 'RFC 7252 §5.2.2, §5.2.3',
-    doc: 'How long a client waits for a separate response after the acknowledgement, or for the answer to a NON.',
+    doc: 'How long a client waits for a separate response, or for the answer to a NON.',
   },
   notificationConfirmEvery: {
     unit: '1',

@@ -79,7 +79,8 @@ describe('our client with node-coap as the server', { concurrency: 4 }, () => {
     const plain = await endpoint.request(peer, { method: 'GET', path: '/a/b', query: ['c=1'] });
     assert.equal(plain.text(), 'GET /a/b?c=1 0');
     assert.equal((await endpoint.request(peer, { method: 'GET', path: '/large' })).text(), LARGE);
-    // One block: node-coap's server tells bodies apart by their token, which RFC 9175 §4.2 wants fresh in each request.
+    // One block: node-coap's server tells bodies apart by their token, which RFC 9175 §4.2 wants fresh in
+    // each request.
     const put = await endpoint.request(peer, { method: 'PUT', path: '/up', payload: LARGE.slice(0, 1000) });
     assert.equal(put.text(), 'PUT /up 1000');
     const non = await endpoint.request(peer, { method: 'GET', path: '/non', confirmable: false });

@@ -1,4 +1,6 @@
-/** The client's side of a CoAP benchmark: `client-process.ts <subject> <port> <rounds> <seconds> <window>`. */
+/**
+ * The client's side of a CoAP benchmark: `client-process.ts <subject> <port> <rounds> <seconds> <window>`.
+ */
 import { createSocket } from 'node:dgram';
 import { createCoapEndpoint } from '@sefleet/coap';
 import { createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';

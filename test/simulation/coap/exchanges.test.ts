@@ -138,7 +138,9 @@ async function count(operation: Promise<unknown>, tally: Tally): Promise<void> {
   }
 }
 
-/** On a network that has recovered, what is left of the observations ends, and then nothing is left at all. */
+/**
+ * On a network that has recovered, what is left of the observations ends, and then nothing is left at all.
+ */
 async function atRest(
   runtime: SimRuntime,
   server: CoapEndpoint,

@@ -100,8 +100,8 @@ export class ObservedResource implements TokenOwner, Fate, ClientObservation {
     const response = new ReceivedResponse(message.peer, message.code, options, message.payload);
     const sequence = response.observe;
     if (this.#deregistering && sequence !== undefined) {
-      // A notification that crossed the deregistration is not its answer. It may have come in its acknowledgement,
-      // from a server that does not know the option's value 1: then the answer never comes.
+      // A notification that crossed the deregistration is not its answer. It may have come in its
+      // acknowledgement, from a server that does not know the option's value 1: then the answer never comes.
       if (this.#timer === undefined) this.#awaitResponse();
       return true;
     }

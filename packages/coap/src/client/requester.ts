@@ -12,7 +12,9 @@ import { RequestLease } from './lease.ts';
 import type { ReceivedResponse } from './received-response.ts';
 import { upload } from './upload.ts';
 
-/** Makes requests out of as many messages as they need: blocks up, blocks down, an Echo to prove freshness. */
+/**
+ * Makes requests out of as many messages as they need: blocks up, blocks down, an Echo to prove freshness.
+ */
 export class Requester {
   readonly #context: ExchangeContext;
   readonly #limits: CoapLimits;
@@ -130,7 +132,10 @@ export class Requester {
     return blockSizeWithin(Math.min(wanted, this.#context.transport.maxBlockBytes(peer)));
   }
 
-  /** On datagrams a body above one block goes in blocks; a stream carries whatever the peer's largest message holds. */
+  /**
+   * On datagrams a body above one block goes in blocks; a stream carries whatever the peer's largest message
+   * holds.
+   */
   #singleMax(peer: Peer, blockSize: number): number {
     const { transport } = this.#context;
     return transport.reliable ? transport.maxBlockBytes(peer) : blockSize;

@@ -17,8 +17,8 @@ const TOKEN_BYTES = 4;
 const IDLE_MS = 60_000;
 
 /**
- * Who waits for which token from which peer. Tokens are 32 random bits, so that somebody who does not see the requests
- * cannot make up responses (RFC 7252 §5.3.1).
+ * Who waits for which token from which peer. Tokens are 32 random bits, so that somebody who does not see the
+ * requests cannot make up responses (RFC 7252 §5.3.1).
  */
 export class TokenTable {
   readonly #runtime: Runtime;

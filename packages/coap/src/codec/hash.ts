@@ -3,8 +3,8 @@ const MURMUR_PRIME = 0x5bd1e995;
 const GOLDEN = 0x9e3779b9;
 
 /**
- * A hash of 64 bits in two halves, filled anew for each message so that the hot path makes no object. `seed` keeps
- * outsiders from choosing collisions; it is no MAC.
+ * A hash of 64 bits in two halves, filled anew for each message so that the hot path makes no object. `seed`
+ * keeps outsiders from choosing collisions; it is no MAC.
  */
 export class Fingerprint {
   a = 0;

@@ -34,9 +34,11 @@ const EMPTY = new Uint8Array(0);
 const TYPES: readonly MessageType[] = [0, 1, 2, 3];
 
 /**
- * Reads one datagram. What comes back are views of `data`: keep a copy of it for as long as the message is used.
+ * Reads one datagram. What comes back are views of `data`: keep a copy of it for as long as the message is
+ * used.
  *
- * @returns the message, or the reason why it is none: on the path of every datagram a peer's fault is a value.
+ * @returns the message, or the reason why it is none: on the path of every datagram a peer's fault is a
+ *   value.
  */
 export function readMessage(data: Uint8Array): CoapMessage | MessageFault {
   if (data.length < HEADER_BYTES) return 'truncated';
@@ -105,7 +107,10 @@ export function messageSizeMax(
   return HEADER_BYTES + token.length + optionsSize(options) + 1 + payload.length;
 }
 
-/** Writes a message to the start of `target`, which must have room for {@link messageSizeMax}; returns its length. */
+/**
+ * Writes a message to the start of `target`, which must have room for {@link messageSizeMax}; returns its
+ * length.
+ */
 export function writeMessage(
   target: Uint8Array,
   type: MessageType,

@@ -8,7 +8,9 @@ const EXTEND_16_BASE = 269;
 const MAX_OPTION_NUMBER = 65_535;
 /** Header byte, two bytes of extended delta, two of extended length. */
 const OPTION_HEADER_BYTES_MAX = 5;
-/** More options than any message here needs; without a bound, a datagram of zero bytes makes 65,000 objects. */
+/**
+ * More options than any message here needs; without a bound, a datagram of zero bytes makes 65,000 objects.
+ */
 const MAX_OPTIONS = 256;
 
 /**

@@ -2,7 +2,9 @@ import { OPTION } from '../constants.ts';
 import { coapError } from '../errors.ts';
 import { type CoapOption, stringOption } from './option.ts';
 
-/** In ascending order, the order of equal numbers kept (RFC 7252 §3.1); the same array when it is so already. */
+/**
+ * In ascending order, the order of equal numbers kept (RFC 7252 §3.1); the same array when it is so already.
+ */
 export function sortedOptions(options: readonly CoapOption[]): readonly CoapOption[] {
   for (let i = 1; i < options.length; i++) {
     if ((options[i]?.number ?? 0) < (options[i - 1]?.number ?? 0)) {
@@ -51,7 +53,10 @@ export function textOption(number: number, text: string): CoapOption {
   );
 }
 
-/** The segments of a device's paths are few and come all the time. Bounded: beyond it, texts are encoded each time. */
+/**
+ * The segments of a device's paths are few and come all the time. Bounded: beyond it, texts are encoded each
+ * time.
+ */
 const MAX_CACHED_TEXTS = 512;
 const pathTexts = new Map<string, CoapOption>();
 

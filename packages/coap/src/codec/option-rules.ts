@@ -7,7 +7,10 @@ interface OptionRule {
   readonly repeatable: boolean;
 }
 
-/** Lengths in bytes and repeatability (RFC 7252 §5.10 table 4, RFC 7641 §2, 7959 §2.1, 7967 §2, 9175 §2.2.1, §3.2.1). */
+/**
+ * Lengths in bytes and repeatability (RFC 7252 §5.10 table 4, RFC 7641 §2, 7959 §2.1, 7967 §2, 9175 §2.2.1,
+ * §3.2.1).
+ */
 const RULES: ReadonlyMap<number, OptionRule> = new Map([
   [OPTION.IF_MATCH, { min: 0, max: 8, repeatable: true }],
   [OPTION.URI_HOST, { min: 1, max: 255, repeatable: false }],
@@ -33,7 +36,9 @@ const RULES: ReadonlyMap<number, OptionRule> = new Map([
   [OPTION.REQUEST_TAG, { min: 0, max: 8, repeatable: true }],
 ]);
 
-/** What became of the options of a message: those to use, and the first critical one that is not understood. */
+/**
+ * What became of the options of a message: those to use, and the first critical one that is not understood.
+ */
 export interface CheckedOptions {
   readonly options: readonly CoapOption[];
   readonly unknownCritical: number | undefined;
@@ -50,8 +55,8 @@ export function isNoCacheKey(number: number): boolean {
 }
 
 /**
- * Applies RFC 7252 §5.4: an option with an impossible length, or repeated where that is not allowed, counts as
- * unrecognised; an unrecognised elective option is left out, a critical one is reported.
+ * Applies RFC 7252 §5.4: an option with an impossible length, or repeated where that is not allowed, counts
+ * as unrecognised; an unrecognised elective option is left out, a critical one is reported.
  */
 export function checkOptions(
   options: readonly CoapOption[],

@@ -1,10 +1,14 @@
 import { coapError } from '../errors.ts';
 
-/** One attribute of a link; a bare flag such as `obs` has no value. Names may repeat, and their order is kept. */
+/**
+ * One attribute of a link; a bare flag such as `obs` has no value. Names may repeat, and their order is kept.
+ */
 export interface LinkAttribute {
   readonly name: string;
   readonly value?: string | undefined;
-  /** Whether the value stood, or is to stand, in quotes; by default it does when its characters ask for it. */
+  /**
+   * Whether the value stood, or is to stand, in quotes; by default it does when its characters ask for it.
+   */
   readonly quoted?: boolean | undefined;
 }
 
@@ -45,7 +49,8 @@ export function parseLinkFormat(text: string): Link[] {
  * Writes a link-format document.
  *
  * @throws SefleetError `COAP_LINK_FORMAT` for a target or a name that the format cannot hold.
- * @example formatLinkFormat([{ target: '/3/0', attributes: [{ name: 'ver', value: '1.1' }] }]) // '</3/0>;ver=1.1'
+ * @example formatLinkFormat([{ target: '/3/0', attributes: [{ name: 'ver', value: '1.1' }] }]) //
+ *   '</3/0>;ver=1.1'
  */
 export function formatLinkFormat(links: readonly Link[]): string {
   return links.map(formatLink).join(',');
@@ -58,8 +63,9 @@ export function linkAttribute(link: Link, name: string): string | undefined {
 }
 
 /**
- * True when a link passes the query of a `/.well-known/core` request (RFC 6690 §4.1): `href` or an attribute, equal
- * to the text or, with a `*` at its end, starting with it; `rt`, `if` and `rel` hold several values with blanks between.
+ * True when a link passes the query of a `/.well-known/core` request (RFC 6690 §4.1): `href` or an attribute,
+ * equal to the text or, with a `*` at its end, starting with it; `rt`, `if` and `rel` hold several values
+ * with blanks between.
  */
 export function linkMatches(link: Link, query: string): boolean {
   const equals = query.indexOf('=');

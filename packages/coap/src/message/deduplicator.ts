@@ -1,6 +1,9 @@
 import type { Fingerprint } from '../codec/hash.ts';
 
-/** Three whole generations and the one being filled remember a message for its lifetime, and for a third more at most. */
+/**
+ * Three whole generations and the one being filled remember a message for its lifetime, and for a third more
+ * at most.
+ */
 const GENERATIONS = 4;
 const FIRST_CAPACITY = 16;
 const RECORD_WORDS = 4;
@@ -22,9 +25,9 @@ export type EarlierAnswer = Uint8Array | 'pending' | 'acknowledged';
  * Recognises messages that arrive again (RFC 7252 §4.5) and keeps the datagrams that answered them.
  *
  * A message is known by a fingerprint of 64 bits over the peer's key, message id, code and token. The
- * token is part of it so that a peer that is done with a message id and takes it anew early is not mistaken for a
- * repetition. All of it lives in typed arrays outside of the garbage collector's sight, in generations by age: when
- * the time or the memory of one is over, the oldest generation goes as a whole.
+ * token is part of it so that a peer that is done with a message id and takes it anew early is not mistaken
+ * for a repetition. All of it lives in typed arrays outside of the garbage collector's sight, in generations
+ * by age: when the time or the memory of one is over, the oldest generation goes as a whole.
  */
 export class Deduplicator {
   readonly #lifetimeMs: number;
@@ -163,7 +166,8 @@ class Generation {
   answered(record: number, datagram: Uint8Array): void {
     const at = record * RECORD_WORDS;
     const { length } = datagram;
-    // Over the limit the answer is not kept: a repetition is then met with silence, as if this answer was lost.
+    // Over the limit the answer is not kept: a repetition is then met with silence, as if this answer was
+    // lost.
     if (this.#answersUsed + length > this.#answers.length && !this.#growAnswers(length)) return;
     this.#records[at + 2] = this.#answersUsed;
     this.#records[at + 3] = length;

@@ -30,10 +30,14 @@ const NOTHING: MessageContent = { code: CODE.EMPTY, token: EMPTY, options: [], p
 /** A non-confirmable message is gone when it is sent. */
 const withdrawNothing = (): void => {};
 
-/** Messages are encoded here and handed on at once; there is one thread, so one buffer serves every endpoint. */
+/**
+ * Messages are encoded here and handed on at once; there is one thread, so one buffer serves every endpoint.
+ */
 const scratch = new Uint8Array(MAX_DATAGRAM_BYTES);
 
-/** The message layer of datagram transports (RFC 7252 §4): types, ids, retransmission, duplicates, congestion. */
+/**
+ * The message layer of datagram transports (RFC 7252 §4): types, ids, retransmission, duplicates, congestion.
+ */
 export class MessageLayer implements MessageTransport, TransmissionOwner {
   readonly reliable = false;
   readonly #channel: DatagramChannel;
@@ -138,7 +142,8 @@ export class MessageLayer implements MessageTransport, TransmissionOwner {
       // RFC 7252 §5.2.2, §5.2.3: a separate response to CON is confirmable, the one to NON is not.
       this.send(peer, content, confirmable, undefined);
     } catch (error) {
-      // A peer that does not acknowledge its answers has filled its queue: this answer is lost, and counted there.
+      // A peer that does not acknowledge its answers has filled its queue: this answer is lost, and counted
+      // there.
       if (!isSefleetError(error, 'COAP_QUEUE_FULL')) throw error;
     }
   }

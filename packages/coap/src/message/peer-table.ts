@@ -4,7 +4,8 @@ import type { Clock, Peer } from '@sefleet/runtime';
 const MAX_IDLE_ENTRIES = 65_536;
 
 /**
- * State by peer that forgets who was idle for `idleMs` to twice that time. Ageing costs nothing until an entry is made:
+ * State by peer that forgets who was idle for `idleMs` to twice that time. Ageing costs nothing until an
+ * entry is made:
  * there are two generations, and an entry that is asked for moves to the young one.
  */
 export class PeerTable<State> {

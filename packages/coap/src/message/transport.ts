@@ -37,7 +37,10 @@ export interface MessageTransport {
   send(peer: Peer, content: MessageContent, confirmable: boolean, fate: Fate | undefined): SentMessage;
   /** Answers a request; `undefined` only acknowledges it (RFC 7967 §2.1). Each request is answered once. */
   respond(request: IncomingMessage, content: MessageContent | undefined): void;
-  /** The answer to this request takes time: the peer may be told that the request has arrived (RFC 7252 §5.2.2). */
+  /**
+   * The answer to this request takes time: the peer may be told that the request has arrived (RFC 7252
+   * §5.2.2).
+   */
   defer(request: IncomingMessage): void;
   /** Refuses a request without an answer (RFC 7252 §4.2, §4.3). */
   reject(request: IncomingMessage): void;

@@ -12,8 +12,8 @@ export interface FreshnessOptions {
   /** How old a request may be, in milliseconds; default 60,000. */
   readonly windowMs?: number | undefined;
   /**
-   * Default: every request. To keep spoofed sources from turning a server into an amplifier (RFC 9175 §2.6), ask it
-   * only of peers without identity whose answer would be large.
+   * Default: every request. To keep spoofed sources from turning a server into an amplifier (RFC 9175 §2.6),
+   * ask it only of peers without identity whose answer would be large.
    */
   readonly when?: ((request: CoapRequest) => boolean) | undefined;
 }
@@ -25,8 +25,9 @@ const TIME_BYTES = 6;
 const TAG_BYTES = 8;
 
 /**
- * Puts a check of freshness before a handler (RFC 9175 §2.3): a request without a valid Echo option is answered with
- * 4.01 and one to repeat it with. The server keeps no state: the option holds its time, authenticated with the peer.
+ * Puts a check of freshness before a handler (RFC 9175 §2.3): a request without a valid Echo option is
+ * answered with 4.01 and one to repeat it with. The server keeps no state: the option holds its time,
+ * authenticated with the peer.
  *
  * @example createCoapEndpoint({ channel, runtime, handler: requireFreshness({ runtime }, router.handler) })
  */

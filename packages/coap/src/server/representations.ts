@@ -46,7 +46,10 @@ export class Representations {
     return cut(tagged, 0, size, false);
   }
 
-  /** The block that a request asks for; undefined when nothing is kept for it, 4.00 when it lies behind the end. */
+  /**
+   * The block that a request asks for; undefined when nothing is kept for it, 4.00 when it lies behind the
+   * end.
+   */
   block(key: string, asked: Block, size: number): Representation | undefined {
     const whole = this.#store.use(key);
     if (whole === undefined) return undefined;
@@ -62,7 +65,9 @@ export class Representations {
   }
 }
 
-/** The block of `whole` that was asked for, or 4.00. Observe belongs to the first block alone (RFC 7959 §3.4). */
+/**
+ * The block of `whole` that was asked for, or 4.00. Observe belongs to the first block alone (RFC 7959 §3.4).
+ */
 export function blockOf(whole: Representation, asked: Block, size: number): Representation {
   const offset = asked.num * asked.size;
   if (offset > 0 && offset >= whole.payload.length) {

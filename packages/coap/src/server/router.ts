@@ -12,7 +12,10 @@ export type RouteHandler = (
 ) => CoapReply | Promise<CoapReply>;
 
 export interface RouteOptions {
-  /** Attributes of the link in `/.well-known/core`, such as `{ name: 'rt', value: 'core.rd' }` or `{ name: 'obs' }`. */
+  /**
+   * Attributes of the link in `/.well-known/core`, such as `{ name: 'rt', value: 'core.rd' }` or `{ name:
+   * 'obs' }`.
+   */
   readonly attributes?: readonly LinkAttribute[] | undefined;
   /** False leaves the route out of `/.well-known/core`; one with parameters is left out anyway. */
   readonly listed?: boolean | undefined;
@@ -21,8 +24,9 @@ export interface RouteOptions {
 /** Routes requests by path and method, and answers `/.well-known/core` (RFC 6690 §4). */
 export interface CoapRouter {
   /**
-   * Adds a route. A pattern is a path whose segments may be `:name`, which holds one segment, and whose last may be
-   * `*`, which holds all that follow (none included). A literal segment wins over `:name`, that over `*`.
+   * Adds a route. A pattern is a path whose segments may be `:name`, which holds one segment, and whose last
+   * may be `*`, which holds all that follow (none included). A literal segment wins over `:name`, that over
+   * `*`.
    *
    * @throws SefleetError `COAP_ARGUMENT_INVALID` when the pattern already has a handler for the method.
    */
@@ -37,7 +41,8 @@ export interface CoapRouter {
  * Makes a router without routes.
  *
  * @example
- * const router = createRouter().on('GET', '/sensors/:name', (request, { name }) => ({ code: CODE.CONTENT, payload: name }));
+ * const router = createRouter().on('GET', '/sensors/:name', (request, { name }) => ({ code: CODE.CONTENT,
+ * payload: name }));
  * createCoapEndpoint({ channel, runtime, handler: router.handler });
  */
 export function createRouter(): CoapRouter {
@@ -105,7 +110,9 @@ class Router implements CoapRouter {
   }
 }
 
-/** The links of a server as the answer to a GET of `/.well-known/core`, filtered by its query (RFC 6690 §4.1). */
+/**
+ * The links of a server as the answer to a GET of `/.well-known/core`, filtered by its query (RFC 6690 §4.1).
+ */
 export function linksReply(links: readonly Link[], request: CoapRequest): CoapReply {
   const { accept } = request;
   if (accept !== undefined && accept !== CONTENT_FORMAT.LINK_FORMAT) return { code: CODE.NOT_ACCEPTABLE };

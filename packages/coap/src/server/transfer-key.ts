@@ -11,7 +11,10 @@ const NOT_IN_KEY: ReadonlySet<number> = new Set([
   OPTION.NO_RESPONSE,
 ]);
 
-/** Blocks belong together when peer, method and the options of the cache key are equal (RFC 7959 §2.2, RFC 9175 §3.2). */
+/**
+ * Blocks belong together when peer, method and the options of the cache key are equal (RFC 7959 §2.2, RFC
+ * 9175 §3.2).
+ */
 export function transferKey(peer: Peer, code: number, options: readonly CoapOption[]): string {
   let key = `${peer.key}\n${code}`;
   for (const { number, value } of options) {

@@ -18,8 +18,8 @@ export interface StoreBounds {
 const ENTRY_OVERHEAD_BYTES = 256;
 
 /**
- * State of blockwise transfers, bounded in number, bytes and age. What was used longest ago goes first; since all
- * entries live equally long, their order of use is their order of expiry, and one timer serves them all.
+ * State of blockwise transfers, bounded in number, bytes and age. What was used longest ago goes first; since
+ * all entries live equally long, their order of use is their order of expiry, and one timer serves them all.
  */
 export class TransferStore<Value> {
   readonly #runtime: Runtime;

@@ -52,7 +52,8 @@ export class StreamMessageReader {
   }
 
   /**
-   * Adds bytes and gives each message that they complete to `take`; they are views of memory that is not used again.
+   * Adds bytes and gives each message that they complete to `take`; they are views of memory that is not used
+   * again.
    *
    * @returns what is wrong, after which the stream cannot be read any further.
    */

@@ -185,7 +185,10 @@ export class StreamSession {
     }
   }
 
-  /** RFC 8323 §5.2: an unknown critical option of a signal ends the connection. None of the known ones is critical. */
+  /**
+   * RFC 8323 §5.2: an unknown critical option of a signal ends the connection. None of the known ones is
+   * critical.
+   */
   #refused(options: readonly CoapOption[]): boolean {
     const critical = options.find(({ number }) => isCritical(number));
     if (critical === undefined) return false;
@@ -194,7 +197,8 @@ export class StreamSession {
   }
 
   #pong(token: Uint8Array): void {
-    // libcoap 4.3 leaves the token out of its Pong; pings are answered in order, so it is the oldest that it means.
+    // libcoap 4.3 leaves the token out of its Pong; pings are answered in order, so it is the oldest that it
+    // means.
     const place = token.length === 0 ? 0 : this.#pings.findIndex((ping) => ping.token === token.join());
     const [answered] = place < 0 ? [] : this.#pings.splice(place, 1);
     answered?.timer.cancel();

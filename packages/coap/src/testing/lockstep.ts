@@ -19,7 +19,7 @@ import type { CoapEndpoint, CoapEndpointOptions } from '../endpoint.ts';
 const TYPES = ['CON', 'NON', 'ACK', 'RST'] as const;
 
 /** What a script says of a message; what it leaves out is not looked at, or empty. */
-export interface Scripted {
+interface Scripted {
   readonly type: (typeof TYPES)[number];
   readonly code?: number;
   readonly messageId?: number;
@@ -34,7 +34,7 @@ export interface Scripted {
 }
 
 /** A peer that does what its script says, and compares what it gets (after Californium's lockstep tests). */
-export class LockstepPeer {
+class LockstepPeer {
   readonly #channel: SimChannel;
   readonly #runtime: SimRuntime;
   readonly #other: Peer;

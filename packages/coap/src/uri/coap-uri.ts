@@ -28,7 +28,8 @@ const SHAPE = /^([a-z+]+):\/\/(\[[0-9a-fA-F:.]+\]|[^:/?#[\]@]+)(?::([0-9]{0,5}))
 /**
  * Takes a CoAP URI apart (RFC 7252 §6.4).
  *
- * @throws SefleetError `COAP_ARGUMENT_INVALID` when it is not absolute, has a fragment, another scheme or a port
+ * @throws SefleetError `COAP_ARGUMENT_INVALID` when it is not absolute, has a fragment, another scheme or a
+ *   port
  *   above 65535, or is badly percent-encoded.
  * @example parseCoapUri('coap://[::1]/rd?ep=m1').query // ['ep=m1']
  */
@@ -60,7 +61,8 @@ export function parseCoapUri(text: string): CoapUri {
 /**
  * Puts a CoAP URI together (RFC 7252 §6.5); the port is left out when it is the scheme's own.
  *
- * @example formatCoapUri({ scheme: 'coaps', host: '::1', port: 5684, path: ['rd'], query: [] }) // 'coaps://[::1]/rd'
+ * @example formatCoapUri({ scheme: 'coaps', host: '::1', port: 5684, path: ['rd'], query: [] }) //
+ *   'coaps://[::1]/rd'
  */
 export function formatCoapUri({ scheme, host, port, path, query }: CoapUri): string {
   const authority = host.includes(':') ? `[${host}]` : encodeURIComponent(host);

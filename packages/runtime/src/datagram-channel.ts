@@ -8,8 +8,8 @@ export type PeerIdentity =
 /**
  * The other end of a conversation on a channel.
  *
- * `key` stands for the conversation: address and port on plain UDP, the session on DTLS, where it stays the same
- * when the address changes (RFC 9146). Protocols above use `key` for their tables and never the address.
+ * `key` stands for the conversation: address and port on plain UDP, the session on DTLS, where it stays the
+ * same when the address changes (RFC 9146). Protocols above use `key` for their tables and never the address.
  */
 export interface Peer {
   readonly key: string;
@@ -19,7 +19,9 @@ export interface Peer {
   readonly identity: PeerIdentity;
 }
 
-/** What a channel's user is told. Handlers never throw; what they throw ends the process as a fault of theirs. */
+/**
+ * What a channel's user is told. Handlers never throw; what they throw ends the process as a fault of theirs.
+ */
 export interface DatagramHandlers {
   /** One datagram. `data` is valid until the handler returns: copy what is kept. */
   datagram(data: Uint8Array, peer: Peer): void;
@@ -28,11 +30,11 @@ export interface DatagramHandlers {
 }
 
 /**
- * Unreliable datagrams to and from many peers. A UDP socket is one, a DTLS endpoint on top of it another, a simulated
- * network a third; CoAP runs on any of them.
+ * Unreliable datagrams to and from many peers. A UDP socket is one, a DTLS endpoint on top of it another, a
+ * simulated network a third; CoAP runs on any of them.
  *
- * `send` gathers: an implementation may hold what is sent until the current turn ends and hand it to the system in one
- * batch. It never throws for a peer that is gone or a queue that is full; it drops and counts.
+ * `send` gathers: an implementation may hold what is sent until the current turn ends and hand it to the
+ * system in one batch. It never throws for a peer that is gone or a queue that is full; it drops and counts.
  */
 export interface DatagramChannel {
   /** Takes over what arrives. To be called once, before anything is sent. */

@@ -8,10 +8,12 @@ interface Slot extends Timer {
 }
 
 /**
- * A hashed timer wheel: starting and cancelling cost the same whether ten timers run or a million, which one timer of
- * the host per device would not (Varghese and Lauck, 1987). Pure: whoever owns it calls {@link advance}.
+ * A hashed timer wheel: starting and cancelling cost the same whether ten timers run or a million, which one
+ * timer of the host per device would not (Varghese and Lauck, 1987). Pure: whoever owns it calls {@link
+ * advance}.
  *
- * A timer fires in the first tick at or after its deadline, never before; with `tickMs` 5 it is at most 5 ms late.
+ * A timer fires in the first tick at or after its deadline, never before; with `tickMs` 5 it is at most 5 ms
+ * late.
  */
 export class TimerWheel {
   readonly #tickMs: number;

@@ -39,7 +39,10 @@ export function createNodeRuntime(options: { readonly tickMs?: number } = {}): N
   return { clock, timers: { after }, rng: createSystemRng(), close: stop };
 }
 
-/** Random numbers of the operating system, fetched in blocks because small requests cost as much as large ones. */
+/**
+ * Random numbers of the operating system, fetched in blocks because small requests cost as much as large
+ * ones.
+ */
 function createSystemRng(): Rng {
   const pool = new Uint8Array(8192);
   let used = pool.length;

@@ -47,7 +47,9 @@ export async function connectStream(target: StreamAddress, tls?: StreamTls): Pro
   return toConnection(socket);
 }
 
-/** Waits for connections; rejects with the system's error (`EADDRINUSE`, ...) when the port cannot be taken. */
+/**
+ * Waits for connections; rejects with the system's error (`EADDRINUSE`, ...) when the port cannot be taken.
+ */
 export async function listenStream(
   options: StreamListenOptions,
   accept: (connection: StreamConnection) => void,

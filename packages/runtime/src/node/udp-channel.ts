@@ -12,7 +12,10 @@ export interface UdpChannelOptions {
   readonly sendBufferBytes?: number;
   /** Datagrams handed to the system and not yet taken; beyond it they are dropped and counted. */
   readonly maxQueued?: number;
-  /** Largest payload without IP fragmentation on the path. RFC 7252 §4.6 and RFC 7925 §10 assume 1,280-byte links. */
+  /**
+   * Largest payload without IP fragmentation on the path. RFC 7252 §4.6 and RFC 7925 §10 assume 1,280-byte
+   * links.
+   */
   readonly maxPayloadBytes?: number;
 }
 
@@ -83,7 +86,8 @@ export class UdpChannel implements AddressableChannel {
       return;
     }
     this.#queued++;
-    // dgram keeps a reference until the system call, which may come in a later turn: the copy makes reuse safe.
+    // dgram keeps a reference until the system call, which may come in a later turn: the copy makes reuse
+    // safe.
     this.#socket.send(data.slice(), peer.port, peer.address, this.#onSent);
     this.#counters.sent++;
     this.#counters.bytesSent += data.length;

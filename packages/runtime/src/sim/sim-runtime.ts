@@ -8,7 +8,10 @@ interface Pending {
   run: (() => void) | undefined;
 }
 
-/** A world on a virtual clock: nothing happens but in {@link SimRuntime.advance}, and the same seed repeats it. */
+/**
+ * A world on a virtual clock: nothing happens but in {@link SimRuntime.advance}, and the same seed repeats
+ * it.
+ */
 export class SimRuntime implements Runtime {
   #nowMs = 0;
   #order = 0;
@@ -28,7 +31,10 @@ export class SimRuntime implements Runtime {
     return this.#pending.filter((timer) => timer.run !== undefined).length;
   }
 
-  /** Lets `ms` virtual milliseconds pass, running what falls due in order, and the promises it settles in between. */
+  /**
+   * Lets `ms` virtual milliseconds pass, running what falls due in order, and the promises it settles in
+   * between.
+   */
   async advance(ms: number): Promise<void> {
     const until = this.#nowMs + ms;
     await settle();
@@ -42,7 +48,10 @@ export class SimRuntime implements Runtime {
     this.#nowMs = until;
   }
 
-  /** Advances to the next timer, again and again, until `done` holds or `limitMs` virtual milliseconds have passed. */
+  /**
+   * Advances to the next timer, again and again, until `done` holds or `limitMs` virtual milliseconds have
+   * passed.
+   */
   async runUntil(done: () => boolean, limitMs = 600_000): Promise<boolean> {
     const end = this.#nowMs + limitMs;
     await settle();
@@ -81,7 +90,10 @@ export class SimRuntime implements Runtime {
   }
 }
 
-/** Promises settle in microtasks, and node:crypto's asynchronous calls in later turns; a virtual turn waits for both. */
+/**
+ * Promises settle in microtasks, and node:crypto's asynchronous calls in later turns; a virtual turn waits
+ * for both.
+ */
 function settle(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);

@@ -1,6 +1,8 @@
 export { createLwm2mClient } from './client/create-client.ts';
 export { LWM2M_CLIENT_ERRORS } from './client/errors.ts';
 export type { Lwm2mClientErrorCode } from './client/errors.ts';
+export { createCoapDownload } from './client/firmware-download.ts';
+export type { RepositoryConnection } from './client/firmware-download.ts';
 export type { Lwm2mClient } from './client/lwm2m-client.ts';
 export { DEFAULT_CLIENT_SETTINGS } from './client/settings.ts';
 export type {

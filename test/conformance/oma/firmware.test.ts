@@ -1,11 +1,11 @@
 /** OMA enabler test cases LightweightM2M-1.1-int-770 to int-779: firmware update. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { CODE } from '@sefleet/coap';
+import { CODE, createCoapEndpoint } from '@sefleet/coap';
 import { FIRMWARE_RESULT, FIRMWARE_STATE, recoverFirmware } from '@sefleet/lwm2m';
 import { entry, OmaWorld, path } from './oma-world.ts';
 
-const { IDLE, DOWNLOADED } = FIRMWARE_STATE;
+const { IDLE, DOWNLOADING, DOWNLOADED } = FIRMWARE_STATE;
 const image = (letter: string, size = 1000): Uint8Array => new Uint8Array(size).fill(letter.charCodeAt(0));
 const outcome = (world: OmaWorld): unknown[] => [3, 5].map((id) => world.tree.instance(5, 0)?.get(id));
 
@@ -40,7 +40,12 @@ it('int-770 Successful firmware update via CoAP', async () => {
 
 it('int-771 Successful firmware update via an alternative mechanism', async () => {
   const world = await OmaWorld.registered();
-  world.download = () => Promise.resolve(image('G'));
+  createCoapEndpoint({
+    channel: world.network.bind('10.0.3.1', 5683),
+    runtime: world.runtime,
+    handler: ({ path: at }) =>
+      at === '/firmware' ? { code: CODE.CONTENT, payload: image('G', 30_000) } : { code: CODE.NOT_FOUND },
+  });
   await pull(world, 'coap://10.0.3.1/firmware');
   assert.deepEqual(outcome(world), [DOWNLOADED, FIRMWARE_RESULT.INITIAL]);
   assert.equal(await update(world), CODE.CHANGED);
@@ -68,6 +73,8 @@ it('int-774 Error case: out of memory', async () => {
 it('int-775 Error case: connection lost during the download', async () => {
   const world = await OmaWorld.registered();
   await pull(world, 'coap://10.0.3.1/firmware');
+  assert.deepEqual(outcome(world), [DOWNLOADING, FIRMWARE_RESULT.INITIAL]);
+  await world.runtime.advance(100_000);
   assert.deepEqual(outcome(world), [IDLE, FIRMWARE_RESULT.CONNECTION_LOST]);
 });
 

@@ -18,6 +18,7 @@ import {
 import type { ContentFormat, FirmwareHooks, FirmwareVerdict, Lwm2mEntry, Lwm2mValue } from '@sefleet/lwm2m';
 import {
   createBootstrapServer,
+  createCoapDownload,
   createLwm2mClient,
   createLwm2mServer,
   DEFAULT_CLIENT_SETTINGS,
@@ -141,7 +142,7 @@ const UNSUPPORTED = { accepted: false, result: FIRMWARE_RESULT.UNSUPPORTED_PACKA
 const FIRMWARE: FirmwareHooks<OmaWorld> = {
   protocols: [0],
   packageBytesMax: 200_000,
-  download: (world, uri) => world.download(uri),
+  download: (world, uri, signal) => world.download(uri, signal),
   verify: (_world, image) => VERDICTS.get(image[0]) ?? UNSUPPORTED,
   apply: (world) => Promise.resolve(world.firmwareWorks),
 };
@@ -171,11 +172,16 @@ export class OmaWorld {
   configuration: BootstrapConfiguration | undefined;
   reboots = 0;
   firmwareWorks = true;
-  download: (uri: string) => Promise<Uint8Array> = () => Promise.reject(new RangeError('no repository'));
+  download: (uri: string, signal: AbortSignal) => Promise<Uint8Array>;
   readonly #options: OmaWorldOptions;
 
   constructor(options: OmaWorldOptions = {}) {
     this.#options = options;
+    this.download = createCoapDownload(({ host, port }) => {
+      const channel = this.network.bind('10.9.9.8');
+      const endpoint = createCoapEndpoint({ channel, runtime: this.runtime });
+      return Promise.resolve({ endpoint, peer: channel.peerAt(host, port), close: () => endpoint.close() });
+    });
     this.first = new OmaServer(this, 'first', options.dtls);
     this.second = new OmaServer(this, 'second', options.dtls);
     this.bootstrap = this.#createBootstrapServer();

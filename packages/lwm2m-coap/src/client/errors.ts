@@ -22,6 +22,10 @@ export const LWM2M_CLIENT_ERRORS = {
   },
   LWM2M_SEND_REFUSED: { fault: 'peer', doc: 'The server refused the Send for good (4.xx).' },
   LWM2M_SEND_MUTED: { fault: 'caller', doc: 'The server has muted Send (resource 23 of its account).' },
+  LWM2M_DOWNLOAD_FAILED: {
+    fault: 'environment',
+    doc: 'The firmware repository of a package URI refuses the package.',
+  },
   LWM2M_CLIENT_STOPPED: { fault: 'caller', doc: 'The client was stopped.' },
 } as const satisfies Record<string, { fault: Fault; doc: string }>;
 

@@ -1,4 +1,7 @@
-/** The rooms by layer: a room imports only from layers below its own. The one place where this is written for tools. */
+/**
+ * The rooms by layer: a room imports only from layers below its own. The one place where this is written for
+ * tools.
+ */
 export const LAYERS: readonly (readonly string[])[] = [
   ['packages/bytes', 'packages/errors', 'packages/runtime'],
   ['packages/config', 'packages/observability', 'packages/api'],

@@ -104,7 +104,8 @@ async function fleet(): Promise<readonly Row[]> {
   const order = { job: 'fleet', subject: 'sefleet', kind: 'psk', port, size, rounds: 1, seconds: 1 } as const;
   const client = startClient(order);
   await message(client);
-  // Handshakes that sent the last flight are kept for two minutes at the most; what rests is measured after them.
+  // Handshakes that sent the last flight are kept for two minutes at the most; what rests is measured after
+  // them.
   const after = await ask<ServerReport>(server, 'report');
   const transfer = await ask<TransferReport>(server, 'transfer');
   const rested = await ask<ServerReport>(server, 'report');

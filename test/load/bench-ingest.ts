@@ -1,10 +1,11 @@
 /**
  * Telemetry from MQTT to ClickHouse. `node test/load/bench-ingest.ts [--json] [--rounds 5] [--records 40000]`
  *
- * `ingest-rows`: one process opens sealed records and stores them, a row each, with the embedded ClickHouse; beside it
- * the same rows inserted without being opened, which is what ClickHouse alone takes. `mqtt-qos1`: the service as it
- * runs, and clients in this process that publish at QoS 1 over mutual TLS, 32 unacknowledged each; every message is
- * one sealed record, on disk before it is acknowledged and in ClickHouse at the end of the round.
+ * `ingest-rows`: one process opens sealed records and stores them, a row each, with the embedded ClickHouse;
+ * beside it the same rows inserted without being opened, which is what ClickHouse alone takes. `mqtt-qos1`:
+ * the service as it runs, and clients in this process that publish at QoS 1 over mutual TLS, 32
+ * unacknowledged each; every message is one sealed record, on disk before it is acknowledged and in
+ * ClickHouse at the end of the round.
  */
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';

@@ -4,16 +4,34 @@
  * The memory row instantiates `--cards` cards from one image each; `--expose-gc` makes it exact.
  */
 import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import {
+  aidBytes,
+  CERTIFICATE_USAGE,
   checkPutKeyResponse,
+  ecPoint,
+  encodeCertificate,
   expectStatus,
+  openScp11Session,
+  plainLink,
   putKeysCommand,
+  putPrivateKeyCommand,
+  putPublicKeyCommand,
   readKeyInformation,
+  selectCommand,
 } from '@sefleet/globalplatform';
+import type { Scp11Options } from '@sefleet/globalplatform';
 import { createNodeRuntime } from '@sefleet/runtime/node';
-import { exportCard, importCard, IotSafeClient, RecordsClient } from '@sefleet/secure-element';
+import {
+  exportCard,
+  importCard,
+  IotSafeClient,
+  ISSUER_SECURITY_DOMAIN,
+  RecordsClient,
+} from '@sefleet/secure-element';
 import type { SecureElement } from '@sefleet/secure-element';
 import { manufacture, METERING, openDomain, randomKeys, SUPPLIER } from './se/factory.ts';
 
@@ -51,12 +69,16 @@ const results: Row[] = [
   }),
   await perSecond('se-seal-record', 'records/s', 20_000, 5000, sealing(rotating.card)),
   await perSecond('se-psk-master-secret', 'operations/s', undefined, 5000, deriving(rotating.card)),
+  await perSecond('se-scp11a', 'sessions/s', 300, 100, await agreeing()),
   ...(await atRest()),
 ];
 runtime.close();
 print();
 
-/** SCP03 at level 33, PUT KEY of three AES keys in the place of the old ones, key check values and key information. */
+/**
+ * SCP03 at level 33, PUT KEY of three AES keys in the place of the old ones, key check values and key
+ * information.
+ */
 async function rotate(): Promise<void> {
   const { card, version } = rotating;
   const next = randomKeys(rng);
@@ -96,16 +118,62 @@ function deriving(card: SecureElement): () => void {
   };
 }
 
-/** Cards from images: how fast, how large the image, how much heap a card takes, hydrated and parked. */
+/** SCP11a with a certificate that the card verifies in every session, and one command. */
+async function agreeing(): Promise<() => Promise<void>> {
+  const card = await manufacture(rng, issuerKeys, keys, 'urn:dev:x');
+  const pair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+  const [authority, host, own] = [pair(), pair(), pair()];
+  const issuer = await openDomain(card, ISSUER_SECURITY_DOMAIN, issuerKeys, rng);
+  const scalar = (key: KeyObject) => Buffer.from(key.export({ format: 'jwk' }).d ?? '', 'base64url');
+  for (const command of [
+    putPublicKeyCommand({ point: ecPoint(authority) }, { newVersion: 3, keyId: 0x10 }),
+    putPrivateKeyCommand(issuer, scalar(own), { newVersion: 3, keyId: 0x11 }),
+  ]) {
+    await expectStatus(issuer, command, 'PUT KEY');
+  }
+  const certificate = encodeCertificate(
+    {
+      serialNumber: Uint8Array.of(1),
+      authority: Uint8Array.of(0x43, 0x41),
+      subject: Uint8Array.of(0x4f, 0x43, 0x45),
+      usage: CERTIFICATE_USAGE.KEY_AGREEMENT,
+      expiration: '20301231',
+      publicKey: ecPoint(host),
+    },
+    authority,
+  );
+  const options: Scp11Options = {
+    transmit: card.transmit,
+    variant: 'a',
+    cardPoint: ecPoint(own),
+    keyVersion: 3,
+    keyId: 0x11,
+    host: {
+      privateScalar: scalar(host),
+      certificates: [certificate],
+      authorityKeyVersion: 3,
+      authorityKeyId: 0x10,
+    },
+    rng,
+  };
+  return async () => {
+    await expectStatus(plainLink(card.transmit), selectCommand(aidBytes(ISSUER_SECURITY_DOMAIN)), 'SELECT');
+    await readKeyInformation(await openScp11Session(options));
+  };
+}
+
+/** Cards from images: how fast, how large the image, how much memory a card takes at rest and in use. */
 async function atRest(): Promise<readonly Row[]> {
   const image = exportCard(await manufacture(rng, issuerKeys, keys, 'urn:dev:sefleet:meter-000001'));
   const before = memoryBytes();
   const started = performance.now();
   const cards = Array.from({ length: FLEET }, () => importCard(image, { rng }));
   const seconds = (performance.now() - started) / 1000;
-  const hydrated = (memoryBytes() - before) / FLEET;
-  for (const card of cards) card.park();
   const parked = (memoryBytes() - before) / FLEET;
+  // The list of applications needs the state, so each card reads its image.
+  const entries = cards.reduce((sum, card) => sum + card.applications.length, 0);
+  const inUse = (memoryBytes() - before) / FLEET;
+  if (entries !== 6 * cards.length) throw new TypeError('a card has lost an application');
   const per100k = (seconds / FLEET) * 100_000;
   const row = (name: string, value: number, unit: string, goal: number): Row => ({
     name,
@@ -119,8 +187,14 @@ async function atRest(): Promise<readonly Row[]> {
   return [
     row('se-image', image.length, 'bytes', 2048),
     row('se-instantiate-100k', per100k, 's', 60),
-    row('se-card-memory', hydrated, 'bytes', 6144),
-    row('se-card-memory-parked', parked, 'bytes', 6144),
+    row('se-card-memory', parked, 'bytes', 6144),
+    {
+      name: 'se-card-memory-in-use',
+      subject: 'sefleet',
+      value: Math.round(inUse),
+      unit: 'bytes',
+      better: 'lower',
+    },
   ];
 }
 

@@ -2,9 +2,12 @@
  * Mutated datagrams between a live client and a live server. `npm run fuzz` or
  * `node test/load/fuzz-dtls.ts [--datagrams 1000000] [--seed 1] [--from 0]`
  *
- * An episode is one connection with a man in the middle who changes, repeats, swaps and invents datagrams, from the first
- * ClientHello to the last record. Every episode follows from the seed and its number: `--from` goes on where a run ended.
- * It ends with exit code 5 on the first breach: an exception, a timer or a handshake that is left, growing memory.
+ * An episode is one connection with a man in the middle who changes, repeats, swaps and invents datagrams,
+ * from the first
+ * ClientHello to the last record. Every episode follows from the seed and its number: `--from` goes on where
+ * a run ended.
+ * It ends with exit code 5 on the first breach: an exception, a timer or a handshake that is left, growing
+ * memory.
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** A small fleet and its servers on a network that loses, repeats and reorders, and on which servers restart. */
+/**
+ * A small fleet and its servers on a network that loses, repeats and reorders, and on which servers restart.
+ */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { createCoapEndpoint } from '@sefleet/coap';

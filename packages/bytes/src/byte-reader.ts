@@ -13,7 +13,8 @@ export class ByteReaderError extends RangeError {
 }
 
 /**
- * A bounded, big-endian view on bytes. It never reads past its end and never copies: `bytes` and `sub` return views.
+ * A bounded, big-endian view on bytes. It never reads past its end and never copies: `bytes` and `sub` return
+ * views.
  *
  * @example
  * const reader = new ByteReader(Uint8Array.of(0x01, 0x02, 0xaa));

@@ -1,6 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
 
-/** True when both hold the same bytes; takes the same time wherever they differ. For MACs, cookies and key checks. */
+/**
+ * True when both hold the same bytes; takes the same time wherever they differ. For MACs, cookies and key
+ * checks.
+ */
 export function constantTimeEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -23,7 +23,8 @@ export type CipherSuiteName =
 
 /**
  * RFC 6655, RFC 5487, RFC 8442, RFC 7251, RFC 5289. The order is the default preference:
- * RFC 7925 §4.2 makes plain PSK with CCM_8 the suite of constrained devices, and an ECDH is what they would save.
+ * RFC 7925 §4.2 makes plain PSK with CCM_8 the suite of constrained devices, and an ECDH is what they would
+ * save.
  */
 export const CIPHER_SUITES: readonly CipherSuite[] = [
   suite(0xc0ae, 'TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8', 'ECDHE_ECDSA', 'aes-128-ccm', 8),

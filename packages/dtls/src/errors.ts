@@ -58,7 +58,9 @@ export function insufficient(message: string): HandshakeFailure {
   return new HandshakeFailure('insufficientSecurity', AlertDescription.handshake_failure, message);
 }
 
-/** Runs a decoder on all of `data`; truncation, trailing bytes and wrong lengths come out as `DTLS_DECODE`. */
+/**
+ * Runs a decoder on all of `data`; truncation, trailing bytes and wrong lengths come out as `DTLS_DECODE`.
+ */
 export function decodeAll<T>(what: string, data: Uint8Array, decode: (reader: ByteReader) => T): T {
   try {
     const reader = new ByteReader(data);

@@ -16,7 +16,10 @@ export interface PeerTrust {
    * `createX509Trust`, which carries the alert, to refuse. Without it certificates are not accepted.
    */
   readonly x509?: (chain: readonly Uint8Array[], subject: TrustSubject) => Awaitable<void>;
-  /** True when this raw public key (DER SubjectPublicKeyInfo) is known. Without it raw public keys are not accepted. */
+  /**
+   * True when this raw public key (DER SubjectPublicKeyInfo) is known. Without it raw public keys are not
+   * accepted.
+   */
   readonly rawPublicKey?: (subjectPublicKeyInfo: Uint8Array) => Awaitable<boolean>;
 }
 
@@ -31,7 +34,10 @@ export interface TrustSubject {
 export interface DtlsServerSettings {
   /** Suites in order of the server's preference; default: every suite that the credentials below allow. */
   readonly cipherSuites?: readonly CipherSuiteName[];
-  /** Finds the key of an identity; undefined for an unknown one, which the client cannot tell from a wrong key. */
+  /**
+   * Finds the key of an identity; undefined for an unknown one, which the client cannot tell from a wrong
+   * key.
+   */
   readonly pskFor?: (identity: string) => Awaitable<PskKeyProvider | undefined>;
   /** Sent to clients in ServerKeyExchange when set. RFC 4279 §5.2. */
   readonly pskIdentityHint?: string;
@@ -57,7 +63,10 @@ export interface DtlsClientSettings {
   /** Sent as SNI (RFC 6066 §3) and handed to `trust.x509`. A DNS name, never a literal address. */
   readonly serverName?: string;
   readonly requireExtendedMasterSecret?: boolean;
-  /** State of an earlier session, from {@link DtlsEndpoint.resumptionState}: tried first, a full handshake otherwise. */
+  /**
+   * State of an earlier session, from {@link DtlsEndpoint.resumptionState}: tried first, a full handshake
+   * otherwise.
+   */
   readonly resume?: Uint8Array;
 }
 
@@ -77,7 +86,10 @@ export const DEFAULT_FLIGHT_TIMERS: FlightTimerSettings = {
 
 /** Upper bounds of everything that a peer can make an endpoint hold. */
 export interface DtlsLimits {
-  /** Established sessions; when full, one that was silent for `staleSessionMs` makes room, or the handshake waits. */
+  /**
+   * Established sessions; when full, one that was silent for `staleSessionMs` makes room, or the handshake
+   * waits.
+   */
   readonly maxSessions: number;
   readonly staleSessionMs: number;
   /** Handshakes under way whose cookie was right. */
@@ -112,12 +124,19 @@ export interface DtlsEndpointOptions {
   readonly runtime: Runtime;
   /** Set: the endpoint answers handshakes. */
   readonly server?: DtlsServerSettings;
-  /** Bytes of the connection IDs (RFC 9146) that peers send to us: 0 lets only us send some, undefined turns them off. */
+  /**
+   * Bytes of the connection IDs (RFC 9146) that peers send to us: 0 lets only us send some, undefined turns
+   * them off.
+   */
   readonly connectionIdLength?: number | undefined;
-  /** Largest record content that we take, 64 to 16,384 bytes (RFC 8449); a client offers it only when it is set. */
+  /**
+   * Largest record content that we take, 64 to 16,384 bytes (RFC 8449); a client offers it only when it is
+   * set.
+   */
   readonly recordSizeLimit?: number;
   /**
-   * Agrees on RFC 9853 with peers that know it: a session moves to a new address only when the peer has answered from
+   * Agrees on RFC 9853 with peers that know it: a session moves to a new address only when the peer has
+   * answered from
    * there. Costs a round trip after each move; default false.
    */
   readonly returnRoutability?: boolean;
@@ -127,7 +146,10 @@ export interface DtlsEndpointOptions {
   /** Largest datagram in bytes; default: what the channel says. */
   readonly mtu?: number;
   readonly flightTimers?: Partial<FlightTimerSettings>;
-  /** Debugging only: gets one line in the NSS key log format for each session, which opens its traffic to the reader. */
+  /**
+   * Debugging only: gets one line in the NSS key log format for each session, which opens its traffic to the
+   * reader.
+   */
   readonly keyLog?: (line: string) => void;
   readonly events?: DtlsEvents;
 }

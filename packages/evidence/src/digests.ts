@@ -12,7 +12,9 @@ export function sha256Hex(...parts: readonly (Uint8Array | string)[]): string {
   return hash.digest('hex');
 }
 
-/** The digest of one exchange: SHA-256 over length (four bytes, big-endian) and bytes of command and response. */
+/**
+ * The digest of one exchange: SHA-256 over length (four bytes, big-endian) and bytes of command and response.
+ */
 export function exchangeDigest(command: Uint8Array, response: Uint8Array): string {
   return sha256Hex(lengthOf(command), command, lengthOf(response), response);
 }
@@ -23,7 +25,8 @@ export function evidenceDigest(evidence: MeterEvidence): string {
 }
 
 /**
- * The Merkle root over evidence in its order (as RFC 6962 §2.1 builds trees: leaves and nodes are told apart, an odd
+ * The Merkle root over evidence in its order (as RFC 6962 §2.1 builds trees: leaves and nodes are told apart,
+ * an odd
  * one moves up).
  */
 export function merkleRoot(meters: readonly MeterEvidence[]): string {

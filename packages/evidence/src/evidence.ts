@@ -66,7 +66,9 @@ export interface MeterEvidence {
   /** SHA-256 of every token, by what it allows. */
   readonly tokens: Readonly<Record<string, string>>;
   readonly receipts: readonly ReceiptEvidence[];
-  /** Receipts that a card made but whose delivery was interrupted: their counters, known from the card itself. */
+  /**
+   * Receipts that a card made but whose delivery was interrupted: their counters, known from the card itself.
+   */
   readonly lostReceipts: readonly number[];
   /** The new supplier's word that the card's agreement receipt verified under a key that only it can know. */
   readonly agreement: SignedStatement | undefined;

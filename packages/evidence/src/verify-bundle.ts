@@ -30,7 +30,8 @@ export function parseBundle(text: string): EvidenceBundle {
 }
 
 /**
- * Verifies a bundle with nothing but itself: certificates against the authority, signatures against certificates,
+ * Verifies a bundle with nothing but itself: certificates against the authority, signatures against
+ * certificates,
  * counter-signatures against the evidence, and the root.
  */
 export function verifyBundle(bundle: EvidenceBundle): readonly BundleCheck[] {
@@ -62,7 +63,10 @@ export function verifyBundle(bundle: EvidenceBundle): readonly BundleCheck[] {
   ];
 }
 
-/** The format is named and its lists are there; what then is missing in an entry, a check reports as not holding. */
+/**
+ * The format is named and its lists are there; what then is missing in an entry, a check reports as not
+ * holding.
+ */
 function isBundle(value: unknown): value is EvidenceBundle {
   if (typeof value !== 'object' || value === null) return false;
   const named = 'format' in value && value.format === FORMAT;

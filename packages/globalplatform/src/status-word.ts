@@ -65,7 +65,9 @@ const MEANING: Readonly<Record<number, string>> = {
   0x9485: 'invalid key check value',
 };
 
-/** What a status word means, for people; it names the counter of `63Cx` and the length of `61xx` and `6Cxx`. */
+/**
+ * What a status word means, for people; it names the counter of `63Cx` and the length of `61xx` and `6Cxx`.
+ */
 export function describeStatusWord(sw: number): string {
   const known = MEANING[sw];
   if (known !== undefined) return known;
@@ -76,7 +78,9 @@ export function describeStatusWord(sw: number): string {
   return 'unknown status';
 }
 
-/** `9000`, or a warning (`62xx`, `63xx`): the command was processed, and its response is protected by R-MAC. */
+/**
+ * `9000`, or a warning (`62xx`, `63xx`): the command was processed, and its response is protected by R-MAC.
+ */
 export function isProcessed(sw: number): boolean {
   return sw === STATUS_WORD.OK || sw >> 8 === 0x62 || sw >> 8 === 0x63;
 }

@@ -26,7 +26,9 @@ export interface CertificateRequest {
   readonly notAfter: Date;
   /** SubjectPublicKeyInfo (DER) of a key made elsewhere; without it a key pair is made. */
   readonly subjectPublicKey?: Uint8Array;
-  /** Makes the subject an authority itself, below which this many further ones may follow (RFC 5280 §4.2.1.9). */
+  /**
+   * Makes the subject an authority itself, below which this many further ones may follow (RFC 5280 §4.2.1.9).
+   */
   readonly pathLength?: number;
 }
 
@@ -57,7 +59,8 @@ export async function createRootAuthority(
 }
 
 /**
- * Issues a certificate. Without `subjectPublicKey` the returned credential carries the new private key; with it
+ * Issues a certificate. Without `subjectPublicKey` the returned credential carries the new private key; with
+ * it
  * `privateKeyPem` is empty.
  */
 export async function issueCertificate(issuer: Credential, request: CertificateRequest): Promise<Credential> {

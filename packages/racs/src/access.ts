@@ -14,7 +14,10 @@ export interface RacsAccess {
 export interface AccessTables {
   /** Common name -> the secure elements that it may use. */
   readonly users: Readonly<Record<string, readonly string[]>>;
-  /** SEID -> AID (hexadecimal, a prefix matches) -> common names. An element without an entry leaves its applications open. */
+  /**
+   * SEID -> AID (hexadecimal, a prefix matches) -> common names. An element without an entry leaves its
+   * applications open.
+   */
   readonly applications?: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
   /** Commands that nobody may send: those that equal `prefix` under `mask`, byte by byte. */
   readonly denied?: readonly { readonly mask: string; readonly prefix: string; readonly seid?: string }[];

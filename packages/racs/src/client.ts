@@ -20,7 +20,8 @@ interface Waiting {
 const WAITING_MAX = 1024;
 
 /**
- * A client of a RACS server on a connection that is open. Requests may overlap; the server answers in their order.
+ * A client of a RACS server on a connection that is open. Requests may overlap; the server answers in their
+ * order.
  *
  * @example
  * const client = new RacsClient(connection);

@@ -13,7 +13,9 @@ export interface SecureElementDirectory {
   find(seid: string): ServedSecureElement | undefined;
 }
 
-/** Who holds which element: powered on by a session, an element is that session's alone until it is shut down. */
+/**
+ * Who holds which element: powered on by a session, an element is that session's alone until it is shut down.
+ */
 export class LockTable {
   readonly #holders = new Map<string, object>();
 

@@ -6,7 +6,8 @@ import { RacsServerSession, type RacsServerContext } from './server-session.ts';
 const WAITING_LINES_MAX = 4096;
 
 /**
- * Serves one TLS connection: lines are carried out in their order, answers are written no faster than the client reads,
+ * Serves one TLS connection: lines are carried out in their order, answers are written no faster than the
+ * client reads,
  * and when the connection ends everything that it used is powered off.
  *
  * @param commonName of the certificate that the client proved; a connection without one must not come here.

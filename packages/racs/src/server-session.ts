@@ -31,7 +31,8 @@ type Outcome = { readonly text: string } | { readonly error: ErrorClass; readonl
 const SELECT_BY_NAME = [0xa4, 0x04] as const;
 
 /**
- * One TLS session of one user: lines in, response lines out, one request after the other. It holds no socket; whoever
+ * One TLS session of one user: lines in, response lines out, one request after the other. It holds no socket;
+ * whoever
  * owns one feeds whole lines and writes what comes back.
  */
 export class RacsServerSession {
@@ -46,7 +47,10 @@ export class RacsServerSession {
     this.#commonName = commonName;
   }
 
-  /** Takes the next line and resolves to the lines to answer with: none until END. Lines are taken one at a time. */
+  /**
+   * Takes the next line and resolves to the lines to answer with: none until END. Lines are taken one at a
+   * time.
+   */
   async receive(line: string): Promise<readonly string[]> {
     const text = line.trim();
     const request = this.#request;
@@ -215,7 +219,9 @@ export class RacsServerSession {
   }
 }
 
-/** The AID of a SELECT by name, on whichever logical channel; undefined for other commands (ISO 7816-4 §11.2). */
+/**
+ * The AID of a SELECT by name, on whichever logical channel; undefined for other commands (ISO 7816-4 §11.2).
+ */
 function selectedAid(apdu: Uint8Array): Uint8Array | undefined {
   const [cla = 0, ins, p1, , lc = 0] = apdu;
   if (cla >= 0x80 || ins !== SELECT_BY_NAME[0] || p1 !== SELECT_BY_NAME[1]) return undefined;

@@ -45,7 +45,8 @@ const FAILED = { name: 'service.failed', level: 'error', message: 'cannot go on'
 
 /**
  * The life of a service process: reads the settings once, starts the service and its gRPC server, prints one
- * `service.ready` line, stops cleanly on SIGINT and SIGTERM, and ends with a documented exit code when it cannot go on.
+ * `service.ready` line, stops cleanly on SIGINT and SIGTERM, and ends with a documented exit code when it
+ * cannot go on.
  */
 export async function runService<D extends SettingDefinitions>(
   description: ServiceDescription<D>,

@@ -3,7 +3,11 @@ import type { Fault, SefleetErrorOptions } from '@sefleet/errors';
 
 /** Every error that this service adds: its fault and what it means. */
 export const LWM2M_SERVICE_ERRORS = {
-  LWM2M_SOCKET_BIND: { fault: 'environment', doc: 'A UDP port for devices cannot be taken.' },
+  LWM2M_SOCKET_BIND: { fault: 'environment', doc: 'A port for devices cannot be taken.' },
+  LWM2M_CERTIFICATE_REFUSED: {
+    fault: 'peer',
+    doc: 'A certificate is not one that our authority signed for a device.',
+  },
   LWM2M_STORE_UNAVAILABLE: { fault: 'environment', doc: 'The store of registrations cannot be opened.' },
   LWM2M_CREDENTIALS_UNAVAILABLE: {
     fault: 'environment',

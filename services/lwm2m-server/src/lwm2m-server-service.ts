@@ -2,10 +2,13 @@ import { join } from 'node:path';
 import type { CoapEndpoint } from '@sefleet/coap';
 import { createBootstrapServer, createLwm2mServer } from '@sefleet/lwm2m-coap';
 import type { BootstrapServer, Lwm2mServer } from '@sefleet/lwm2m-coap';
+import type { Peer, StreamListener } from '@sefleet/runtime';
 import { createNodeRuntime } from '@sefleet/runtime/node';
 import type { RunningService, ServedService, ServiceDescription } from '@sefleet/service';
+import { DeviceAuthority } from './adapters/coaps/device-authority.ts';
 import { SecuredListener } from './adapters/coaps/secured-listener.ts';
 import { SessionFile } from './adapters/coaps/session-file.ts';
+import { TlsListener } from './adapters/coaps/tls-listener.ts';
 import { DeviceAccess } from './adapters/grpc/device-access.ts';
 import { serveDeviceManagement } from './adapters/grpc/device-management.ts';
 import { bootstrapConfigurationFor } from './adapters/provisioning/bootstrap-configurations.ts';
@@ -32,7 +35,7 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
       parties.campaigns?.deviceHeard(endpoint),
     );
     const images = new FirmwareImages();
-    const { server, management } = await startManagement(context, parts, images);
+    const { server, management, close } = await startManagement(context, parts, images);
     const { server: bootstrapServer, listener: bootstrap } = await startBootstrap(context, parts);
     const campaigns = createCampaigns(context, parts, server, images);
     parties.campaigns = campaigns;
@@ -46,7 +49,7 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
         campaigns.stop();
         // Devices keep their sessions over a restart; without this they would be told that it is over.
         sessionFile(context).save(management.dtls.exportSessions());
-        await Promise.all([bootstrapServer.close(), server.close()]);
+        await Promise.all([bootstrapServer.close(), server.close(), close()]);
         await parts.publisher.close();
         await parts.store.close();
         parts.credentials.close();
@@ -56,24 +59,32 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
   },
 };
 
+interface StartedManagement {
+  readonly server: Lwm2mServer;
+  readonly management: SecuredListener;
+  /** Closes what the server does not close itself. */
+  close(): Promise<void>;
+}
+
 async function startManagement(
   context: Lwm2mServiceContext,
-  { runtime, models, store, reports, directory }: SharedParts,
+  { runtime, models, store, reports, directory, certificates }: SharedParts,
   images: FirmwareImages,
-): Promise<{ readonly server: Lwm2mServer; readonly management: SecuredListener }> {
+): Promise<StartedManagement> {
   const { settings, log } = context;
   const { address, awakeTimeMs, operationTimeoutMs } = settings;
   const parties: { server?: Lwm2mServer } = {};
+  const authority = new DeviceAuthority(directory, certificates, 'management');
   const management = await SecuredListener.bind({
     runtime,
     log,
-    directory,
+    authority,
+    certificates,
     address,
     port: settings.lwm2mPort,
     portSetting: LWM2M_SERVER_SETTINGS.lwm2mPort.env,
     bufferBytes: settings.socketBufferBytes,
     keyExchange: settings.keyExchange,
-    account: 'management',
     peerGone: (peer) => parties.server?.peerGone(peer),
   });
   const server = createLwm2mServer({
@@ -82,7 +93,7 @@ async function startManagement(
     store,
     awakeTimeMs,
     operationTimeoutMs,
-    authoriser: management.authoriser,
+    authoriser: authority,
     consumer: reports,
     events: reports.serverEvents,
     resources: (request) => images.handle(request),
@@ -91,7 +102,23 @@ async function startManagement(
   await server.restore();
   const coap = server.listen((handler) => management.connect(handler));
   adoptSessions(context, server, management, coap);
-  return { server, management };
+  const shared = { runtime, certificates };
+  const streams = settings.tcp ? await listenForStreams(context, server, management.port, shared) : undefined;
+  return { server, management, close: async () => streams?.close() };
+}
+
+/** coaps+tcp, on the port of the same number. */
+async function listenForStreams(
+  { settings, log, tls }: Lwm2mServiceContext,
+  server: Lwm2mServer,
+  port: number,
+  { runtime, certificates }: Pick<SharedParts, 'runtime' | 'certificates'>,
+): Promise<StreamListener> {
+  const { address } = settings;
+  const peerGone = (peer: Peer): void => server.peerGone(peer);
+  const listener = new TlsListener({ runtime, log, tls, certificates, address, port, peerGone });
+  server.listen((handler) => listener.connect(handler));
+  return listener.open();
 }
 
 /** Sessions that were open when the service was stopped go on. */
@@ -117,25 +144,26 @@ function sessionFile({ dataFolder, tls }: Lwm2mServiceContext): SessionFile {
 
 async function startBootstrap(
   { settings, log }: Lwm2mServiceContext,
-  { runtime, models, credentials, reports, directory }: SharedParts,
+  { runtime, models, credentials, reports, directory, certificates }: SharedParts,
 ): Promise<{ readonly server: BootstrapServer; readonly listener: SecuredListener }> {
+  const authority = new DeviceAuthority(directory, certificates, 'bootstrap');
   const listener = await SecuredListener.bind({
     runtime,
     log,
-    directory,
+    authority,
+    certificates,
     address: settings.address,
     port: settings.bootstrapPort,
     portSetting: LWM2M_SERVER_SETTINGS.bootstrapPort.env,
     bufferBytes: settings.socketBufferBytes,
     keyExchange: settings.keyExchange,
-    account: 'bootstrap',
     peerGone: () => {},
   });
   const shards = settings.shards.split(/\s+/).filter((uri) => uri !== '');
   const server = createBootstrapServer({
     runtime,
     models,
-    authoriser: listener.authoriser,
+    authoriser: authority,
     configurationFor: ({ endpoint }) => bootstrapConfigurationFor(credentials, endpoint, shards),
     events: reports.bootstrapEvents,
   });

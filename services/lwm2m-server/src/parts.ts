@@ -8,6 +8,7 @@ import type { EventLog } from '@sefleet/observability';
 import type { Runtime, Timers } from '@sefleet/runtime';
 import { createGrpcClient } from '@sefleet/service';
 import type { GrpcClient, ServiceContext } from '@sefleet/service';
+import { DeviceCertificates } from './adapters/coaps/device-certificates.ts';
 import { MqttPublisher } from './adapters/mqtt/mqtt-publisher.ts';
 import { CredentialDirectory } from './adapters/provisioning/credential-directory.ts';
 import { parseAccessRules } from './domain/access/access-rule.ts';
@@ -33,6 +34,7 @@ export interface SharedParts {
   readonly store: ServerStore;
   readonly credentials: GrpcClient<typeof provisioning.CredentialService>;
   readonly directory: CredentialDirectory;
+  readonly certificates: DeviceCertificates;
   readonly publisher: MqttPublisher;
   readonly journal: EventJournal;
   readonly reports: DeviceReports;
@@ -64,6 +66,7 @@ export async function openSharedParts(
     journal,
     models: await openModels(settings.modelFolder),
     directory: new CredentialDirectory(credentials, runtime, log),
+    certificates: new DeviceCertificates(tls, clock),
     reports: new DeviceReports({ log, journal, forwarder, store, clock, heard }),
     gatekeeper: createGatekeeper(settings.accessFile, store, runtime, log),
   };

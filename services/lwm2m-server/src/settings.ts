@@ -1,4 +1,4 @@
-import { choiceSetting, integerSetting, portSetting, textSetting } from '@sefleet/config';
+import { booleanSetting, choiceSetting, integerSetting, portSetting, textSetting } from '@sefleet/config';
 
 /** What the LwM2M server can be told, beside what every service can. */
 export const LWM2M_SERVER_SETTINGS = {
@@ -28,6 +28,11 @@ export const LWM2M_SERVER_SETTINGS = {
     default: 'mqtts://127.0.0.1:8883',
     pattern: /^mqtts?:\/\/.+/,
     expected: 'an mqtts or mqtt URL',
+  }),
+  tcp: booleanSetting({
+    env: 'SEFLEET_LWM2M_TCP',
+    doc: 'whether the management server also listens for coaps+tcp, on the TCP port of the same number',
+    default: false,
   }),
   publicUri: textSetting({
     env: 'SEFLEET_LWM2M_URI',

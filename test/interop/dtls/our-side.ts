@@ -81,7 +81,10 @@ export async function startOurClient(
   return { endpoint, received, clock: runtime.clock };
 }
 
-/** Runs `again` until `done` holds: datagrams are lost on impaired paths, and nothing but their sender repeats them. */
+/**
+ * Runs `again` until `done` holds: datagrams are lost on impaired paths, and nothing but their sender repeats
+ * them.
+ */
 export async function repeatUntil(
   done: () => boolean,
   again: () => void,

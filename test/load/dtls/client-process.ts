@@ -11,7 +11,10 @@ import { createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
 import { dtls } from 'node-dtls-client';
 import { PSK_IDENTITY, PSK_KEY, type ClientOrder, type HandshakeRound } from './protocol.ts';
 
-/** The client of the DTLS benchmarks: either handshakes as fast as they go, or a fleet that moves to new addresses. */
+/**
+ * The client of the DTLS benchmarks: either handshakes as fast as they go, or a fleet that moves to new
+ * addresses.
+ */
 const order: ClientOrder = JSON.parse(process.argv[2] ?? '{}');
 const runtime = createNodeRuntime();
 const settings = settingsOf(order);

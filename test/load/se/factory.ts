@@ -54,7 +54,10 @@ export async function openDomain(
   return await openScp03Session({ transmit: card.transmit, keys, rng, domainAid: aidBytes(domain) });
 }
 
-/** A card as the fleet has them: three stakeholders' domains with keys, a records applet and IoT SAFE with a PSK. */
+/**
+ * A card as the fleet has them: three stakeholders' domains with keys, a records applet and IoT SAFE with a
+ * PSK.
+ */
 export async function manufacture(
   rng: Rng,
   issuerKeys: StaticKeys,

@@ -13,7 +13,10 @@ import {
 } from '@sefleet/dtls';
 import { SimNetwork, SimRuntime, type SimChannel } from '@sefleet/runtime/sim';
 
-/** Each seed is a life of some devices with one server; `SEFLEET_SEEDS=from-to` runs others than the first thousand. */
+/**
+ * Each seed is a life of some devices with one server; `SEFLEET_SEEDS=from-to` runs others than the first
+ * thousand.
+ */
 const [FIRST = 0, LAST = 999] = (process.env['SEFLEET_SEEDS'] ?? '0-999').split('-').map(Number);
 const ROUNDS = 3;
 const GIVE_UP_MS = 400_000;
@@ -91,8 +94,10 @@ class Life {
     assert.equal(this.runtime.activeTimers, 0, 'timers are left');
     const counters = this.server.counters();
     assert.deepEqual([counters['sessions'], counters['handshakes.underWay']], [0, 0]);
-    // A message out of order or a broken format would be a fault of ours: nobody here attacks. A wrong key is possible:
-    // a new attempt from the same address may meet a flight of an abandoned one, and only keys tell them apart.
+    // A message out of order or a broken format would be a fault of ours: nobody here attacks. A wrong key is
+    // possible:
+    // a new attempt from the same address may meet a flight of an abandoned one, and only keys tell them
+    // apart.
     for (const endpoint of [this.server, ...this.devices.map((device) => device.endpoint)]) {
       for (const name of Object.keys(endpoint.counters())) {
         const honest = /failed$|timeout|alertReceived|shutdown|wrongKey/;

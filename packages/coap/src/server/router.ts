@@ -41,8 +41,8 @@ export interface CoapRouter {
  * Makes a router without routes.
  *
  * @example
- * const router = createRouter().on('GET', '/sensors/:name', (request, { name }) => ({ code: CODE.CONTENT,
- * payload: name }));
+ * const router = createRouter();
+ * router.on('GET', '/sensors/:name', (_request, { name }) => ({ code: CODE.CONTENT, payload: name }));
  * createCoapEndpoint({ channel, runtime, handler: router.handler });
  */
 export function createRouter(): CoapRouter {

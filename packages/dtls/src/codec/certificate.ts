@@ -2,7 +2,10 @@ import { ByteWriter } from '@sefleet/bytes';
 import { CertificateType } from '../constants.ts';
 import { decodeAll, decodeError } from '../errors.ts';
 
-/** A Certificate message: a chain (RFC 5246 §7.4.2, empty when a client has none) or one raw key (RFC 7250 §3). */
+/**
+ * A Certificate message: a chain (RFC 5246 §7.4.2, empty when a client has none) or one raw key (RFC 7250
+ * §3).
+ */
 export type CertificateMessage =
   | { readonly kind: 'x509'; readonly chain: readonly Uint8Array[] }
   | { readonly kind: 'rpk'; readonly subjectPublicKeyInfo: Uint8Array };

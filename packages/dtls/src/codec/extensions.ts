@@ -1,7 +1,9 @@
 import { ByteWriter, type ByteReader } from '@sefleet/bytes';
 import { decodeAll, decodeError } from '../errors.ts';
 
-/** RFC 8422 §5.1.1, and RFC 5246 §7.4.1.4.1 for signature algorithms: a two-byte length, then 16-bit values. */
+/**
+ * RFC 8422 §5.1.1, and RFC 5246 §7.4.1.4.1 for signature algorithms: a two-byte length, then 16-bit values.
+ */
 export function decodeU16List(what: string, data: Uint8Array): readonly number[] {
   return decodeAll(what, data, (reader) => {
     const list = reader.sub(reader.u16());
@@ -19,7 +21,10 @@ export function encodeU16List(values: readonly number[]): Uint8Array {
   return writer.finish();
 }
 
-/** A one-byte length, then bytes: point formats (RFC 8422 §5.1.2), certificate types (RFC 7250 §3), CIDs, renegotiation. */
+/**
+ * A one-byte length, then bytes: point formats (RFC 8422 §5.1.2), certificate types (RFC 7250 §3), CIDs,
+ * renegotiation.
+ */
 export function decodeOpaque8(what: string, data: Uint8Array): Uint8Array {
   return decodeAll(what, data, (reader) => reader.bytes(reader.u8()));
 }

@@ -16,7 +16,9 @@ export interface ClientHello {
   readonly extensions: RawExtensions;
 }
 
-/** What a server looks at before it believes that the client is where it says: the fields up to the cookie. */
+/**
+ * What a server looks at before it believes that the client is where it says: the fields up to the cookie.
+ */
 export type ClientHelloStart = Pick<ClientHello, 'version' | 'random' | 'sessionId' | 'cookie'>;
 
 /** RFC 5246 §7.4.1.3. */
@@ -49,7 +51,8 @@ export function decodeClientHello(body: Uint8Array): ClientHello {
 }
 
 /**
- * The fields that a stateless server needs, from a first fragment that may be cut anywhere behind them; undefined when it
+ * The fields that a stateless server needs, from a first fragment that may be cut anywhere behind them;
+ * undefined when it
  * is cut before.
  */
 export function decodeClientHelloStart(fragment: Uint8Array): ClientHelloStart | undefined {

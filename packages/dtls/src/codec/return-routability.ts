@@ -8,7 +8,10 @@ export const ReturnRoutabilityType = { path_challenge: 0, path_response: 1, path
 
 export const RETURN_ROUTABILITY_COOKIE_LENGTH = 8;
 
-/** The message in a record's content, or undefined when it is none. Types that are not known are the caller's to ignore. */
+/**
+ * The message in a record's content, or undefined when it is none. Types that are not known are the caller's
+ * to ignore.
+ */
 export function decodeReturnRoutability(content: Uint8Array): ReturnRoutabilityMessage | undefined {
   const [type] = content;
   if (type === undefined || content.length !== 1 + RETURN_ROUTABILITY_COOKIE_LENGTH) return undefined;

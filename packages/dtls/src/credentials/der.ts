@@ -69,7 +69,9 @@ function century(text: string): string {
   return text >= '50' ? '19' : '20';
 }
 
-/** Midnight of a day of the Gregorian calendar. Packages read clocks through their ports, and this reads none. */
+/**
+ * Midnight of a day of the Gregorian calendar. Packages read clocks through their ports, and this reads none.
+ */
 function utcMs(year: number, month: number, day: number): number {
   const shifted = month <= 2 ? year - 1 : year;
   const monthFromMarch = (month + 9) % 12;

@@ -11,7 +11,8 @@ export interface MasterSecretRequest {
 }
 
 /**
- * Holds one pre-shared key and never shows it: building the premaster secret and running the PRF happen inside. A secure
+ * Holds one pre-shared key and never shows it: building the premaster secret and running the PRF happen
+ * inside. A secure
  * element is one implementation, {@link createSoftwarePsk} another.
  */
 export interface PskKeyProvider {
@@ -22,7 +23,8 @@ export interface PskKeyProvider {
 }
 
 /**
- * Holds one P-256 private key and what proves its public half: a certificate chain, a raw public key, or both.
+ * Holds one P-256 private key and what proves its public half: a certificate chain, a raw public key, or
+ * both.
  */
 export interface SigningKeyProvider {
   /** DER certificates, the holder's own first, the root left out. */
@@ -42,7 +44,9 @@ export interface KeyAgreementProvider {
 
 /** One ephemeral private key, for one handshake. */
 export interface KeyAgreement {
-  /** As it travels: an uncompressed point for P-256 (RFC 8422 §5.4.1), 32 bytes for X25519 (RFC 7748 §6.1). */
+  /**
+   * As it travels: an uncompressed point for P-256 (RFC 8422 §5.4.1), 32 bytes for X25519 (RFC 7748 §6.1).
+   */
   readonly publicKey: Uint8Array;
   /** The shared secret with the peer's public key; throws when that is no valid key. */
   sharedSecret(peerPublicKey: Uint8Array): Uint8Array | Promise<Uint8Array>;

@@ -19,7 +19,8 @@ export interface RevocationList {
 /**
  * Reads a list.
  *
- * @throws SefleetError `DTLS_DECODE` when it is malformed, or limited in a way that is not understood (a critical
+ * @throws SefleetError `DTLS_DECODE` when it is malformed, or limited in a way that is not understood (a
+ * critical
  *   extension, RFC 5280 §5.2)
  */
 export function readRevocationList(der: Uint8Array): RevocationList {

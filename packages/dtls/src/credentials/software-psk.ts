@@ -3,7 +3,10 @@ import { deriveMasterSecret } from '../crypto/key-schedule.ts';
 import { dtlsError } from '../errors.ts';
 import type { PskKeyProvider } from './key-providers.ts';
 
-/** RFC 4279 §5.3: identities of up to 128 bytes and keys of up to 64 are to be supported; the wire allows 65,535. */
+/**
+ * RFC 4279 §5.3: identities of up to 128 bytes and keys of up to 64 are to be supported; the wire allows
+ * 65,535.
+ */
 const KEY_LENGTH_MAX = 0xffff;
 
 /**

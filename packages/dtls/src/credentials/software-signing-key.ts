@@ -6,9 +6,11 @@ import type { SigningKeyProvider } from './key-providers.ts';
  * A P-256 private key held in memory.
  *
  * @param options.privateKey the key
- * @param options.certificateChain DER certificates, the key's own first; without it the raw public key is offered
+ * @param options.certificateChain DER certificates, the key's own first; without it the raw public key is
+ * offered
  * @param options.rawPublicKey false: never offer the raw public key (RFC 7250)
- * @throws SefleetError `DTLS_SETTINGS` when the key is not on P-256 or the first certificate is for another key
+ * @throws SefleetError `DTLS_SETTINGS` when the key is not on P-256 or the first certificate is for another
+ * key
  */
 export function createSoftwareSigningKey(options: {
   readonly privateKey: KeyObject;

@@ -40,8 +40,10 @@ export interface X509TrustOptions {
 }
 
 /**
- * Validates chains as RFC 5280 §6.1 has it: each certificate signed by the next one up to an anchor, within its time, made
- * by a CA that may make it, not revoked; the first one meant for its role and, for servers, carrying the asked name.
+ * Validates chains as RFC 5280 §6.1 has it: each certificate signed by the next one up to an anchor, within
+ * its time, made
+ * by a CA that may make it, not revoked; the first one meant for its role and, for servers, carrying the
+ * asked name.
  * Certificate policies and name constraints are not known: a chain that makes them critical is refused.
  *
  * @returns a function for `PeerTrust.x509`; it throws `DTLS_CERTIFICATE_REFUSED`
@@ -69,7 +71,10 @@ export function createX509Trust(
   };
 }
 
-/** Deeper hierarchies have no place on constrained links. RFC 7925 §4.4.1 advises against more than one intermediate. */
+/**
+ * Deeper hierarchies have no place on constrained links. RFC 7925 §4.4.1 advises against more than one
+ * intermediate.
+ */
 const CHAIN_LENGTH_MAX = 8;
 
 interface Link {
@@ -106,7 +111,9 @@ function issued(issuer: X509Certificate, certificate: X509Certificate): boolean 
   return certificate.checkIssued(issuer) && issuer.ca && certificate.verify(issuer.publicKey);
 }
 
-/** RFC 5280 §6.1.4 (k) to (n): it may sign certificates, and as many below it. `ca` includes the key usage. */
+/**
+ * RFC 5280 §6.1.4 (k) to (n): it may sign certificates, and as many below it. `ca` includes the key usage.
+ */
 function checkAuthority(link: Link, depth: number): void {
   if (!link.certificate.ca) throw refuse('notACa', 'a certificate of the chain is no authority');
   const { pathLength } = link.facts;

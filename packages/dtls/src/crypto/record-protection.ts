@@ -22,7 +22,10 @@ const KEY_LENGTH = 16;
 const SALT_LENGTH = 4;
 const CID_LENGTH_MAX = 255;
 
-/** The keys of a session: what {@link sealRecord} and {@link openRecord} need, and little enough to hold by the thousand. */
+/**
+ * The keys of a session: what {@link sealRecord} and {@link openRecord} need, and little enough to hold by
+ * the thousand.
+ */
 export interface RecordKeys {
   readonly suite: CipherSuite;
   /** See `deriveKeyBlock`. */
@@ -67,7 +70,8 @@ export function sealRecord(
   const outerType = cid === undefined ? type : ContentType.tls12_cid;
   let next = encodeRecordHeader(out, at, { type: outerType, epoch, sequence, cid, length });
   putEpochAndSequence(out, next, epoch, sequence);
-  // RFC 5246 §6.2.3.3 wants a nonce that never repeats under a key: epoch and sequence number (RFC 6655 §3) never do.
+  // RFC 5246 §6.2.3.3 wants a nonce that never repeats under a key: epoch and sequence number (RFC 6655 §3)
+  // never do.
   setNonce(keys, keys.role, out, next);
   const cipher = createCipher(suite, keyOf(keys, keys.role));
   cipher.setAAD(additionalData(outerType, epoch, sequence, cid, plaintextLength), { plaintextLength });
@@ -134,7 +138,10 @@ function setNonce(keys: RecordKeys, sender: 'client' | 'server', explicit: Uint8
   for (let i = 0; i < EXPLICIT_NONCE_LENGTH; i++) nonce[SALT_LENGTH + i] = explicit[at + i] ?? 0;
 }
 
-/** RFC 5246 §6.2.3.3 with the 64-bit number of RFC 6347 §4.1.2.1, or RFC 9146 §5.3 for records with a connection ID. */
+/**
+ * RFC 5246 §6.2.3.3 with the 64-bit number of RFC 6347 §4.1.2.1, or RFC 9146 §5.3 for records with a
+ * connection ID.
+ */
 function additionalData(
   type: number,
   epoch: number,

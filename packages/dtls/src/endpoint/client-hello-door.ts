@@ -17,7 +17,10 @@ export type Knock =
 
 const OTHER = { kind: 'other' } as const;
 
-/** Looks at the first bytes of handshakes and keeps no state, so that spoofed floods cost none. RFC 6347 §4.2.1. */
+/**
+ * Looks at the first bytes of handshakes and keeps no state, so that spoofed floods cost none. RFC 6347
+ * §4.2.1.
+ */
 export class ClientHelloDoor {
   readonly #cookies: CookieJar;
 
@@ -28,7 +31,8 @@ export class ClientHelloDoor {
   knock(record: WireRecord, from: Peer): Knock {
     const fragment = firstFragment(record.payload);
     if (fragment?.type !== HandshakeType.client_hello || fragment.offset !== 0) return OTHER;
-    // A first fragment is enough when it reaches behind the cookie: the rest is reassembled once the cookie was right.
+    // A first fragment is enough when it reaches behind the cookie: the rest is reassembled once the cookie
+    // was right.
     const start = decodeClientHelloStart(fragment.body);
     if (start === undefined) return OTHER;
     if (this.#cookies.accepts(from, start)) {
@@ -39,7 +43,10 @@ export class ClientHelloDoor {
   }
 }
 
-/** RFC 6347 §4.2.1: under the record sequence number of the ClientHello, so that repeated answers number nothing twice. */
+/**
+ * RFC 6347 §4.2.1: under the record sequence number of the ClientHello, so that repeated answers number
+ * nothing twice.
+ */
 function helloVerifyRequest(cookie: Uint8Array, messageSeq: number, sequence: number): Uint8Array {
   const body = encodeHelloVerifyRequest(cookie);
   const message = encodeWholeMessage(HandshakeType.hello_verify_request, messageSeq, body);

@@ -9,7 +9,8 @@ const SECRET_LENGTH = 32;
 const COOKIE_LENGTH = 16;
 
 /**
- * Cookies that prove a client's address without remembering it: a MAC over the address and what the ClientHello repeats.
+ * Cookies that prove a client's address without remembering it: a MAC over the address and what the
+ * ClientHello repeats.
  * RFC 6347 §4.2.1.
  */
 export class CookieJar {

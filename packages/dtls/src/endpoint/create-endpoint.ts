@@ -153,7 +153,8 @@ class Endpoint implements DtlsEndpoint {
   #onSecureRecord(record: WireRecord, from: Peer): void {
     const session = this.#sessions.table.atAddress(from.key);
     const handshake = this.#handshakes.table.atAddress(from.key);
-    // While a client comes back from the same address, data belongs to its old session still, Finished to the new one.
+    // While a client comes back from the same address, data belongs to its old session still, Finished to the
+    // new one.
     const forHandshake = session === undefined || record.type === ContentType.handshake;
     if (handshake !== undefined && forHandshake && record.epoch === SECURE_EPOCH)
       handshake.receiveSecure(record);

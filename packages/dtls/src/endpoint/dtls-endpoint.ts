@@ -2,8 +2,10 @@ import type { DatagramChannel, Peer } from '@sefleet/runtime';
 import type { DtlsClientSettings, DtlsSessionInfo } from '../settings.ts';
 
 /**
- * DTLS 1.2 sessions over one datagram channel, as client and, when it has server settings, as server. To protocols above
- * it is a {@link DatagramChannel} whose peers are authenticated and keep their `key` when their address changes.
+ * DTLS 1.2 sessions over one datagram channel, as client and, when it has server settings, as server. To
+ * protocols above
+ * it is a {@link DatagramChannel} whose peers are authenticated and keep their `key` when their address
+ * changes.
  */
 export interface DtlsEndpoint extends DatagramChannel {
   /**
@@ -17,14 +19,18 @@ export interface DtlsEndpoint extends DatagramChannel {
   closePeer(peer: Peer): void;
   /** The established session's facts, or undefined when it is gone. */
   sessionInfo(peer: Peer): DtlsSessionInfo | undefined;
-  /** What a client needs to resume this session later (secret), or undefined when the server gave no session id. */
+  /**
+   * What a client needs to resume this session later (secret), or undefined when the server gave no session
+   * id.
+   */
   resumptionState(peer: Peer): Uint8Array | undefined;
   /** Number of established sessions. */
   readonly sessionCount: number;
   /** Every established peer. */
   peers(): Iterable<Peer>;
   /**
-   * Takes all sessions out of this endpoint, as bytes for {@link DtlsEndpoint.importSessions} of another one. The bytes
+   * Takes all sessions out of this endpoint, as bytes for {@link DtlsEndpoint.importSessions} of another one.
+   * The bytes
    * hold keys. The sessions are gone here afterwards, without an alert: two endpoints that send with one key
    * would repeat nonces.
    */
@@ -32,7 +38,8 @@ export interface DtlsEndpoint extends DatagramChannel {
   /**
    * Takes sessions over.
    *
-   * @returns their peers, with the keys that they had before; throws `DTLS_SESSION_IMPORT` when the bytes are damaged
+   * @returns their peers, with the keys that they had before; throws `DTLS_SESSION_IMPORT` when the bytes are
+   * damaged
    */
   importSessions(sessions: Uint8Array): readonly Peer[];
 }

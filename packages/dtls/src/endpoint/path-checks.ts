@@ -11,7 +11,10 @@ import type { Session } from '../session/session.ts';
 
 /** RFC 9853 §5.5: without a round-trip time to go by. */
 const PATH_TIMEOUT_MS = 1000;
-/** RFC 9000 §8, to which RFC 9853 §5 refers: so many times what came may be sent to an address that has not proven itself. */
+/**
+ * RFC 9000 §8, to which RFC 9853 §5 refers: so many times what came may be sent to an address that has not
+ * proven itself.
+ */
 const AMPLIFICATION_LIMIT = 3;
 
 /** What a check does to its session. */
@@ -21,7 +24,10 @@ interface PathActions {
   drop(reason: string): void;
 }
 
-/** The basic return routability check of RFC 9853 §5.1: a session moves once its peer echoes a cookie from the new address. */
+/**
+ * The basic return routability check of RFC 9853 §5.1: a session moves once its peer echoes a cookie from the
+ * new address.
+ */
 export class PathChecks {
   readonly #runtime: Runtime;
   readonly #actions: PathActions;

@@ -44,7 +44,8 @@ export class SessionHub {
   /** Takes a new session in. */
   add(session: Session): void {
     const earlier = this.table.atAddress(session.link.key);
-    // RFC 6347 §4.2.8: the client at this address lost the old session. One that only moved away is found by its CID.
+    // RFC 6347 §4.2.8: the client at this address lost the old session. One that only moved away is found by
+    // its CID.
     if (
       earlier !== undefined &&
       (earlier.records.receiveCid === undefined || sameIdentity(earlier, session))
@@ -169,7 +170,10 @@ export class SessionHub {
     }
   }
 
-  /** A repeated Finished is answered with our last flight, a new handshake refused. RFC 6347 §4.2.4, RFC 5746 §4.4. */
+  /**
+   * A repeated Finished is answered with our last flight, a new handshake refused. RFC 6347 §4.2.4, RFC 5746
+   * §4.4.
+   */
   #receiveLateHandshake(session: Session, content: Uint8Array): void {
     let first: number | undefined;
     try {

@@ -11,7 +11,10 @@ import type { SigningKeyProvider } from '../credentials/key-providers.ts';
 import { insufficient } from '../errors.ts';
 import type { ClientOffer } from './client-hello-offer.ts';
 
-/** The body of a ClientHello for an offer; the second differs from the first by the cookie only (RFC 6347 §4.2.1). */
+/**
+ * The body of a ClientHello for an offer; the second differs from the first by the cookie only (RFC 6347
+ * §4.2.1).
+ */
 export function clientHello(offer: ClientOffer, random: Uint8Array, cookie: Uint8Array): Uint8Array {
   return encodeClientHello({
     version: DTLS_1_2,
@@ -34,7 +37,10 @@ export function checkCertificateRequest(body: Uint8Array, signingKey: SigningKey
   throw insufficient('the server takes no ECDSA signature over SHA-256');
 }
 
-/** The body of the client's Certificate message, empty when it has nothing of the agreed type, and whether it is. */
+/**
+ * The body of the client's Certificate message, empty when it has nothing of the agreed type, and whether it
+ * is.
+ */
 export function clientCertificate(
   certificateType: number,
   signingKey: SigningKeyProvider | undefined,

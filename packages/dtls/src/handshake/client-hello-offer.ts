@@ -17,7 +17,10 @@ import { dtlsError } from '../errors.ts';
 import type { DtlsClientSettings } from '../settings.ts';
 import { decodeResumptionState, type ResumptionState } from '../session/resumption-state.ts';
 
-/** What a client offers, settled before the first ClientHello. RFC 6347 §4.2.1 wants the second to be the same. */
+/**
+ * What a client offers, settled before the first ClientHello. RFC 6347 §4.2.1 wants the second to be the
+ * same.
+ */
 export interface ClientOffer {
   readonly suites: readonly CipherSuite[];
   readonly extensions: RawExtensions;

@@ -147,7 +147,10 @@ describe('a client takes handshake messages in one order only', () => {
   });
 });
 
-/** HelloRequest and untimely ChangeCipherSpec or data change nothing; cookies come first; Finished may overtake. */
+/**
+ * HelloRequest and untimely ChangeCipherSpec or data change nothing; cookies come first; Finished may
+ * overtake.
+ */
 function isHonest(steps: readonly Step[]): boolean {
   const core: Step[] = [];
   for (const step of steps) {

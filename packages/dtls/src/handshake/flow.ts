@@ -2,7 +2,9 @@ import { AlertDescription } from '../constants.ts';
 import { HandshakeFailure } from '../errors.ts';
 import type { IncomingMessage } from './reassembly.ts';
 
-/** ChangeCipherSpec is no handshake message, but it is expected like one: this stands for it in step tables. */
+/**
+ * ChangeCipherSpec is no handshake message, but it is expected like one: this stands for it in step tables.
+ */
 export const CHANGE_CIPHER_SPEC = -1;
 
 /** What one role does in a handshake: which messages it expects in which order, and what it answers. */
@@ -11,7 +13,10 @@ export interface Flow {
   readonly claimedIdentity: string | undefined;
   /** Tells two handshakes from one address apart. */
   readonly clientRandom: Uint8Array | undefined;
-  /** The failure to report when the peer's first protected record does not open, where a wrong PSK is the likely cause. */
+  /**
+   * The failure to report when the peer's first protected record does not open, where a wrong PSK is the
+   * likely cause.
+   */
   readonly wrongKey: HandshakeFailure | undefined;
   start(): void | Promise<void>;
   expects(type: number): boolean;

@@ -61,7 +61,8 @@ const SMALL_MTU = 548;
 
 /**
  * One handshake, either role: reassembly, flights and their timer, change of keys. What messages mean is the
- * {@link Flow}'s business. No I/O: records and time-outs go in, datagrams and one outcome come out through the host.
+ * {@link Flow}'s business. No I/O: records and time-outs go in, datagrams and one outcome come out through
+ * the host.
  */
 export class Handshake {
   readonly host: HandshakeHost;

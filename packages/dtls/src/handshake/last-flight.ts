@@ -11,8 +11,10 @@ interface Repetition {
 }
 
 /**
- * What remains of a handshake on the side that spoke last: its flight, to be sent again while the peer asks for it by
- * repeating its own (RFC 6347 §4.2.4). The rest of the handshake is let go at once, as a fleet that connects makes many.
+ * What remains of a handshake on the side that spoke last: its flight, to be sent again while the peer asks
+ * for it by
+ * repeating its own (RFC 6347 §4.2.4). The rest of the handshake is let go at once, as a fleet that connects
+ * makes many.
  */
 export class LastFlight {
   readonly #writer: FlightWriter;
@@ -29,7 +31,10 @@ export class LastFlight {
     this.#timer = timers.after(graceMs, retire);
   }
 
-  /** Handshake fragments under keys after the handshake is complete: the peer's Finished again is the question. */
+  /**
+   * Handshake fragments under keys after the handshake is complete: the peer's Finished again is the
+   * question.
+   */
   receive(fragments: readonly HandshakeFragment[]): void {
     const { mtu, transmit, answers } = this.#repetition;
     if (!fragments.some((fragment) => fragment.messageSeq === answers)) return;

@@ -12,7 +12,8 @@ export interface FoundPsk {
 }
 
 /**
- * Looks a claimed identity up. For an unknown one the handshake goes on under a random key, so that it fails like one with
+ * Looks a claimed identity up. For an unknown one the handshake goes on under a random key, so that it fails
+ * like one with
  * a wrong key (RFC 4279 §2).
  */
 export function lookUpPsk(

@@ -34,10 +34,16 @@ interface Partial {
 
 /** A flight has at most seven messages: nothing honest is further ahead. */
 const MESSAGES_AHEAD_MAX = 10;
-/** The smallest useful MTU cuts the largest message into about this many pieces; more is an attack on our memory. */
+/**
+ * The smallest useful MTU cuts the largest message into about this many pieces; more is an attack on our
+ * memory.
+ */
 const PIECES_MAX = 256;
 
-/** Puts fragments in any order, overlapping or repeated, back together and hands out messages in order. RFC 6347 §4.2.3. */
+/**
+ * Puts fragments in any order, overlapping or repeated, back together and hands out messages in order. RFC
+ * 6347 §4.2.3.
+ */
 export class Reassembler {
   readonly #limits: { readonly maxHandshakeMessage: number; readonly maxReassembly: number };
   readonly #budget: ReassemblyBudget;

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 
 /**
- * Every handshake message that the Finished messages and CertificateVerify cover, in order (RFC 5246 §7.4.9, RFC 6347
+ * Every handshake message that the Finished messages and CertificateVerify cover, in order (RFC 5246 §7.4.9,
+ * RFC 6347
  * §4.2.6). The bytes are kept rather than a running digest: signatures are made over the messages themselves.
  */
 export class Transcript {

@@ -9,7 +9,10 @@ export class ReplayWindow {
   #recent = 0;
   #older = 0;
 
-  /** True when `sequence` may be opened: neither seen nor too old. To be asked before the record is authenticated. */
+  /**
+   * True when `sequence` may be opened: neither seen nor too old. To be asked before the record is
+   * authenticated.
+   */
   accepts(sequence: number): boolean {
     if (sequence > this.newest) return true;
     const age = this.newest - sequence;

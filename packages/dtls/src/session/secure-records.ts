@@ -24,7 +24,8 @@ const REPLAYED = { fate: 'replayed' } as const;
 const FORGED = { fate: 'forged' } as const;
 
 /**
- * Keys, counters and connection IDs of one session's protected records, in both directions. All bytes share one array: a
+ * Keys, counters and connection IDs of one session's protected records, in both directions. All bytes share
+ * one array: a
  * server holds many of these, and an array costs more than what is in it.
  */
 export class SecureRecords implements RecordKeys {
@@ -51,7 +52,9 @@ export class SecureRecords implements RecordKeys {
     return this.#bytes;
   }
 
-  /** On records that we send. An empty one was negotiated to mean none (RFC 9146 §3) and is undefined here. */
+  /**
+   * On records that we send. An empty one was negotiated to mean none (RFC 9146 §3) and is undefined here.
+   */
   get sendCid(): Uint8Array | undefined {
     if (this.#sendCidLength === 0) return undefined;
     return this.#bytes.subarray(KEY_BLOCK_LENGTH, KEY_BLOCK_LENGTH + this.#sendCidLength);

@@ -4,7 +4,10 @@ import type { Session } from './session.ts';
 /** How many sessions are looked at for one that may make room. */
 const EVICTION_LOOKS = 16;
 
-/** An endpoint's sessions by everything that finds them: their key, the peer's address, the connection ID that it uses. */
+/**
+ * An endpoint's sessions by everything that finds them: their key, the peer's address, the connection ID that
+ * it uses.
+ */
 export class SessionTable {
   readonly #byKey = new Map<string, Session>();
   readonly #byAddress = new Map<string, Session>();

@@ -16,7 +16,10 @@ export interface PathCheck {
   allowance: number;
 }
 
-/** One established session: it is the peer that protocols above see. Kept small, as a server holds it by the thousand. */
+/**
+ * One established session: it is the peer that protocols above see. Kept small, as a server holds it by the
+ * thousand.
+ */
 export class Session implements Peer {
   readonly key: string;
   readonly identity: PeerIdentity;

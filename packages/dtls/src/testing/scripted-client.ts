@@ -16,7 +16,8 @@ import { SecureRecords } from '../session/secure-records.ts';
 import { PSK, PSK_IDENTITY, SERVER_ADDRESS, SERVER_PORT, type World } from './simulated-world.ts';
 
 /**
- * A PSK client that says what a test tells it to, in any order, with the right keys. The messages are honest by themselves;
+ * A PSK client that says what a test tells it to, in any order, with the right keys. The messages are honest
+ * by themselves;
  * only their order is the test's.
  */
 export class ScriptedClient {

@@ -3,7 +3,8 @@ import { energyInvariants, evidenceInvariants, invariantOf, keyInvariants } from
 import type { BillingLine, RehearsalRecord, Verdict } from './rehearsal.ts';
 
 /**
- * Judges a rehearsal from what was left behind: sealed records, bills, evidence. It shares no code with what made
+ * Judges a rehearsal from what was left behind: sealed records, bills, evidence. It shares no code with what
+ * made
  * them.
  *
  * @example

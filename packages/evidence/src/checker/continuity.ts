@@ -14,7 +14,9 @@ export interface Continuity {
   readonly problems: readonly string[];
 }
 
-/** Accounts for one meter: its sealed readings against the register, and the suppliers' bills against both. */
+/**
+ * Accounts for one meter: its sealed readings against the register, and the suppliers' bills against both.
+ */
 export function checkContinuity(
   evidence: MeterEvidence,
   truth: MeterTruth,
@@ -49,7 +51,10 @@ function sequenceProblems(readings: readonly SealedReading[]): string[] {
   return problems;
 }
 
-/** Every interval's end between the first and the last has exactly one reading, and registers never run backwards. */
+/**
+ * Every interval's end between the first and the last has exactly one reading, and registers never run
+ * backwards.
+ */
 function instantProblems(
   readings: readonly SealedReading[],
   truth: MeterTruth,
@@ -106,7 +111,9 @@ function billProblems(billing: readonly BillingLine[], readings: readonly Sealed
   return wrong.length === 0 ? [] : [`${wrong.length} bills are not what the register grew by`];
 }
 
-/** How much of the register's growth was billed by nobody, and how much more than once, instant by instant. */
+/**
+ * How much of the register's growth was billed by nobody, and how much more than once, instant by instant.
+ */
 function coverage(
   billing: readonly BillingLine[],
   readings: readonly SealedReading[],

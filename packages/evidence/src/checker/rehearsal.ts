@@ -1,6 +1,9 @@
 import type { EvidenceBundle } from '../evidence.ts';
 
-/** What a meter sealed, and what its register really said: the simulator's word, checked against the suppliers'. */
+/**
+ * What a meter sealed, and what its register really said: the simulator's word, checked against the
+ * suppliers'.
+ */
 export interface MeterTruth {
   readonly endpoint: string;
   readonly records: readonly Uint8Array[];

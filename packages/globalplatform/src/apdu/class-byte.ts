@@ -43,7 +43,10 @@ export function secureClass(cla: number): number {
   return (cla & FURTHER_INTERINDUSTRY) === 0 ? cla | 0x04 : cla | FURTHER_SECURE;
 }
 
-/** `cla` without secure messaging, chaining and logical channel: the form that the C-MAC covers, before `04` is set. */
+/**
+ * `cla` without secure messaging, chaining and logical channel: the form that the C-MAC covers, before `04`
+ * is set.
+ */
 export function plainClass(cla: number): number {
   return cla & PROPRIETARY;
 }

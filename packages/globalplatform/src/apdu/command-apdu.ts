@@ -44,7 +44,8 @@ export function decodeApdu(bytes: Uint8Array): CommandApdu {
 }
 
 /**
- * The bytes of a command APDU, with short length fields unless `extended` is set or the lengths need extended ones.
+ * The bytes of a command APDU, with short length fields unless `extended` is set or the lengths need extended
+ * ones.
  *
  * @throws SefleetError `GP_APDU_TOO_LONG` when data or Le exceed the extended form.
  */

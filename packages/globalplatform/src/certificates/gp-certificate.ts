@@ -16,7 +16,10 @@ export interface GpCertificate {
   readonly serialNumber: Uint8Array;
   /** Identifier of the certification authority, 1 to 16 bytes. */
   readonly authority: Uint8Array;
-  /** Identifier of the subject, 1 to 16 bytes; a card's unique data on a Controlling Authority Security Domain. */
+  /**
+   * Identifier of the subject, 1 to 16 bytes; a card's unique data on a Controlling Authority Security
+   * Domain.
+   */
   readonly subject: Uint8Array;
   /** {@link CERTIFICATE_USAGE} */
   readonly usage: number;
@@ -88,7 +91,8 @@ export function verifyCertificate(
 }
 
 /**
- * The public point of a host's certificate that `authorityPoint` signed: a GlobalPlatform certificate, or a DER one of
+ * The public point of a host's certificate that `authorityPoint` signed: a GlobalPlatform certificate, or a
+ * DER one of
  * X.509 (GPC_SPE_093 §6.1).
  *
  * @throws SefleetError `GP_CERTIFICATE_INVALID`.

@@ -6,7 +6,10 @@ import { gpCommand, INS } from './command.ts';
 /** P2 of DELETE: the object alone, or a load file with the applications made from it. */
 export const DELETE_RELATED = 0x80;
 
-/** DELETE of an application, Security Domain or load file, with its token where delegated management needs one. */
+/**
+ * DELETE of an application, Security Domain or load file, with its token where delegated management needs
+ * one.
+ */
 export function deleteCommand(
   object: Uint8Array,
   options: { readonly related?: boolean; readonly token?: Uint8Array } = {},
@@ -16,7 +19,10 @@ export function deleteCommand(
   return gpCommand(INS.DELETE, 0x00, options.related === true ? DELETE_RELATED : 0x00, data);
 }
 
-/** DELETE of keys of the selected Security Domain: all of a version, or one identifier of it (GPCS 2.3.1 §11.2.3.2). */
+/**
+ * DELETE of keys of the selected Security Domain: all of a version, or one identifier of it (GPCS 2.3.1
+ * §11.2.3.2).
+ */
 export function deleteKeyCommand(key: {
   readonly keyVersion?: number;
   readonly keyId?: number;

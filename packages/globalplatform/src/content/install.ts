@@ -49,11 +49,16 @@ export interface InstallForRegistry {
   readonly token: Uint8Array;
 }
 
-/** Tags inside C9 of a Security Domain's install parameters (GPCS 2.3.1 table 11-49; GP UICC configuration). */
+/**
+ * Tags inside C9 of a Security Domain's install parameters (GPCS 2.3.1 table 11-49; GP UICC configuration).
+ */
 export interface SecurityDomainParameters {
   /** Secure channel protocols, each with its "i". */
   readonly secureChannel?: { readonly protocol: number; readonly i: number };
-  /** Tag 82: accepts extradition of applications to it (bytes as GP UICC configuration: 20 for any of the same owner). */
+  /**
+   * Tag 82: accepts extradition of applications to it (bytes as GP UICC configuration: 20 for any of the same
+   * owner).
+   */
   readonly acceptExtraditionHere?: Uint8Array;
   /** Tag 83: accepts its own deletion by others. */
   readonly acceptDeletion?: Uint8Array;

@@ -7,14 +7,19 @@ export const CARD_LIFE_CYCLE = {
   TERMINATED: 0xff,
 } as const;
 
-/** Life cycle states of Security Domains (GPCS 2.3.1 table 11-5); LOCKED is bit 80 on top of the state before. */
+/**
+ * Life cycle states of Security Domains (GPCS 2.3.1 table 11-5); LOCKED is bit 80 on top of the state before.
+ */
 export const SECURITY_DOMAIN_LIFE_CYCLE = {
   INSTALLED: 0x03,
   SELECTABLE: 0x07,
   PERSONALIZED: 0x0f,
 } as const;
 
-/** Life cycle states of applications (GPCS 2.3.1 table 11-4); 07 to 7F with 111 below is the application's own. */
+/**
+ * Life cycle states of applications (GPCS 2.3.1 table 11-4); 07 to 7F with 111 below is the application's
+ * own.
+ */
 export const APPLICATION_LIFE_CYCLE = { INSTALLED: 0x03, SELECTABLE: 0x07 } as const;
 
 /** The life cycle state of an executable load file. */

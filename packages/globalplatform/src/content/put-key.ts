@@ -61,7 +61,8 @@ const MAX_KEYS = 16;
  * PUT KEY with the three keys ENC, MAC, DEK of a secure channel, as key identifiers 1 to 3.
  *
  * @param session The open session under whose data encryption key the new keys travel.
- * @param options `oldVersion` 0 adds a key set, another replaces that version; `encoding` defaults to a length byte
+ * @param options `oldVersion` 0 adds a key set, another replaces that version; `encoding` defaults to a
+ * length byte
  *   inside the value.
  * @example
  * const response = await session.transmit(putKeysCommand(session, keys, { newVersion: 0x31 }));
@@ -151,7 +152,9 @@ export function checkPutKeyResponse(
   }
 }
 
-/** A symmetric value split into the length of the key and its ciphertext (GPCS 2.3.1 tables 11-70 and 11-71). */
+/**
+ * A symmetric value split into the length of the key and its ciphertext (GPCS 2.3.1 tables 11-70 and 11-71).
+ */
 export function splitSymmetricValue(
   value: Uint8Array,
 ): { readonly keyLength: number; readonly ciphertext: Uint8Array } | undefined {
@@ -178,7 +181,10 @@ function padToBlocks(key: Uint8Array): Uint8Array {
   return over === 0 ? key : concatBytes(key, new Uint8Array(AES_BLOCK - over));
 }
 
-/** A key block ends with the length of its check value, which no key type byte collides with (all are 80 or above). */
+/**
+ * A key block ends with the length of its check value, which no key type byte collides with (all are 80 or
+ * above).
+ */
 function readKeyBlock(reader: ByteReader): PutKeyBlock {
   const components: KeyComponent[] = [];
   while ((reader.peek() ?? 0) >= 0x80) components.push({ type: reader.u8(), value: readKeyValue(reader) });

@@ -13,7 +13,9 @@ export interface FileControlInformation {
   readonly maxCommandData?: number;
 }
 
-/** SELECT by AID, full or partial; `next` takes the next one that matches. An empty AID selects the default. */
+/**
+ * SELECT by AID, full or partial; `next` takes the next one that matches. An empty AID selects the default.
+ */
 export function selectCommand(
   applicationAid: Uint8Array,
   options: { readonly next?: boolean } = {},

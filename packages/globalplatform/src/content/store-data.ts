@@ -68,7 +68,10 @@ export interface KeyGroupingOptions {
   readonly usage?: number;
 }
 
-/** AES keys as data groupings of STORE DATA: a description (00B9) and a grouping 8113 for each (GPC_SPE_007 §4.4). */
+/**
+ * AES keys as data groupings of STORE DATA: a description (00B9) and a grouping 8113 for each (GPC_SPE_007
+ * §4.4).
+ */
 export function encodeKeyGroupings(
   session: KeyEncryptor,
   keys: readonly Uint8Array[],

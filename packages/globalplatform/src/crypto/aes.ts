@@ -41,7 +41,10 @@ export function unpadIso(padded: Uint8Array): Uint8Array | undefined {
   return end >= stop && padded[end] === 0x80 ? padded.subarray(0, end) : undefined;
 }
 
-/** The same bytes as a plain array: `slice` of a Buffer does not copy, and a key that is a view on a pool would change. */
+/**
+ * The same bytes as a plain array: `slice` of a Buffer does not copy, and a key that is a view on a pool
+ * would change.
+ */
 function withoutBuffer(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }

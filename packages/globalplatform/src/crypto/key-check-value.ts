@@ -4,7 +4,9 @@ import { AES_BLOCK, aesEcbEncrypt } from './aes.ts';
 const CHECK_BLOCK = new Uint8Array(AES_BLOCK).fill(0x01);
 const CHECK_LENGTH = 3;
 
-/** The key check value of an AES key: the first 3 bytes of AES-ECB over sixteen bytes 01 (GPCS 2.3.1 §B.6). */
+/**
+ * The key check value of an AES key: the first 3 bytes of AES-ECB over sixteen bytes 01 (GPCS 2.3.1 §B.6).
+ */
 export function aesKeyCheckValue(key: Uint8Array): Uint8Array {
   return aesEcbEncrypt(key, CHECK_BLOCK).subarray(0, CHECK_LENGTH);
 }

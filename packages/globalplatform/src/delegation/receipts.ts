@@ -63,7 +63,8 @@ export function decodeReceipt(response: Uint8Array): Receipt | undefined {
  *
  * @param key The receipt key (KVN 71), AES.
  * @param previous The counter of the receipt before: this one has to be the next, so that none was held back.
- * @throws SefleetError `GP_RECEIPT_INVALID` when there is none, the MAC is wrong or the counter does not follow.
+ * @throws SefleetError `GP_RECEIPT_INVALID` when there is none, the MAC is wrong or the counter does not
+ * follow.
  */
 export function verifyReceipt(
   response: Uint8Array,

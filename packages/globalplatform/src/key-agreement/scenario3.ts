@@ -52,7 +52,10 @@ const USAGE_CHANNEL_KEYS = 0x10;
 const SCENARIO = 0x03;
 const RECEIPT_KEY_LENGTH = 16;
 
-/** The A6 template: scenario, usage, key type and length, identifier and version, initial counter, identifiers. */
+/**
+ * The A6 template: scenario, usage, key type and length, identifier and version, initial counter,
+ * identifiers.
+ */
 export function encodeScenario3Parameters(parameters: Scenario3Parameters): Uint8Array {
   const { hostId, domainImageNumber } = parameters;
   return encodeTlv(
@@ -94,7 +97,8 @@ export function decodeScenario3Parameters(template: Uint8Array): Scenario3Parame
 /**
  * The keys of an agreement, the same on both sides.
  *
- * @param secret x coordinate of the ECDH of the provider's ephemeral key and the authority domain's static one.
+ * @param secret x coordinate of the ECDH of the provider's ephemeral key and the authority domain's static
+ * one.
  * @param derivationRandom The card's random number, when the parameters ask for one.
  * @param issuerIdentification The card's, with `IDENTIFIERS`.
  */
@@ -168,11 +172,13 @@ export function readScenario3Challenge(response: Uint8Array): Uint8Array {
 }
 
 /**
- * The application provider's part of key agreement scenario #3: it makes the second command, and from its answer the
+ * The application provider's part of key agreement scenario #3: it makes the second command, and from its
+ * answer the
  * keys that nobody between it and the card can know.
  *
  * @example
- * const agreement = new Scenario3Agreement({ signingKey, authorityDomainPoint, parameters, ephemeralScalar });
+ * const agreement = new Scenario3Agreement({ signingKey, authorityDomainPoint, parameters, ephemeralScalar
+ * });
  * const keys = agreement.finish(await relay(agreement.command(challenge)));
  */
 export class Scenario3Agreement {
@@ -184,7 +190,8 @@ export class Scenario3Agreement {
 
   /**
    * @param options.signingKey The private key of the provider's certificate.
-   * @param options.authorityDomainPoint The public key in the certificate of the card's authority domain, verified.
+   * @param options.authorityDomainPoint The public key in the certificate of the card's authority domain,
+   * verified.
    * @param options.ephemeralScalar 32 random bytes; used once.
    */
   constructor(options: {
@@ -216,7 +223,8 @@ export class Scenario3Agreement {
   }
 
   /**
-   * The agreed keys, once the card's receipt verifies. From here on the provider owns the Security Domain, whatever
+   * The agreed keys, once the card's receipt verifies. From here on the provider owns the Security Domain,
+   * whatever
    * becomes of later steps.
    *
    * @throws SefleetError `GP_RECEIPT_INVALID`.

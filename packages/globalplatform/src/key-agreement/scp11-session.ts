@@ -47,8 +47,10 @@ const SCALAR_LENGTH = 32;
 /**
  * Opens an SCP11 session with the Security Domain that is selected (GPC_SPE_093 §5).
  *
- * @throws SefleetError `GP_CARD_NOT_AUTHENTIC` when the receipt is wrong: the card does not have the private key of
- *   `cardPoint`; `GP_KEY_INVALID` when a variant with a host certificate has none; `GP_STATUS_WORD` when it refuses.
+ * @throws SefleetError `GP_CARD_NOT_AUTHENTIC` when the receipt is wrong: the card does not have the private
+ * key of
+ *   `cardPoint`; `GP_KEY_INVALID` when a variant with a host certificate has none; `GP_STATUS_WORD` when it
+ *   refuses.
  */
 export async function openScp11Session(options: Scp11Options): Promise<SecureChannelSession> {
   const { transmit, variant, host, trace, channel = 0, level = 0x33, keyLength = 16 } = options;

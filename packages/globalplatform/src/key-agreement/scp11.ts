@@ -41,7 +41,10 @@ export function encodeScp11Parameters(parameters: Scp11Parameters): Uint8Array {
   );
 }
 
-/** Reads an authentication command's data: parameters, template and ephemeral point; undefined when it is none. */
+/**
+ * Reads an authentication command's data: parameters, template and ephemeral point; undefined when it is
+ * none.
+ */
 export function decodeScp11Request(
   data: Uint8Array,
 ):

@@ -2,7 +2,10 @@ import { concatBytes } from '@sefleet/bytes';
 import { DERIVATION_CONSTANT, deriveScp03 } from '../crypto/key-derivation.ts';
 import type { StaticKeys } from '../crypto/key-derivation.ts';
 
-/** The keys of one secure channel session. `dek` encrypts sensitive data: static in SCP03, of the session in SCP11. */
+/**
+ * The keys of one secure channel session. `dek` encrypts sensitive data: static in SCP03, of the session in
+ * SCP11.
+ */
 export interface SessionKeys {
   readonly enc: Uint8Array;
   readonly mac: Uint8Array;

@@ -55,7 +55,8 @@ const SCP03 = 0x03;
  * Opens an SCP03 session with the Security Domain that is selected (GPC_SPE_014 §5).
  *
  * @returns A session; its `transmit` wraps and unwraps.
- * @throws SefleetError `GP_CARD_NOT_AUTHENTIC` when the card cryptogram is wrong, before anything is sent that would
+ * @throws SefleetError `GP_CARD_NOT_AUTHENTIC` when the card cryptogram is wrong, before anything is sent
+ * that would
  *   cost the card a try; `GP_STATUS_WORD` when the card refuses.
  * @example
  * const session = await openScp03Session({ transmit: card.transmit, keys, keyVersion: 0x30, rng });
@@ -92,7 +93,8 @@ export async function openScp03Session(options: Scp03Options): Promise<SecureCha
 /**
  * The fields of an INITIALIZE UPDATE response, of 29, 32, 45 or 48 bytes.
  *
- * @throws SefleetError `GP_TLV_MALFORMED` for other lengths, `GP_CARD_NOT_AUTHENTIC` for another protocol than SCP03.
+ * @throws SefleetError `GP_TLV_MALFORMED` for other lengths, `GP_CARD_NOT_AUTHENTIC` for another protocol
+ * than SCP03.
  */
 export function decodeInitializeUpdateResponse(data: Uint8Array): InitializeUpdateResponse {
   return readAll(data, (reader) => {

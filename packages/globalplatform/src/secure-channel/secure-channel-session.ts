@@ -41,7 +41,8 @@ export class SecureChannelSession implements CardLink {
   /**
    * Sends one command under secure messaging.
    *
-   * @throws SefleetError `GP_RESPONSE_MAC_INVALID`, and `GP_SESSION_CLOSED` from then on; `GP_APDU_TOO_LONG` when the
+   * @throws SefleetError `GP_RESPONSE_MAC_INVALID`, and `GP_SESSION_CLOSED` from then on; `GP_APDU_TOO_LONG`
+   * when the
    *   command with its MAC fits no APDU.
    */
   async transmit(command: CommandApdu): Promise<ResponseApdu> {
@@ -57,7 +58,8 @@ export class SecureChannelSession implements CardLink {
   }
 
   /**
-   * Sensitive data for PUT KEY and STORE DATA, encrypted under the session's data encryption key: AES-CBC, initial
+   * Sensitive data for PUT KEY and STORE DATA, encrypted under the session's data encryption key: AES-CBC,
+   * initial
    * vector zero, whole blocks (GPC_SPE_014 §6.2.8).
    */
   encryptSensitive(blocks: Uint8Array): Uint8Array {

@@ -21,7 +21,8 @@ const RESPONSE_COUNTER_MARK = 0x80;
 const SHORT_MAX_LE = 0x100;
 
 /**
- * The secure messaging of SCP03 (GPC_SPE_014 §6.2.4 to §6.2.7), which SCP11 uses as well: one object per session, on
+ * The secure messaging of SCP03 (GPC_SPE_014 §6.2.4 to §6.2.7), which SCP11 uses as well: one object per
+ * session, on
  * the host with `wrapCommand` and `unwrapResponse`, on the card with `unwrapCommand` and `wrapResponse`.
  */
 export class SecureMessaging {
@@ -65,7 +66,8 @@ export class SecureMessaging {
   }
 
   /**
-   * Card: the command under the protection, or undefined when its MAC or padding is wrong. The caller ends the session
+   * Card: the command under the protection, or undefined when its MAC or padding is wrong. The caller ends
+   * the session
    * then; nothing of the object may be used afterwards.
    */
   unwrapCommand(command: CommandApdu): CommandApdu | undefined {

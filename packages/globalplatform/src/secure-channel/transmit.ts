@@ -9,7 +9,9 @@ import { describeStatusWord, STATUS_WORD } from '../status-word.ts';
 /** The way to a card, whatever lies between: a command APDU in, a response APDU out. */
 export type Transmit = (apdu: Uint8Array) => Promise<Uint8Array> | Uint8Array;
 
-/** One exchange, as a trace hook sees it. `plain` is the command before secure messaging, where there is any. */
+/**
+ * One exchange, as a trace hook sees it. `plain` is the command before secure messaging, where there is any.
+ */
 export interface TraceEntry {
   readonly command: Uint8Array;
   readonly response: Uint8Array;
@@ -29,7 +31,8 @@ export interface CardLink {
 const MAX_CONTINUATIONS = 512;
 
 /**
- * A link without secure messaging. It follows `61xx` with GET RESPONSE and repeats a command after `6Cxx` with the Le
+ * A link without secure messaging. It follows `61xx` with GET RESPONSE and repeats a command after `6Cxx`
+ * with the Le
  * that the card names, as T=0 readers leave it to the host (ISO/IEC 7816-3 §12.2.1).
  */
 export function plainLink(transmit: Transmit, trace?: Trace): CardLink {

@@ -1,7 +1,9 @@
 import { ByteReader, ByteReaderError, concatBytes } from '@sefleet/bytes';
 import { globalPlatformError } from '../errors.ts';
 
-/** A BER-TLV data object: the tag as a number (`0x9f7f`, `0x4f`) and its value, a view where it was decoded. */
+/**
+ * A BER-TLV data object: the tag as a number (`0x9f7f`, `0x4f`) and its value, a view where it was decoded.
+ */
 export interface Tlv {
   readonly tag: number;
   readonly value: Uint8Array;
@@ -13,7 +15,8 @@ const MAX_OBJECTS = 512;
 /**
  * The data objects in `bytes`, one level deep; decode the value of a constructed one in its turn.
  *
- * @throws SefleetError `GP_TLV_MALFORMED` on truncation, indefinite or oversized lengths and tags of over 3 bytes.
+ * @throws SefleetError `GP_TLV_MALFORMED` on truncation, indefinite or oversized lengths and tags of over 3
+ * bytes.
  * @example decodeTlvs(fromHex('4f05a000000151')) // [{ tag: 0x4f, value }]
  */
 export function decodeTlvs(bytes: Uint8Array): readonly Tlv[] {

@@ -2,7 +2,10 @@ import { ByteReader, ByteReaderError, concatBytes } from '@sefleet/bytes';
 import { globalPlatformError } from '../errors.ts';
 import { encodeTlv } from './ber-tlv.ts';
 
-/** Length (one byte, or BER above 127) and value: the fields of INSTALL, receipts and key agreement (GPCS §11.1.6). */
+/**
+ * Length (one byte, or BER above 127) and value: the fields of INSTALL, receipts and key agreement (GPCS
+ * §11.1.6).
+ */
 export function encodeLv(value: Uint8Array): Uint8Array {
   // A BER-TLV without its tag byte.
   return encodeTlv(0x04, value).subarray(1);

@@ -1,7 +1,9 @@
 import { Lwm2mPath, parseOperations } from '@sefleet/lwm2m';
 import type { ObjectModel, ResourceModel } from '@sefleet/lwm2m';
 
-/** The object that carries APDUs to a device's secure element; an id of OMA's private range (26241 to 32768). */
+/**
+ * The object that carries APDUs to a device's secure element; an id of OMA's private range (26241 to 32768).
+ */
 export const APDU_EXCHANGE_OBJECT_ID = 30_000;
 
 /** Writing the command script runs it; the Write is answered when the script has run. */

@@ -1,7 +1,9 @@
 import { ByteReader, ByteReaderError, ByteWriter } from '@sefleet/bytes';
 import { SefleetError } from '@sefleet/errors';
 
-/** Bytes of one APDU: an extended command with 65,535 bytes of data and its header (ISO/IEC 7816-3 §12.1.3). */
+/**
+ * Bytes of one APDU: an extended command with 65,535 bytes of data and its header (ISO/IEC 7816-3 §12.1.3).
+ */
 const APDU_BYTES_MAX = 65_544;
 /** Bytes of one script, so that it fits a blockwise transfer at its default limit. */
 export const APDU_SCRIPT_BYTES_MAX = 262_144;
@@ -9,8 +11,10 @@ export const APDU_SCRIPT_BYTES_MAX = 262_144;
 const APDUS_MAX = 1024;
 
 /**
- * A script of APDUs as resources 0 and 1 of object 30000 carry it: each APDU behind its length in three bytes,
- * big-endian. A response script holds as many APDUs as the command script, or fewer when the card refused one: a card's
+ * A script of APDUs as resources 0 and 1 of object 30000 carry it: each APDU behind its length in three
+ * bytes,
+ * big-endian. A response script holds as many APDUs as the command script, or fewer when the card refused
+ * one: a card's
  * answer that is neither 9000, 61xx, 62xx nor 63xx is the last one.
  *
  * @throws SefleetError `APDU_SCRIPT_INVALID` when an APDU or the script is too long or has too many

@@ -16,7 +16,8 @@ const PREFIX = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
  *
  * @param endDevice the objects of the end device
  * @returns the new instance
- * @throws SefleetError `LWM2M_BAD_REQUEST` for a prefix that cannot be one, `LWM2M_CONFLICT` for one that is taken
+ * @throws SefleetError `LWM2M_BAD_REQUEST` for a prefix that cannot be one, `LWM2M_CONFLICT` for one that is
+ * taken
  */
 export function announceEndDevice(
   gateway: ObjectTree,

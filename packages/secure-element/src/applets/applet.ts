@@ -10,7 +10,10 @@ export interface AppletContext<State> {
   /** The Security Domain that the application belongs to. */
   readonly domain: Aid;
   readonly diversificationData: Uint8Array;
-  /** The applet's state. Setting it changes non-volatile memory, with everything else that the command changes. */
+  /**
+   * The applet's state. Setting it changes non-volatile memory, with everything else that the command
+   * changes.
+   */
   state: State;
   /** True while the state changes by counting only, so that the owner may store it more cheaply. */
   setCounter(state: State): void;
@@ -26,7 +29,8 @@ export interface AppletContext<State> {
 }
 
 /**
- * An applet: a state and how commands change it. Handlers refuse by `refuse(sw)`; the state is immutable and replaced
+ * An applet: a state and how commands change it. Handlers refuse by `refuse(sw)`; the state is immutable and
+ * replaced
  * whole, so that a refused command leaves nothing behind.
  */
 export interface AppletDefinition<State> {
@@ -52,10 +56,12 @@ export interface AppletProgram extends AppletDefinition<unknown> {
  * Makes an applet known to cards.
  *
  * @example
- * const counter = defineApplet<number>({ module, name: 'counter', install: () => 0, process: (_, context) => ... });
+ * const counter = defineApplet<number>({ module, name: 'counter', install: () => 0, process: (_, context) =>
+ * ... });
  */
 export function defineApplet<State>(definition: AppletDefinition<State>): AppletProgram {
-  // The card gives an applet back only the state that the same applet made, so the type is lost in between and no more.
+  // The card gives an applet back only the state that the same applet made, so the type is lost in between
+  // and no more.
   const program = definition as unknown as AppletDefinition<unknown>;
   return { ...program, brand: 'AppletProgram' };
 }

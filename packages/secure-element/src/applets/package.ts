@@ -24,7 +24,8 @@ export function encodePackage(loadFile: Aid, contents: AppletPackage): Uint8Arra
 }
 
 /**
- * Reads {@link encodePackage}. Code of another kind, as CAP files are, is taken as a load file without modules: it can be
+ * Reads {@link encodePackage}. Code of another kind, as CAP files are, is taken as a load file without
+ * modules: it can be
  * loaded, listed and deleted, and nothing can be made from it.
  */
 export function decodePackage(code: Uint8Array, loadFile: Aid): AppletPackage {

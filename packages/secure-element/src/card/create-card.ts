@@ -14,7 +14,8 @@ const KDD_LENGTH = 10;
 const MAX_IDENTIFIER_LENGTH = 16;
 
 /**
- * A new card as the factory ships it: its Issuer Security Domain has `personalisation.issuerKeys`, the card is SECURED
+ * A new card as the factory ships it: its Issuer Security Domain has `personalisation.issuerKeys`, the card
+ * is SECURED
  * and nothing else is on it but what the profile preloads.
  *
  * @throws SefleetError `SE_PERSONALISATION_INVALID`.
@@ -47,7 +48,8 @@ export function exportCard(card: SecureElement): Uint8Array {
 /**
  * The card of an image.
  *
- * @throws SefleetError `SE_IMAGE_MALFORMED`, `SE_PROFILE_UNKNOWN`, or `SE_IMAGE_ROLLED_BACK` when its revision is
+ * @throws SefleetError `SE_IMAGE_MALFORMED`, `SE_PROFILE_UNKNOWN`, or `SE_IMAGE_ROLLED_BACK` when its
+ * revision is
  *   below `minimumRevision`.
  */
 export function importCard(image: Uint8Array, ports: CardPorts, options: ImportOptions = {}): SecureElement {

@@ -1,6 +1,9 @@
 import { SefleetError } from '@sefleet/errors';
 
-/** How a command handler answers with an error: the card turns it into the status word and drops the transaction. */
+/**
+ * How a command handler answers with an error: the card turns it into the status word and drops the
+ * transaction.
+ */
 export class Refusal extends SefleetError {
   readonly sw: number;
 

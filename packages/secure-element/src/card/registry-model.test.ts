@@ -56,7 +56,10 @@ function isBelow(model: Model, target: Aid, above: Aid): boolean {
   return false;
 }
 
-/** The command of a step, and whether the model says that the issuer may carry it out; it changes the model if so. */
+/**
+ * The command of a step, and whether the model says that the issuer may carry it out; it changes the model if
+ * so.
+ */
 function apply(
   model: Model,
   step: Exclude<Step, { step: 'export' }>,

@@ -21,7 +21,10 @@ export interface Commit {
   readonly revision: number;
   /** `content`: keys, domains, applications, life cycles. `counter`: only counters and registers moved. */
   readonly kind: 'content' | 'counter';
-  /** The card as it is after the change, as {@link exportCard} would give it. Costs time: call it only when it is kept. */
+  /**
+   * The card as it is after the change, as {@link exportCard} would give it. Costs time: call it only when it
+   * is kept.
+   */
   image(): Uint8Array;
 }
 
@@ -29,7 +32,8 @@ export interface Commit {
 export interface CardPorts {
   readonly rng: Rng;
   /**
-   * Called once per change, before the card answers. When it throws, the power is cut: the card keeps the state from
+   * Called once per change, before the card answers. When it throws, the power is cut: the card keeps the
+   * state from
    * before the change and answers nothing; `transmit` throws what the hook threw.
    */
   readonly onCommit?: (commit: Commit) => void;
@@ -55,7 +59,8 @@ export interface SecureElement {
   /** Power off and on: closes logical channels and secure sessions, forgets what is volatile. */
   reset(): void;
   /**
-   * Gives back the memory that a card at rest does not need: its state is kept as an image until the next command.
+   * Gives back the memory that a card at rest does not need: its state is kept as an image until the next
+   * command.
    * Logical channels and sessions stay.
    */
   park(): void;

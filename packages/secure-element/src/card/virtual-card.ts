@@ -27,7 +27,9 @@ const MAX_CHAIN_BYTES = 32_768;
 const MAX_SHORT_RESPONSE = 256;
 const CHAINING_BIT = 0x10;
 const NO_DATA = new Uint8Array(0);
-/** Commands that a plain class byte may carry although a secure channel session is open: they end or steer it. */
+/**
+ * Commands that a plain class byte may carry although a secure channel session is open: they end or steer it.
+ */
 const ALWAYS_PLAIN: readonly number[] = [
   INS.SELECT,
   INS.MANAGE_CHANNEL,
@@ -134,7 +136,8 @@ export class VirtualCard implements SecureElement, CardServices {
   }
 
   /**
-   * Command chaining (ISO/IEC 7816-4 §5.3.3): the whole command once it is there, a status word until then. Secure
+   * Command chaining (ISO/IEC 7816-4 §5.3.3): the whole command once it is there, a status word until then.
+   * Secure
    * messaging is under the chaining: a host protects a long command and cuts it up afterwards.
    */
   #assemble(channel: Channel, command: CommandApdu, chaining: boolean): CommandApdu | number {

@@ -12,7 +12,8 @@ import { secureElementError } from '../errors.ts';
 export type LocalTransmit = (apdu: Uint8Array) => Uint8Array;
 
 /**
- * An applet on a logical channel of its own, so that it does not disturb whoever manages the card on channel 0. It
+ * An applet on a logical channel of its own, so that it does not disturb whoever manages the card on channel
+ * 0. It
  * opens the channel and selects the applet on first use, and again after the card was reset.
  */
 export class AppletLink {
@@ -28,7 +29,8 @@ export class AppletLink {
   /**
    * Response data of a command to the applet.
    *
-   * @throws SefleetError `SE_APPLET_UNAVAILABLE` when the applet cannot be selected, `SE_APPLET_REFUSED` with `sw` in
+   * @throws SefleetError `SE_APPLET_UNAVAILABLE` when the applet cannot be selected, `SE_APPLET_REFUSED` with
+   * `sw` in
    *   its context when it answers anything but 9000.
    */
   command(command: CommandApdu): Uint8Array {

@@ -37,7 +37,8 @@ export type IotSafeContainer =
   | { readonly kind: 'remove-secret'; readonly id: Uint8Array };
 
 /**
- * The commands that personalise a records applet, for an open session with the Security Domain that it belongs to.
+ * The commands that personalise a records applet, for an open session with the Security Domain that it
+ * belongs to.
  *
  * @param application The applet's AID.
  */
@@ -66,7 +67,8 @@ export function recordsPersonalisationCommands(
 }
 
 /**
- * The commands that make or replace containers of an IoT SAFE applet, for an open session with the Security Domain
+ * The commands that make or replace containers of an IoT SAFE applet, for an open session with the Security
+ * Domain
  * that it belongs to. All containers change together, or none.
  */
 export function iotSafePersonalisationCommands(

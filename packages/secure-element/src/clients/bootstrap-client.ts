@@ -26,11 +26,13 @@ const READ_CHUNK = 0x100;
 const MAX_FILE_BYTES = 32_768;
 
 /**
- * The bootstrap information of a card, as an LwM2M client finds it: PKCS#15 application, object directory, data object
+ * The bootstrap information of a card, as an LwM2M client finds it: PKCS#15 application, object directory,
+ * data object
  * directory, the object with LwM2M's identifier, its file (LwM2M core 1.2 §G).
  *
  * @param pin The PIN, when the file is behind one.
- * @throws SefleetError `SE_APPLET_UNAVAILABLE` without such an application, `SE_APPLET_REFUSED` when the PIN is wrong,
+ * @throws SefleetError `SE_APPLET_UNAVAILABLE` without such an application, `SE_APPLET_REFUSED` when the PIN
+ * is wrong,
  *   `SE_BOOTSTRAP_MALFORMED` when the directories lead nowhere.
  */
 export function readSmartcardBootstrap(

@@ -36,7 +36,8 @@ export class RecordsClient {
    * Seals a record for the applet's stakeholder; the applet gives it the next sequence number.
    *
    * @returns A tagged COSE_Encrypt0.
-   * @throws SefleetError `SE_APPLET_REFUSED`: with `sw` 6985 when a register runs backwards, the applet is not
+   * @throws SefleetError `SE_APPLET_REFUSED`: with `sw` 6985 when a register runs backwards, the applet is
+   * not
    *   personalised or closed.
    */
   seal(record: Omit<TelemetryRecord, 'sequence'>): Uint8Array {

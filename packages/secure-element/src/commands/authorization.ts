@@ -25,7 +25,10 @@ const DIGEST_LENGTH = 8;
 const WITHOUT_RECEIPT = Uint8Array.of(0);
 const MAX_COUNTER = 0xffff;
 
-/** The Security Domain that performs a command, authenticated with its own keys or inherited ones, and not locked. */
+/**
+ * The Security Domain that performs a command, authenticated with its own keys or inherited ones, and not
+ * locked.
+ */
 export function performingDomain(context: CommandContext): SecurityDomain {
   requireSession(context);
   const domain = selectedDomain(context);
@@ -35,7 +38,8 @@ export function performingDomain(context: CommandContext): SecurityDomain {
 }
 
 /**
- * Authorized Management needs nothing more; Delegated Management needs a token over the command (GPCS 2.3.1 §9.1.3).
+ * Authorized Management needs nothing more; Delegated Management needs a token over the command (GPCS 2.3.1
+ * §9.1.3).
  *
  * @param covered The data field up to the token.
  * @param parameters The install parameters, in which a token may name its card and itself (tag B6).
@@ -115,7 +119,8 @@ function holderOf(state: CardState, domain: SecurityDomain, privilege: number): 
 }
 
 /**
- * A token that names a card (42, 45) holds on that card only; one with an identifier (93) holds once. The digest of
+ * A token that names a card (42, 45) holds on that card only; one with an identifier (93) holds once. The
+ * digest of
  * each used one is kept, so that neither replay nor deletion and repetition gets past.
  */
 function useToken(context: CommandContext, token: Uint8Array, parameters: Uint8Array): Confirmation['token'] {

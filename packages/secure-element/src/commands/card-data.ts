@@ -10,7 +10,10 @@ const SCP03 = 0x03;
 
 const managementDataByI = new Map<number, Uint8Array>();
 
-/** Security Domain management data (GPCS 2.3.1 table H-1): the content of tag 73, the same in SELECT and GET DATA 66. */
+/**
+ * Security Domain management data (GPCS 2.3.1 table H-1): the content of tag 73, the same in SELECT and GET
+ * DATA 66.
+ */
 export function securityDomainManagementData(scp03: number): Uint8Array {
   const known = managementDataByI.get(scp03);
   if (known !== undefined) return known;

@@ -37,7 +37,10 @@ export function selectedDomain(context: CommandContext): SecurityDomain {
   return entry?.kind === 'security-domain' ? entry : refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
 }
 
-/** The open session of an authenticated host; 6982 without one, as every command that changes content needs one. */
+/**
+ * The open session of an authenticated host; 6982 without one, as every command that changes content needs
+ * one.
+ */
 export function requireSession(context: CommandContext): CardSession {
   const { session } = context.channel;
   if (session === undefined || session.messaging.level === 0 || !session.hostAuthenticated) {

@@ -18,7 +18,10 @@ import type { CommandContext } from './command-context.ts';
 import { deleteKeys } from './put-key.ts';
 import { readAid } from './read-aid.ts';
 
-/** DELETE (GPCS 2.3.1 §11.2): keys, an application or Security Domain, a load file alone or with what came from it. */
+/**
+ * DELETE (GPCS 2.3.1 §11.2): keys, an application or Security Domain, a load file alone or with what came
+ * from it.
+ */
 export function deleteObject(context: CommandContext): Answer {
   const { command, tx, card } = context;
   const objects = decodeTlvs(command.data);

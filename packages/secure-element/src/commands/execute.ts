@@ -38,7 +38,9 @@ const CHANNEL_COMMANDS: Readonly<Record<number, Handler>> = {
   [INS.EXTERNAL_AUTHENTICATE]: externalAuthenticate,
 };
 
-/** Finds who carries a command out: the card itself, the selected Security Domain or the selected application. */
+/**
+ * Finds who carries a command out: the card itself, the selected Security Domain or the selected application.
+ */
 export function execute(context: CommandContext): Answer {
   const { command, channel, tx } = context;
   if (command.cla === 0x00 && command.ins === INS.SELECT && command.p1 === 0x04) return select(context);

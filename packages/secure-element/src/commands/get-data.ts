@@ -56,14 +56,20 @@ export function getData(context: CommandContext): Answer {
   return encodeTlv(stored.tag, stored.value);
 }
 
-/** The certificates of one key, which A6{83 identifier, version} names: what STORE DATA wrote, without a tag around it. */
+/**
+ * The certificates of one key, which A6{83 identifier, version} names: what STORE DATA wrote, without a tag
+ * around it.
+ */
 function certificatesOf(domain: SecurityDomain, selector: Uint8Array): Uint8Array {
   const place = readCertificateSelector(decodeTlvs(selector));
   const stored = domain.objects.find((object) => object.tag === place);
   return stored === undefined ? refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND) : stored.value;
 }
 
-/** The place of a key's certificates among the stored objects: a number that is no tag, from identifier and version. */
+/**
+ * The place of a key's certificates among the stored objects: a number that is no tag, from identifier and
+ * version.
+ */
 export function readCertificateSelector(objects: readonly Tlv[]): number {
   const [id, version, ...rest] = requireTlv(decodeTlvs(requireTlv(objects, 0xa6)), 0x83);
   if (id === undefined || version === undefined || rest.length > 0) return refuse(STATUS_WORD.WRONG_DATA);

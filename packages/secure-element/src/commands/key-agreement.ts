@@ -31,7 +31,8 @@ const RANDOM_LENGTH = 16;
 const LAST_VERSION = 0x7f;
 
 /**
- * Key agreement with the Controlling Authority's Security Domain (GPC_SPE_007 §4.8, scenario #3): the first command
+ * Key agreement with the Controlling Authority's Security Domain (GPC_SPE_007 §4.8, scenario #3): the first
+ * command
  * certifies the provider, the second agrees on the keys of `domain`. The challenge serves once.
  */
 export function agreeOnKeys(context: CommandContext, domain: SecurityDomain, dgis: readonly Dgi[]): Answer {
@@ -47,7 +48,9 @@ export function agreeOnKeys(context: CommandContext, domain: SecurityDomain, dgi
   return finish(context, domain, pending, dgis);
 }
 
-/** The Controlling Authority's Security Domain: one with Global Service that was made with that capability. */
+/**
+ * The Controlling Authority's Security Domain: one with Global Service that was made with that capability.
+ */
 function authorityDomain(context: CommandContext): SecurityDomain {
   const found = context.tx.state.entries.find(
     (entry) =>

@@ -18,7 +18,10 @@ import type { CommandContext } from './command-context.ts';
 import { coveredBy } from './load.ts';
 import { readAid } from './read-aid.ts';
 
-/** INSTALL [for extradition] (GPCS 2.3.1 §9.4.1): the application's domain gives it away, the new one accepts it. */
+/**
+ * INSTALL [for extradition] (GPCS 2.3.1 §9.4.1): the application's domain gives it away, the new one accepts
+ * it.
+ */
 export function extradite(context: CommandContext): Answer {
   const { command, tx } = context;
   const fields = decodeInstallForRegistry(command.data);
@@ -66,7 +69,8 @@ export function updateRegistry(context: CommandContext): Answer {
 }
 
 /**
- * INSTALL [for personalization] (GPCS 2.3.1 §7.3.3): STORE DATA goes to an application of the selected domain, or to a
+ * INSTALL [for personalization] (GPCS 2.3.1 §7.3.3): STORE DATA goes to an application of the selected
+ * domain, or to a
  * Security Domain below it that has not been personalised; one that has been answers to its own keys alone.
  */
 export function personalize(context: CommandContext): Answer {

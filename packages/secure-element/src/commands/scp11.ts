@@ -24,7 +24,8 @@ const MORE = 0x80;
 const POINT_LENGTH = 65;
 
 /**
- * PERFORM SECURITY OPERATION [verify certificate] (GPC_SPE_093 §7.5): the host's certificates, each signed by the one
+ * PERFORM SECURITY OPERATION [verify certificate] (GPC_SPE_093 §7.5): the host's certificates, each signed by
+ * the one
  * before, the first by the authority's key that P1 and P2 name.
  */
 export function performSecurityOperation(context: CommandContext): Answer {
@@ -48,7 +49,10 @@ export function mutualAuthenticate(context: CommandContext): Answer {
   return authenticate(context, ['a', 'c'], agreement.hostPoint);
 }
 
-/** INTERNAL AUTHENTICATE of SCP11b (GPC_SPE_093 §7.2): the host stays anonymous, so it may read and not manage. */
+/**
+ * INTERNAL AUTHENTICATE of SCP11b (GPC_SPE_093 §7.2): the host stays anonymous, so it may read and not
+ * manage.
+ */
 export function internalAuthenticate(context: CommandContext): Answer {
   return authenticate(context, ['b'], undefined);
 }

@@ -26,7 +26,8 @@ import type { CommandContext } from './command-context.ts';
 const MAX_SEQUENCE = 0xffffff;
 
 /**
- * INITIALIZE UPDATE (GPC_SPE_014 §7.1.1). On an application it opens a channel with the keys of the Security Domain that
+ * INITIALIZE UPDATE (GPC_SPE_014 §7.1.1). On an application it opens a channel with the keys of the Security
+ * Domain that
  * the application belongs to (GPCS 2.3.1 §10.5).
  */
 export function initializeUpdate(context: CommandContext): Answer {

@@ -68,7 +68,9 @@ function firstFree(channels: ReadonlyMap<number, Channel>): number | undefined {
   return undefined;
 }
 
-/** GPCS 2.3.1 §6.4.2: locked applications and those not yet selectable are passed over; locked domains answer. */
+/**
+ * GPCS 2.3.1 §6.4.2: locked applications and those not yet selectable are passed over; locked domains answer.
+ */
 function isSelectable(state: CardState, entry: Entry): boolean {
   if (state.lifeCycle === CARD_LIFE_CYCLE.CARD_LOCKED || state.lifeCycle === CARD_LIFE_CYCLE.TERMINATED) {
     return entry === state.entries[0];

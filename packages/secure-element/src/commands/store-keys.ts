@@ -20,7 +20,9 @@ interface KeyDescription {
   readonly slots: readonly KeySlot[];
 }
 
-/** Data groupings for a Security Domain: a key description, then one key grouping for each key that it names. */
+/**
+ * Data groupings for a Security Domain: a key description, then one key grouping for each key that it names.
+ */
 export function storeKeyGroupings(
   context: CommandContext,
   domain: SecurityDomain,

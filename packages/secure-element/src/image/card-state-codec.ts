@@ -63,7 +63,7 @@ export function decodeCardState(image: Uint8Array, programs: Programs): CardStat
   return reading(image, (reader) => {
     const { revision } = readHeader(reader);
     const lifeCycle = reader.u8();
-    const diversificationData = reader.bytes(10).slice();
+    const diversificationData = reader.bytes(10);
     const confirmationCounter = reader.u16();
     const usedTokens = times(reader.u8(), () => reader.bytes(TOKEN_DIGEST_LENGTH).slice());
     const loadFiles = times(reader.u8(), () => readLoadFile(reader));
@@ -173,12 +173,12 @@ function readDomain(reader: ByteReader) {
       const sequence = reader.u24();
       return { version, sequence, keys: times(reader.u8(), () => readKey(reader)) };
     }),
-    objects: times(reader.u8(), () => ({ tag: reader.u24(), value: reader.bytes(reader.u16()).slice() })),
+    objects: times(reader.u8(), () => ({ tag: reader.u24(), value: reader.bytes(reader.u16()) })),
   };
 }
 
 function readKey(reader: ByteReader): Key {
-  const key = { id: reader.u8(), type: reader.u8(), value: reader.bytes(reader.u16()).slice() };
+  const key = { id: reader.u8(), type: reader.u8(), value: reader.bytes(reader.u16()) };
   const exponent = reader.bytes(reader.u8());
   return exponent.length === 0 ? key : { ...key, exponent: exponent.slice() };
 }

@@ -14,7 +14,10 @@ export const SECURITY_DOMAIN_MODULE = aid('A000000151535041');
 
 const VERSION_1_0 = Uint8Array.of(0x01, 0x00);
 
-/** A card of the fleet: SCP03 i=70, one issuer with all of an issuer's privileges, and the applets of this room. */
+/**
+ * A card of the fleet: SCP03 i=70, one issuer with all of an issuer's privileges, and the applets of this
+ * room.
+ */
 export const STANDARD_PROFILE: CardProfile = {
   name: 'sefleet-standard-1',
   issuerDomain: ISSUER_SECURITY_DOMAIN,

@@ -22,7 +22,10 @@ const CARD_TRANSITIONS: readonly (readonly [from: number, to: number, privilege:
   [CARD_LOCKED, TERMINATED, PRIVILEGE.CARD_TERMINATE],
 ];
 
-/** The privilege for a transition of the card (0 when none is needed), or undefined when there is no such transition. */
+/**
+ * The privilege for a transition of the card (0 when none is needed), or undefined when there is no such
+ * transition.
+ */
 export function cardTransition(from: number, to: number): number | undefined {
   return CARD_TRANSITIONS.find((row) => row[0] === from && row[1] === to)?.[2];
 }
@@ -39,7 +42,9 @@ const DOMAIN_MOVES: readonly (readonly [from: number, to: number])[] = [
   [PERSONALIZED, PERSONALIZED],
 ];
 
-/** Reads the state byte of SET STATUS against the state that is; undefined when the transition is not legal. */
+/**
+ * Reads the state byte of SET STATUS against the state that is; undefined when the transition is not legal.
+ */
 export function lifeCycleChange(
   kind: 'security-domain' | 'application',
   from: number,

@@ -5,7 +5,10 @@ import { refuse } from '../card/refusal.ts';
 import type { CardProfile } from '../profiles/card-profile.ts';
 import { findEntry, isBelow } from './registry.ts';
 
-/** Bytes that a registry entry takes on the chip, beside its keys and data: a round figure of Java Card platforms. */
+/**
+ * Bytes that a registry entry takes on the chip, beside its keys and data: a round figure of Java Card
+ * platforms.
+ */
 const ENTRY_OVERHEAD = 96;
 const KEY_OVERHEAD = 12;
 /** Bytes that an applet's state is counted with; its content is the applet's own. */
@@ -16,7 +19,10 @@ export function freeBytes(state: CardState, profile: CardProfile): number {
   return profile.memoryBytes - usedBytes(state, () => true);
 }
 
-/** Ends the command with 6A84 when the chip or a domain above `owner` has no room left for what the state now holds. */
+/**
+ * Ends the command with 6A84 when the chip or a domain above `owner` has no room left for what the state now
+ * holds.
+ */
 export function checkMemory(state: CardState, profile: CardProfile, owner: Aid): void {
   if (freeBytes(state, profile) < 0) refuse(STATUS_WORD.NOT_ENOUGH_MEMORY);
   let domain = findEntry(state, owner);

@@ -3,7 +3,10 @@ import type { Aid, RegistryEntry } from '@sefleet/globalplatform';
 import type { CardState, Entry, KeySet, LoadFileEntry, SecurityDomain } from '../card/card-state.ts';
 import type { CardProfile } from '../profiles/card-profile.ts';
 
-/** Deeper hierarchies of Security Domains than this are refused at creation; it also bounds every walk upwards. */
+/**
+ * Deeper hierarchies of Security Domains than this are refused at creation; it also bounds every walk
+ * upwards.
+ */
 export const MAX_HIERARCHY_DEPTH = 8;
 
 /** Key versions that GlobalPlatform gives to other uses than secure channels. */
@@ -59,7 +62,8 @@ export function isChannelKeySet(set: KeySet): boolean {
 }
 
 /**
- * The domain whose keys open a channel to `domain`, and the key set: its own, or those of the nearest domain above it
+ * The domain whose keys open a channel to `domain`, and the key set: its own, or those of the nearest domain
+ * above it
  * as long as it has none (GPCS 2.3.1 §7.3.4).
  *
  * @param version The version asked for; 0 takes the first.

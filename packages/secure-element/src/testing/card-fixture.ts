@@ -114,7 +114,9 @@ export async function makeDomain(
   await send(inherited, putKeysCommand(inherited, keys, { newVersion: 1 }));
 }
 
-/** INSTALL [for install and make selectable] of a Security Domain that is open to extradition and deletion. */
+/**
+ * INSTALL [for install and make selectable] of a Security Domain that is open to extradition and deletion.
+ */
 export function installDomain(domain: Aid, privileges = 0, parameters = OPEN_DOMAIN) {
   return installCommand({
     loadFile: aidBytes(SECURITY_DOMAIN_LOAD_FILE),

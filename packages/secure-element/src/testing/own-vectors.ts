@@ -34,8 +34,10 @@ const AUTHORITY_PLACE = { newVersion: 0x11, keyId: 0x10 };
 const CARD_KEY = { newVersion: 0x12, keyId: 0x11 };
 
 /**
- * Sessions for which no vectors are published: SCP03 in S16 mode and with AES-192 and AES-256 keys, with random
- * challenges (i=60), and SCP11 a, b and c. Every random number is fixed, so the bytes are the same in each run.
+ * Sessions for which no vectors are published: SCP03 in S16 mode and with AES-192 and AES-256 keys, with
+ * random
+ * challenges (i=60), and SCP11 a, b and c. Every random number is fixed, so the bytes are the same in each
+ * run.
  */
 export async function makeOwnVectors(): Promise<readonly SessionVector[]> {
   const vectors: SessionVector[] = [];
@@ -93,7 +95,8 @@ async function scp11Vector(variant: Scp11Variant): Promise<SessionVector> {
   );
   const host = {
     privateScalar: HOST_SCALAR,
-    // ECDSA signatures differ in each run; the vectors leave the certificate out and the card is given it before.
+    // ECDSA signatures differ in each run; the vectors leave the certificate out and the card is given it
+    // before.
     certificates: [certificate],
     authorityKeyVersion: AUTHORITY_PLACE.newVersion,
     authorityKeyId: AUTHORITY_PLACE.keyId,

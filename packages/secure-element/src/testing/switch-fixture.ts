@@ -23,7 +23,10 @@ import { recordsPersonalisationCommands } from '../clients/applet-personalisatio
 import type { CardPorts, SecureElement } from '../card/secure-element.ts';
 import { installDomain, newCard, open, OPEN_DOMAIN, seededRng, send, testKeys } from './card-fixture.ts';
 
-/** The domains of a supplier switch: the trusted service manager's, the suppliers', the controlling authority's. */
+/**
+ * The domains of a supplier switch: the trusted service manager's, the suppliers', the controlling
+ * authority's.
+ */
 export const TSM = aid('A0000001515350410A');
 export const OLD_SUPPLIER = aid('A0000001515350410B');
 export const NEW_SUPPLIER = aid('A0000001515350410C');
@@ -78,7 +81,9 @@ const AUTHORITY_DOMAIN_CERTIFICATE = encodeCertificate(
   PARTIES.authority.key,
 );
 
-/** A meter in the field: the old supplier has its domain and the metering applet; the new one has nothing yet. */
+/**
+ * A meter in the field: the old supplier has its domain and the metering applet; the new one has nothing yet.
+ */
 export async function meterInTheField(ports: Partial<CardPorts> = {}): Promise<SecureElement> {
   const card = newCard(ports);
   await prepareIssuer(card);

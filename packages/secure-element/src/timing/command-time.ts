@@ -9,7 +9,10 @@ type Estimate = (command: CommandApdu, blocks: number) => OperationCount;
 
 const BLOCK = 16;
 
-/** What GlobalPlatform commands (class 80) make a card do, beside secure messaging; `blocks` are those of the data. */
+/**
+ * What GlobalPlatform commands (class 80) make a card do, beside secure messaging; `blocks` are those of the
+ * data.
+ */
 const DOMAIN_COMMANDS: Readonly<Record<number, Estimate>> = {
   // Challenge, three session keys and two cryptograms: three blocks of CMAC each.
   [INS.INITIALIZE_UPDATE]: () => ({ aesBlocks: 18, writes: 1 }),
@@ -46,8 +49,10 @@ const IOT_SAFE_COMMANDS: Readonly<Record<number, Estimate>> = {
 };
 
 /**
- * How long a chip of `profile` would take from a command to its response, in milliseconds: the bytes over the contacts,
- * secure messaging, and what the command asks for. The virtual card answers at once; whoever wants a load test to see a
+ * How long a chip of `profile` would take from a command to its response, in milliseconds: the bytes over the
+ * contacts,
+ * secure messaging, and what the command asks for. The virtual card answers at once; whoever wants a load
+ * test to see a
  * real chip waits so long before passing the response on.
  */
 export function commandTimeMs(profile: TimingProfile, apdu: Uint8Array, response: Uint8Array): number {

@@ -61,7 +61,8 @@ const DEFAULT_DEADLINE_MS = 10_000;
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /**
- * A client of `service` at `target` (`127.0.0.1:50051`) over mutual TLS. It connects when first used and again after
+ * A client of `service` at `target` (`127.0.0.1:50051`) over mutual TLS. It connects when first used and
+ * again after
  * a loss. Failures are {@link SefleetError}s with the code of the remote error or `GRPC_<status>`.
  */
 export function createGrpcClient<S extends DescService>(
@@ -97,7 +98,10 @@ function untilConnected(client: Client, target: string, limitMs: number): Promis
   });
 }
 
-/** A TLS server name is never an IP address (RFC 6066 §3): the certificate of such a target is checked for localhost. */
+/**
+ * A TLS server name is never an IP address (RFC 6066 §3): the certificate of such a target is checked for
+ * localhost.
+ */
 function nameToCheck(target: string): Record<string, string> {
   const host = target.slice(0, target.lastIndexOf(':')).replaceAll(/[[\]]/g, '');
   return isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': 'localhost' };

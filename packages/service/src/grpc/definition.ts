@@ -34,7 +34,9 @@ export function toMethodDefinition(method: DescMethod): MethodDefinition<Message
   };
 }
 
-/** What the reflection service reads: the files that describe the services, behind any one of their messages. */
+/**
+ * What the reflection service reads: the files that describe the services, behind any one of their messages.
+ */
 export function toPackageDefinition(services: readonly DescService[]): PackageDefinition {
   const files = new Map<string, Buffer>();
   for (const service of services) collectFiles(service.file, files);

@@ -21,7 +21,10 @@ const STATUS_BY_FAULT: Readonly<Record<Fault, status>> = {
   internal: status.INTERNAL,
 };
 
-/** The gRPC answer for an error; what is not a {@link SefleetError} is a fault of ours and keeps its text to itself. */
+/**
+ * The gRPC answer for an error; what is not a {@link SefleetError} is a fault of ours and keeps its text to
+ * itself.
+ */
 export function toServiceError(error: unknown): Partial<ServiceError> {
   if (!(error instanceof SefleetError)) return { code: status.INTERNAL, details: 'internal error' };
   const metadata = new Metadata();

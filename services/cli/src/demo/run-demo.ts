@@ -14,7 +14,8 @@ const SETTLE_LIMIT_MS = 30_000;
 const DRAIN_LIMIT_MS = 60_000;
 
 /**
- * The main job on a running system: switch the fleet on, let it stream, rotate every supplier's keys meanwhile, stop
+ * The main job on a running system: switch the fleet on, let it stream, rotate every supplier's keys
+ * meanwhile, stop
  * the readings, wait until all are acknowledged, and read both sides' counts.
  *
  * @param startedMs when the demo itself began (monotonic), for the time to the first registered device.
@@ -117,7 +118,10 @@ async function drain(backend: Backend, progress: Progress): Promise<simulation.F
   return state;
 }
 
-/** What is acknowledged lies in the broker's store on disk; the ledger is read when ingest has taken it from there. */
+/**
+ * What is acknowledged lies in the broker's store on disk; the ledger is read when ingest has taken it from
+ * there.
+ */
 async function untilSettled(backend: Backend, progress: Progress): Promise<LedgerTotals> {
   const limit = performance.now() + SETTLE_LIMIT_MS;
   for (;;) {

@@ -7,7 +7,8 @@ export interface Measurement {
 }
 
 /**
- * What a device measures. A model is a pure function of its seed and of virtual time, apart from what it has integrated
+ * What a device measures. A model is a pure function of its seed and of virtual time, apart from what it has
+ * integrated
  * so far; that part is {@link BehaviourModel.snapshot}.
  */
 export interface BehaviourModel {
@@ -17,6 +18,9 @@ export interface BehaviourModel {
   snapshot(): string;
   /** Goes on from a snapshot of a model with the same seed. */
   restore(snapshot: string): void;
-  /** Begins anew with the registers of a snapshot, whatever its seed: a meter that was installed goes on counting. */
+  /**
+   * Begins anew with the registers of a snapshot, whatever its seed: a meter that was installed goes on
+   * counting.
+   */
   carryOver(snapshot: string): void;
 }

@@ -63,10 +63,16 @@ const FIXED_HOLIDAYS = [
   [12, 25],
   [12, 26],
 ] as const;
-/** Days after Easter Sunday: Good Friday, Easter Monday, Ascension, Whit Monday; Easter and Whitsun are Sundays. */
+/**
+ * Days after Easter Sunday: Good Friday, Easter Monday, Ascension, Whit Monday; Easter and Whitsun are
+ * Sundays.
+ */
 const MOVABLE_HOLIDAYS: readonly number[] = [-2, 1, 39, 50];
 
-/** Easter Sunday of the Gregorian calendar, by Gauss's rule with its two corrections, as days since 1970-01-01. */
+/**
+ * Easter Sunday of the Gregorian calendar, by Gauss's rule with its two corrections, as days since
+ * 1970-01-01.
+ */
 function easterDayNumber(year: number): number {
   const century = Math.floor(year / 100);
   const m = 15 + Math.floor((3 * century + 3) / 4) - Math.floor((8 * century + 13) / 25);

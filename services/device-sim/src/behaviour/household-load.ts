@@ -11,7 +11,10 @@ const CONSUMPTION_MIN_WH = 1_500_000;
 const CONSUMPTION_SPAN_WH = 4_000_000;
 /** One watt-hour in microjoules: milliwatts times milliseconds are microjoules. */
 const MICROJOULES_PER_WH = 3_600_000_000;
-/** How the load of one household is made up: what always runs, what runs for a while, what is switched on and off. */
+/**
+ * How the load of one household is made up: what always runs, what runs for a while, what is switched on and
+ * off.
+ */
 const SHARE = { always: 0.3, spells: 0.35, switched: 0.35 } as const;
 const SPELL_SLOTS = 20;
 const STREAM = { consumption: 0, register: 1, spells: 2, switched: 3, voltage: 4 } as const;
@@ -23,10 +26,12 @@ const snapshotSchema = z.object({
 });
 
 /**
- * A household behind its meter: the BDEW profile H0 (dynamised), scaled to the household's yearly consumption, with
+ * A household behind its meter: the BDEW profile H0 (dynamised), scaled to the household's yearly
+ * consumption, with
  * seeded variation around it.
  *
- * The register is a whole number of watt-hours. What is less than one is carried over, so that the register's growth
+ * The register is a whole number of watt-hours. What is less than one is carried over, so that the register's
+ * growth
  * and the integral of the power never differ by more than 1 Wh.
  */
 export class HouseholdLoad implements BehaviourModel {
@@ -107,7 +112,9 @@ export function profileMilliwatts(time: CivilTime): number {
   return (curve[time.quarterHour] ?? 0) * dynamisation(time.dayOfYear);
 }
 
-/** BDEW's polynomial that turns the steps between the seasons of H0 into a curve over the days of the year. */
+/**
+ * BDEW's polynomial that turns the steps between the seasons of H0 into a curve over the days of the year.
+ */
 function dynamisation(dayOfYear: number): number {
   const t = dayOfYear;
   return (((-3.92e-10 * t + 3.2e-7) * t - 7.02e-5) * t + 2.1e-3) * t + 1.24;

@@ -14,7 +14,8 @@ const STREAM = { pause: 0, phase: 1, pace: 2, odometer: 3, fuel: 4 } as const;
 const PACE_SPREAD = 0.08;
 
 /**
- * Metres driven since the start of the cycle at each full second. The speed changes evenly within a second, so that
+ * Metres driven since the start of the cycle at each full second. The speed changes evenly within a second,
+ * so that
  * the trapezoids are its exact integral.
  */
 const DISTANCE_M: Float64Array = distances();

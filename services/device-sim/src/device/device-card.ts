@@ -24,7 +24,8 @@ export interface DeviceCardOptions {
 }
 
 /**
- * A device's secure element and what the device asks of it: master secrets, signatures, sealed records. The device
+ * A device's secure element and what the device asks of it: master secrets, signatures, sealed records. The
+ * device
  * holds no key; it works on logical channels of its own and leaves the basic one to the card's owners.
  */
 export class DeviceCard {
@@ -43,7 +44,9 @@ export class DeviceCard {
     this.#card.park();
   }
 
-  /** The pre-shared key in a container of the card, for a DTLS handshake; the card computes the master secret. */
+  /**
+   * The pre-shared key in a container of the card, for a DTLS handshake; the card computes the master secret.
+   */
   psk(identity: string, container: number): PskKeyProvider {
     const id = Uint8Array.of(container);
     return { identity, masterSecret: (request) => this.#keys().masterSecret(id, request) };
@@ -91,7 +94,10 @@ export class DeviceCard {
     return this.#card.transmit(command);
   }
 
-  /** Takes the card's power and gives it back: sessions and channels are closed, the device opens its own again. */
+  /**
+   * Takes the card's power and gives it back: sessions and channels are closed, the device opens its own
+   * again.
+   */
   reset(): void {
     this.#card.reset();
   }
@@ -118,7 +124,10 @@ export class DeviceCard {
     return this.#iotSafe;
   }
 
-  /** The records applet of the stakeholder that takes readings now; after a switch that is another one than before. */
+  /**
+   * The records applet of the stakeholder that takes readings now; after a switch that is another one than
+   * before.
+   */
   #findRecords(): RecordsClient {
     const endpoint = this.#endpoint;
     for (const application of this.#card.applications) {

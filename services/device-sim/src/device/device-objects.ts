@@ -152,7 +152,8 @@ function definitionsOf(kind: DeviceKind): readonly ObjectDefinition<DeviceOwner>
         supports: [SERIAL, REBOOT, RESET_ERROR_CODE, CURRENT_TIME],
         behaviour: DEVICE_BEHAVIOUR,
       },
-      // Without instances, and with one server, everything is allowed; a second server brings its lists (Core §8.2).
+      // Without instances, and with one server, everything is allowed; a second server brings its lists (Core
+      // §8.2).
       { model: modelOf(2) },
       { model: modelOf(4, '1.1') },
       {
@@ -217,7 +218,10 @@ function factoryInstances(kind: DeviceKind): readonly Instance[] {
 
 const PUSH_ONLY = 1;
 const NO_ERROR: ResourceValue = new Map([[0, 0]]);
-/** Bearer Ethernet (41), an address on loopback, full signal: Connectivity Monitoring of a device on this machine. */
+/**
+ * Bearer Ethernet (41), an address on loopback, full signal: Connectivity Monitoring of a device on this
+ * machine.
+ */
 const CONNECTIVITY: readonly (readonly [number, ResourceValue])[] = [
   [0, 41],
   [1, new Map([[0, 41]])],

@@ -1,7 +1,10 @@
 import type { FleetStore, OutboxRecord } from '../store/fleet-store.ts';
 import type { GroupCommit, JournaledDevice } from '../store/group-commit.ts';
 
-/** Records of one device in memory; what is beyond it waits on disk, so that an outage does not fill the memory. */
+/**
+ * Records of one device in memory; what is beyond it waits on disk, so that an outage does not fill the
+ * memory.
+ */
 const WINDOW = 64;
 
 /** The sealed records of one device that have not been acknowledged: on disk all, in memory the oldest. */

@@ -11,7 +11,10 @@ export interface DeviceOwner {
   measured(metric: string): number | undefined;
   /** The newest sealed record; undefined before the first. */
   newestRecord(): Uint8Array | undefined;
-  /** Runs a script of command APDUs on the secure element; what changed on the card is on disk when it returns. */
+  /**
+   * Runs a script of command APDUs on the secure element; what changed on the card is on disk when it
+   * returns.
+   */
   runApduScript(script: Uint8Array): Uint8Array;
   /** Switches off and on again, once the answer is on its way. */
   reboot(): void;

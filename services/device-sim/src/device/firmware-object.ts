@@ -31,7 +31,8 @@ const RESULT = FIRMWARE_RESOURCE.UPDATE_RESULT;
 const STATE = FIRMWARE_RESOURCE.STATE;
 
 /**
- * The state machine of object 5: a package is pushed, checked and kept by its hash, Update applies it with a reboot. The
+ * The state machine of object 5: a package is pushed, checked and kept by its hash, Update applies it with a
+ * reboot. The
  * image itself runs nowhere.
  */
 export const FIRMWARE_BEHAVIOUR: ObjectBehaviour<DeviceOwner> = {

@@ -20,7 +20,8 @@ const CARD_REFERENCE = 'se:';
 const DEFAULT_PORT = { 'coaps:': 5684, 'coap:': 5683 } as const;
 
 /**
- * Three retransmissions within some seconds: a device that a server has forgotten shall notice while somebody watches.
+ * Three retransmissions within some seconds: a device that a server has forgotten shall notice while somebody
+ * watches.
  * RFC 7252 §4.8 allows other values than its defaults where the network is known.
  */
 export const DEVICE_COAP_SETTINGS: Partial<TransmissionParameters> = { ackTimeoutMs: 1500, maxRetransmit: 2 };
@@ -43,7 +44,9 @@ export interface FleetTransportOptions {
   readonly events: DtlsEvents;
 }
 
-/** Connections of LwM2M devices: a UDP socket, DTLS with keys of the card, and CoAP on it. One serves a fleet. */
+/**
+ * Connections of LwM2M devices: a UDP socket, DTLS with keys of the card, and CoAP on it. One serves a fleet.
+ */
 export function createFleetTransport(options: FleetTransportOptions): Lwm2mTransport {
   return { connect: (request) => connect(options, request) };
 }
@@ -59,7 +62,8 @@ async function connect(options: FleetTransportOptions, request: ConnectRequest):
     channel,
     runtime: options.runtime,
     flightTimers: DEVICE_FLIGHT_TIMERS,
-    // RFC 9146: the server's connection ID is used, ours is not needed: a device hears from one server on its socket.
+    // RFC 9146: the server's connection ID is used, ours is not needed: a device hears from one server on its
+    // socket.
     connectionIdLength: 0,
     events: {
       ...options.events,

@@ -30,7 +30,10 @@ const UNIT = 5701;
 const APPLICATION_TYPE = 5750;
 const KMH_TO_MS = 1 / 3.6;
 
-/** Location (6), Power Measurement (3305), Voltage (3316), Distance (3330), Generic Sensor (3300), Temperature (3303), Rate (3346). */
+/**
+ * Location (6), Power Measurement (3305), Voltage (3316), Distance (3330), Generic Sensor (3300), Temperature
+ * (3303), Rate (3346).
+ */
 export const MEASUREMENT_INSTANCES: Readonly<Record<DeviceKind, readonly MeasurementInstance[]>> = {
   'smart-meter': [
     location(52.52, 13.405),
@@ -69,14 +72,20 @@ export const MEASUREMENT_INSTANCES: Readonly<Record<DeviceKind, readonly Measure
   ],
 };
 
-/** A sensor that is paired with a gateway: a device of its own below a prefix (LwM2M Gateway, objects 25 and 26). */
+/**
+ * A sensor that is paired with a gateway: a device of its own below a prefix (LwM2M Gateway, objects 25 and
+ * 26).
+ */
 export interface PairedSensor {
   readonly prefix: string;
   readonly model: string;
   readonly instances: readonly MeasurementInstance[];
 }
 
-/** The sensors of a kit. The gateway itself shows the same values, newest first, for servers that know no prefixes. */
+/**
+ * The sensors of a kit. The gateway itself shows the same values, newest first, for servers that know no
+ * prefixes.
+ */
 export const PAIRED_SENSORS: Readonly<Record<DeviceKind, readonly PairedSensor[]>> = {
   'smart-meter': [],
   obu: [],

@@ -15,7 +15,9 @@ export interface ReadingPlan {
   readonly intervalMs: number;
   /** Virtual milliseconds per millisecond. */
   readonly timeCompression: number;
-  /** Virtual time of the fleet's start; undefined: {@link MODEL_REFERENCE_MS}, and records tell the real time. */
+  /**
+   * Virtual time of the fleet's start; undefined: {@link MODEL_REFERENCE_MS}, and records tell the real time.
+   */
   readonly virtualStartMs: number | undefined;
 }
 
@@ -26,7 +28,8 @@ export interface Reading {
 }
 
 /**
- * The evening of a workday in January: where the models begin when nobody says otherwise, so that one seed gives the same
+ * The evening of a workday in January: where the models begin when nobody says otherwise, so that one seed
+ * gives the same
  * readings whenever it is used.
  */
 export const MODEL_REFERENCE_MS: number = Date.UTC(2026, 0, 12, 16);
@@ -37,7 +40,8 @@ const PHASE_STREAM = 1000;
 const NUMBERS_PER_KIND = 10_000_000;
 
 /**
- * The readings of one device, one after the other. Reading number n shows the model at a virtual time that follows from
+ * The readings of one device, one after the other. Reading number n shows the model at a virtual time that
+ * follows from
  * the plan and n alone: when it is taken does not change it.
  */
 export class ReadingSource {
@@ -92,7 +96,10 @@ export class ReadingSource {
     this.#model.carryOver(stateSchema.parse(JSON.parse(snapshot)).model);
   }
 
-  /** Real time, with compressed virtual time since the first reading on top; a device that was off goes on from now. */
+  /**
+   * Real time, with compressed virtual time since the first reading on top; a device that was off goes on
+   * from now.
+   */
   #realTime(nowMs: number): number {
     const sinceFirstMs = this.#taken * this.#plan.intervalMs * this.#plan.timeCompression;
     this.#anchorMs = Math.max(this.#anchorMs ?? 0, nowMs - sinceFirstMs);

@@ -43,7 +43,9 @@ const RETRY_MAX_MS = 10_000;
 const REBOOT_DELAY_MS = 200;
 const EMPTY = new Uint8Array(0);
 
-/** One simulated device: its card, its LwM2M client, its readings and what has not been acknowledged of them. */
+/**
+ * One simulated device: its card, its LwM2M client, its readings and what has not been acknowledged of them.
+ */
 export class VirtualDevice implements DeviceOwner, JournaledDevice {
   readonly id: number;
   readonly endpoint: string;

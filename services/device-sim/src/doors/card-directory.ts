@@ -22,7 +22,8 @@ export interface CardDirectory {
 }
 
 /**
- * Answer to reset of every card: direct convention, T=1, historical bytes that name the issuer data as GlobalPlatform
+ * Answer to reset of every card: direct convention, T=1, historical bytes that name the issuer data as
+ * GlobalPlatform
  * cards do (ISO 7816-3 §8, ISO 7816-4 §12.1.1); the last byte is the check character.
  */
 export const ANSWER_TO_RESET = withCheckCharacter(

@@ -54,7 +54,10 @@ const SWEEP_MS = 1000;
 const DRAIN_POLL_MS = 50;
 const STOP_CONCURRENCY = 64;
 
-/** Devices on mains, with somebody watching: quick to notice and to return (see the enabler's slower defaults). */
+/**
+ * Devices on mains, with somebody watching: quick to notice and to return (see the enabler's slower
+ * defaults).
+ */
 const CLIENT_SETTINGS: Lwm2mClientSettings = {
   ...DEFAULT_CLIENT_SETTINGS,
   bootstrapTimeoutMs: 15_000,
@@ -140,7 +143,8 @@ export class Fleet {
   /**
    * Switches the devices on: those on disk first, the others as their cards arrive. Returns at once.
    *
-   * @param how `resume` goes on where the process ended; `start` begins the readings of the plan, with what the
+   * @param how `resume` goes on where the process ended; `start` begins the readings of the plan, with what
+   * the
    *   registers of devices that were there before show.
    */
   switchOn(how: 'start' | 'resume', takeReadings = true): void {
@@ -149,7 +153,9 @@ export class Fleet {
     this.#sweep();
   }
 
-  /** Ends the production of readings and waits until all are acknowledged. False when the time is up before. */
+  /**
+   * Ends the production of readings and waits until all are acknowledged. False when the time is up before.
+   */
   async drain(timeoutMs: number): Promise<boolean> {
     this.#readings = false;
     for (const device of this.#devices.values()) device.stopReadings();
@@ -173,7 +179,9 @@ export class Fleet {
     this.#ports.journal.flush();
   }
 
-  /** Ends without a word to the servers, for the end of the process: the fleet goes on when it starts again. */
+  /**
+   * Ends without a word to the servers, for the end of the process: the fleet goes on when it starts again.
+   */
   async powerOff(): Promise<void> {
     this.#stopped.abort();
     await Promise.all([...this.#devices.values()].map((device) => device.powerOff()));

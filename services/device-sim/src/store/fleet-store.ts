@@ -16,7 +16,10 @@ export interface FleetPlan {
   /** Devices per second; 0: no limit of its own. */
   readonly startRate: number;
   readonly timeCompression: number;
-  /** Virtual time at which the behaviour models begin, as milliseconds since 1970; undefined: their own reference. */
+  /**
+   * Virtual time at which the behaviour models begin, as milliseconds since 1970; undefined: their own
+   * reference.
+   */
   readonly virtualStartMs: number | undefined;
   readonly network: NetworkConditions;
 }
@@ -112,7 +115,8 @@ const outboxRow = z.object({ position: z.number(), sealed: bytes });
 /**
  * The fleet on disk: SQLite with a write-ahead log.
  *
- * A commit is a write to the log without waiting for the disk (`synchronous = NORMAL`): it survives the end of the
+ * A commit is a write to the log without waiting for the disk (`synchronous = NORMAL`): it survives the end
+ * of the
  * process at any point, but the last commits may be lost with the machine's power.
  */
 export class FleetStore {
@@ -157,7 +161,10 @@ export class FleetStore {
     );
   }
 
-  /** Keeps devices that are new, in one transaction. A device that is there stays as it is: its card has moved on. */
+  /**
+   * Keeps devices that are new, in one transaction. A device that is there stays as it is: its card has moved
+   * on.
+   */
   addDevices(devices: readonly (DeviceIdentity & { readonly cardImage: Uint8Array })[]): void {
     this.#transaction(() => {
       const identity = this.#database.prepare(

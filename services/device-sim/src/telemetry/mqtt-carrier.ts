@@ -43,7 +43,10 @@ const ACKNOWLEDGE_TIMEOUT_MS = 20_000;
 /** A credential that ends sooner than this is replaced before a new connection. */
 const CREDENTIAL_MARGIN_MS = 60_000;
 
-/** Sealed records by MQTT 3.1.1 over mutual TLS, acknowledged by PUBACK (QoS 1); the broker answers when they are safe. */
+/**
+ * Sealed records by MQTT 3.1.1 over mutual TLS, acknowledged by PUBACK (QoS 1); the broker answers when they
+ * are safe.
+ */
 export class MqttCarrier implements RecordCarrier {
   readonly maxRecords: number = Math.min(32, MAX_BATCH_RECORDS);
   readonly maxBytes = 8192;
@@ -162,7 +165,8 @@ export class MqttCarrier implements RecordCarrier {
     this.#client = undefined;
     client.end(true);
     client.removeAllListeners();
-    // An error that comes late is nobody's business any more, but without a listener it would end the process.
+    // An error that comes late is nobody's business any more, but without a listener it would end the
+    // process.
     client.on('error', () => undefined);
     this.#pending?.(disconnected());
     this.#pending = undefined;

@@ -7,7 +7,9 @@ export interface RecordCarrier {
   readonly maxBytes: number;
   /** Resolves when the backend has the records safe; rejects when they have to be sent again. */
   deliver(sealed: readonly Uint8Array[]): Promise<void>;
-  /** Called by whoever owns the carrier: records may come. `becameReady` is told when that is possible again. */
+  /**
+   * Called by whoever owns the carrier: records may come. `becameReady` is told when that is possible again.
+   */
   start(becameReady: () => void): void;
   stop(): Promise<void>;
 }

@@ -21,12 +21,16 @@ export interface SessionCredentialRequest {
   readonly nowMs: number;
   readonly lifetimeMs: number;
   readonly rng: Rng;
-  /** The DER ECDSA signature over the SHA-256 digest of `message`, by the device key inside the secure element. */
+  /**
+   * The DER ECDSA signature over the SHA-256 digest of `message`, by the device key inside the secure
+   * element.
+   */
   readonly sign: (message: Uint8Array) => Uint8Array;
 }
 
 /**
- * A key pair that lives as long as one session, and the certificate that the secure element issues for it with the
+ * A key pair that lives as long as one session, and the certificate that the secure element issues for it
+ * with the
  * device key, which never leaves it: the short-life session key of GlobalPlatform's IoT paper, §3.6.
  *
  * @throws SefleetError `SIM_CERTIFICATE_INVALID` when the device certificate is none.

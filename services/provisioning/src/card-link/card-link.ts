@@ -4,7 +4,8 @@ import { provisioningError } from '../errors.ts';
 /** A conversation with one card. What lies between (LwM2M, a reader, nothing) does not matter here. */
 export interface ApduChannel {
   /**
-   * Runs a script. The answers come in order and may be fewer than the commands: the card's first refusal ends a script.
+   * Runs a script. The answers come in order and may be fewer than the commands: the card's first refusal
+   * ends a script.
    *
    * @throws SefleetError `PROVISIONING_CARD_TIMEOUT` or `PROVISIONING_LINK_UNAVAILABLE`, fault `environment`.
    */
@@ -18,7 +19,8 @@ export interface CardLinks {
 }
 
 /**
- * Speaks to a card one command at a time. A command that was put ahead travels with the next one, so that a SELECT
+ * Speaks to a card one command at a time. A command that was put ahead travels with the next one, so that a
+ * SELECT
  * costs no round trip of its own.
  */
 export class CardConversation {

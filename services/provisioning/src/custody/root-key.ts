@@ -16,7 +16,8 @@ const KEY_BYTES = 32;
 const FILE = 'vault.key';
 
 /**
- * The key that seals the vaults: from the setting when there is one, otherwise from a file that only its owner may
+ * The key that seals the vaults: from the setting when there is one, otherwise from a file that only its
+ * owner may
  * read, made when first needed.
  *
  * @throws SefleetError `CUSTODY_ROOT_KEY_INVALID` unless it is 32 bytes.

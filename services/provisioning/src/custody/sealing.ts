@@ -6,7 +6,10 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const KEY_BYTES = 32;
 
-/** Seals and opens with one key: AES-256-GCM with a random nonce, bound to a name so that nothing can be swapped. */
+/**
+ * Seals and opens with one key: AES-256-GCM with a random nonce, bound to a name so that nothing can be
+ * swapped.
+ */
 export class Seal {
   readonly #key: Uint8Array;
 
@@ -23,7 +26,10 @@ export class Seal {
     return concatBytes(nonce, body, cipher.getAuthTag());
   }
 
-  /** @throws SefleetError `CUSTODY_SEAL_BROKEN` when it was sealed by another key, for another name, or changed. */
+  /**
+   * @throws SefleetError `CUSTODY_SEAL_BROKEN` when it was sealed by another key, for another name, or
+   * changed.
+   */
   open(name: string, sealed: Uint8Array): Uint8Array {
     try {
       const nonce = sealed.subarray(0, NONCE_BYTES);

@@ -41,7 +41,10 @@ const DERIVES: ReadonlySet<MasterPurpose> = new Set(['psk', 'receipt', 'agreemen
 const FINGERPRINT_BYTES = 6;
 const SIGNING_VERSION = 1;
 
-/** A vault in a SQLite file of its own, each secret sealed with the party's seal. Opened masters stay in memory. */
+/**
+ * A vault in a SQLite file of its own, each secret sealed with the party's seal. Opened masters stay in
+ * memory.
+ */
 export class SoftwareVault implements PartyVault {
   readonly party: PartyId;
   readonly #database: DatabaseSync;

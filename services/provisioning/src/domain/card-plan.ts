@@ -26,7 +26,9 @@ export interface DomainPlan {
 export interface ManagementPlan {
   /** The trusted service manager's domain: delegated management; the stakeholders' domains lie below it. */
   readonly tsm: Aid;
-  /** The Controlling Authority's domain, through which new stakeholders agree on keys that nobody else learns. */
+  /**
+   * The Controlling Authority's domain, through which new stakeholders agree on keys that nobody else learns.
+   */
   readonly authority: Aid;
 }
 
@@ -86,7 +88,9 @@ export const CARD_PLANS: Readonly<Record<DeviceKind, CardPlan>> = {
 /** Containers of the IoT SAFE applet on every card. */
 export const IOT_SAFE_CONTAINER = { bootstrapPsk: 0x01, managementPsk: 0x02, deviceKey: 0x03 } as const;
 
-/** The place of `party` on a card of `kind` in `role`; parties that come later get theirs by the same rule. */
+/**
+ * The place of `party` on a card of `kind` in `role`; parties that come later get theirs by the same rule.
+ */
 export function place(kind: DeviceKind, role: StakeholderRole, party: string): DomainPlan {
   const number = findParty(party)?.number ?? 0;
   const suffix = hexByte(KIND_NUMBER[kind]) + hexByte(number);

@@ -14,7 +14,8 @@ export function keyVersionOf(generation: number): number {
 }
 
 /**
- * The generation near `known` that a key version on a card stands for: the known one, the next or the one before.
+ * The generation near `known` that a key version on a card stands for: the known one, the next or the one
+ * before.
  * Undefined for any other: such a card has been with somebody else.
  */
 export function generationNear(known: number, keyVersion: number): number | undefined {

@@ -2,7 +2,8 @@ import type { Aid } from '@sefleet/globalplatform';
 import type { PartyId } from './party.ts';
 
 /**
- * How far the rotation of one device has come. `installing` is written before the new keys leave the house and
+ * How far the rotation of one device has come. `installing` is written before the new keys leave the house
+ * and
  * `installed` after the card has confirmed them: between the two, only the card knows which keys it holds.
  */
 export type RotationStep = 'planned' | 'installing' | 'installed' | 'confirmed' | 'failed';

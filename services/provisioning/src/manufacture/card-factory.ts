@@ -65,7 +65,10 @@ export interface FinishedCard {
 const DIVERSIFICATION_BYTES = 10;
 const IMAGE_NUMBER_BYTES = 8;
 const ISSUER_IDENTIFICATION = Uint8Array.of(0x53, 0x46, 0x4c, 0x54);
-/** Under MACs only: inside the factory's walls the line is not listened to, and keys travel under the DEK anyway. */
+/**
+ * Under MACs only: inside the factory's walls the line is not listened to, and keys travel under the DEK
+ * anyway.
+ */
 const FACTORY_LEVEL = 0x01;
 /** Makes and personalises virtual cards, by the APDUs that a factory would send to real ones. */
 export class CardFactory {
@@ -162,7 +165,10 @@ export class CardFactory {
     for (const command of commands) await send(session, command);
   }
 
-  /** A stakeholder's part: takes its fresh domain into possession and personalises its applet under its own keys. */
+  /**
+   * A stakeholder's part: takes its fresh domain into possession and personalises its applet under its own
+   * keys.
+   */
   async #personalise(
     card: SecureElement,
     place: DomainPlan,

@@ -19,14 +19,18 @@ const TAG = {
   OID: 0x06,
   UTF8: 0x0c,
 };
-/** Where the fields of a TBSCertificate stand (RFC 5280 §4.1): version and extensions are always there in ours. */
+/**
+ * Where the fields of a TBSCertificate stand (RFC 5280 §4.1): version and extensions are always there in
+ * ours.
+ */
 const FIELD = { SERIAL: 1, SUBJECT: 5, PUBLIC_KEY: 6, EXTENSIONS: 7 } as const;
 const OID_COMMON_NAME = Uint8Array.of(0x55, 0x04, 0x03);
 const OID_SUBJECT_KEY_IDENTIFIER = Uint8Array.of(0x55, 0x1d, 0x0e);
 const SERIAL_BYTES = 16;
 
 /**
- * Issues certificates that differ only in subject and key, thirty times as fast as one by one: the first is made by
+ * Issues certificates that differ only in subject and key, thirty times as fast as one by one: the first is
+ * made by
  * the PKI's own rules, the others take its place with their name, key and serial number, and are signed anew.
  */
 export class CertificatePress {

@@ -83,7 +83,9 @@ export class Factory {
     this.#ports.log.emit(PROVISIONING_EVENTS.cardsMade, { ordered: orders.length });
   }
 
-  /** Credentials for a program that we did not write. Asking again gives the same PSK and a new certificate. */
+  /**
+   * Credentials for a program that we did not write. Asking again gives the same PSK and a new certificate.
+   */
   async addSoftwareDevice(order: DeviceOrder, withCertificate: boolean): Promise<SoftwareCredentials> {
     checkOrders([order]);
     const { store, custody } = this.#ports;
@@ -143,7 +145,8 @@ export class Factory {
       organisation: `sefleet ${kind}`,
       clientAuth: true,
       ...this.#validity(),
-      // An OBU's card issues its own short-lived session certificates: it is an authority for itself and none below.
+      // An OBU's card issues its own short-lived session certificates: it is an authority for itself and none
+      // below.
       ...(kind === 'obu' ? { pathLength: 0 } : {}),
     });
     this.#presses.set(kind, press);

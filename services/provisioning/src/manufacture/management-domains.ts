@@ -48,7 +48,9 @@ export async function signingPoint(custody: KeyCustody, party: CardPlan['issuer'
   return (await custody.vault(party).signingPublicKey()).slice(-POINT_BYTES);
 }
 
-/** What the issuer does for delegated management: its token key, its receipt key, and both management domains. */
+/**
+ * What the issuer does for delegated management: its token key, its receipt key, and both management domains.
+ */
 export async function layOutManagement(
   session: SecureChannelSession,
   send: (command: CommandApdu) => Promise<void>,
@@ -80,7 +82,10 @@ export async function personaliseTsm(
   await send(putKeysCommand(session, keys, { newVersion: keyVersionOf(FIRST_GENERATION) }));
 }
 
-/** The Controlling Authority personalises its domain: its root, the card's agreement key and certificate, its own keys. */
+/**
+ * The Controlling Authority personalises its domain: its root, the card's agreement key and certificate, its
+ * own keys.
+ */
 export async function personaliseAuthority(
   session: SecureChannelSession,
   send: (command: CommandApdu) => Promise<void>,

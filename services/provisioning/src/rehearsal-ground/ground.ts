@@ -81,7 +81,10 @@ export class Ground {
     return returns.reduce((next, until) => (next === 0 ? until : Math.min(next, until)), 0);
   }
 
-  /** A meter that can be reached now. @throws SefleetError `GROUND_METER_UNAVAILABLE`, `GROUND_METER_NOT_FOUND`. */
+  /**
+   * A meter that can be reached now. @throws SefleetError `GROUND_METER_UNAVAILABLE`,
+   * `GROUND_METER_NOT_FOUND`.
+   */
   reach(endpoint: string): VirtualMeter {
     const { meter, faults } = this.#place(endpoint);
     if (this.#isAway(faults)) throw groundError('GROUND_METER_UNAVAILABLE', `${endpoint} is away`);

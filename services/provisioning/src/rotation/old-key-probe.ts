@@ -36,8 +36,10 @@ const CHALLENGE_BYTES = 8;
 const C_MAC = 0x01;
 
 /**
- * Tries to enter a Security Domain with keys that have been replaced, as their former owner would: by the old version
- * number, and by a host cryptogram of the old keys over whatever keys the card offers first. Both have to be refused.
+ * Tries to enter a Security Domain with keys that have been replaced, as their former owner would: by the old
+ * version
+ * number, and by a host cryptogram of the old keys over whatever keys the card offers first. Both have to be
+ * refused.
  *
  * @throws SefleetError `PROVISIONING_OLD_KEY_ALIVE` when a try was not refused.
  */
@@ -65,7 +67,9 @@ export async function trySelect(channel: ApduChannel, domainAid: Uint8Array): Pr
   return decodeResponse(answer).sw;
 }
 
-/** The status word of a try to enter by a host cryptogram of `keys` over whatever keys the card offers first. */
+/**
+ * The status word of a try to enter by a host cryptogram of `keys` over whatever keys the card offers first.
+ */
 export async function tryCryptogram({ channel, domainAid, keys, rng }: ProbeOptions): Promise<number> {
   const conversation = new CardConversation(channel);
   conversation.putAhead(encodeApdu(selectCommand(domainAid)));

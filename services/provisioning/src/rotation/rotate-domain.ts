@@ -40,8 +40,10 @@ export interface RotationPorts {
 }
 
 /**
- * Rotates the keys of one Security Domain, from wherever the journal says it stands: finds out which keys the card
- * holds, puts the new ones, has them confirmed by check values and by the key information template, sees the old ones
+ * Rotates the keys of one Security Domain, from wherever the journal says it stands: finds out which keys the
+ * card
+ * holds, puts the new ones, has them confirmed by check values and by the key information template, sees the
+ * old ones
  * refused and opens a session with the new ones.
  *
  * Running it again after any failure is safe: what the card answers decides, not what was meant to happen.
@@ -108,7 +110,9 @@ class DomainCard {
     return this.#open(keyVersionOf(generation), () => keys);
   }
 
-  /** PUT KEY in the place of the old ones, confirmed by the check values and by what GET DATA says is there. */
+  /**
+   * PUT KEY in the place of the old ones, confirmed by the check values and by what GET DATA says is there.
+   */
   async putKeys(session: SecureChannelSession): Promise<void> {
     const { fromGeneration, toGeneration } = this.#rotation;
     const keys = await this.#keys(toGeneration);

@@ -115,7 +115,9 @@ describe('rotation', () => {
   });
 });
 
-/** Kills the service around exchange number `cut`, starts it again on the same journal and looks at the card. */
+/**
+ * Kills the service around exchange number `cut`, starts it again on the same journal and looks at the card.
+ */
 async function survives(cut: number, when: 'before' | 'after'): Promise<void> {
   const bench = await createBench();
   await bench.make([{ endpoint: 'm', kind: 'smart-meter' }]);

@@ -6,7 +6,8 @@ import { provisioningError } from '../errors.ts';
 /**
  * Opens a SQLite file in WAL mode and brings it to the newest schema.
  *
- * @param durability `power`: every commit survives a power cut; `process`: every commit survives the end of the
+ * @param durability `power`: every commit survives a power cut; `process`: every commit survives the end of
+ * the
  *   process, and a power cut may take the last few.
  * @param migrations One script a version; those that the file has not seen run in order.
  */

@@ -48,7 +48,8 @@ export interface KindCount {
 }
 
 /**
- * What the service keeps beside keys. A write has lasted when its promise is fulfilled, whatever happens to the
+ * What the service keeps beside keys. A write has lasted when its promise is fulfilled, whatever happens to
+ * the
  * process after that.
  */
 export interface ProvisioningStore {

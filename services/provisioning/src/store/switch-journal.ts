@@ -14,7 +14,9 @@ export interface SwitchCounts {
   readonly exceptions: ReadonlyMap<string, number>;
 }
 
-/** The journal of supplier switches: what was meant to happen and what did, of every meter, at every moment. */
+/**
+ * The journal of supplier switches: what was meant to happen and what did, of every meter, at every moment.
+ */
 export interface SwitchJournal {
   /** Writes a switch down; gives back the one that has this request id already, if any. */
   start(requestId: string, order: SwitchOrder, meters: readonly MeterSwitch[]): Promise<string>;

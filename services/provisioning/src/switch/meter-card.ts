@@ -25,7 +25,8 @@ import { CardConversation, type ApduChannel } from '../card-link/card-link.ts';
 import { provisioningError } from '../errors.ts';
 
 /**
- * The card of one meter as the trusted service manager reaches it: every exchange passes its hands and leaves a digest
+ * The card of one meter as the trusted service manager reaches it: every exchange passes its hands and leaves
+ * a digest
  * there.
  */
 export class MeterCard {
@@ -60,7 +61,8 @@ export class MeterCard {
   /**
    * A session with `domain` under `keys`, level 33.
    *
-   * @throws SefleetError `SWITCH_CARD_SWAPPED` when another card answers; what GlobalPlatform throws otherwise.
+   * @throws SefleetError `SWITCH_CARD_SWAPPED` when another card answers; what GlobalPlatform throws
+   * otherwise.
    */
   async open(domain: Aid, keys: StaticKeys, keyVersion: number): Promise<SecureChannelSession> {
     const domainAid = aidBytes(domain);

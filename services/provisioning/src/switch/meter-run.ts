@@ -40,7 +40,10 @@ const MAX_PAUSE_MS = 15 * 60_000;
 /** Taken back because of a failure, not because somebody asked. */
 const FAILED = 'failed:';
 
-/** Runs the switch of one meter as far as it goes now. Every state it passes is in the journal before it acts on it. */
+/**
+ * Runs the switch of one meter as far as it goes now. Every state it passes is in the journal before it acts
+ * on it.
+ */
 export class MeterRun {
   readonly #order: SwitchOrder;
   readonly #device: Device;

@@ -29,7 +29,8 @@ const SERIAL_BYTES = 8;
 const NONE = new Uint8Array();
 
 /**
- * The card issuer's office: it allows single commands on single cards, once each. A token covers the command, the card
+ * The card issuer's office: it allows single commands on single cards, once each. A token covers the command,
+ * the card
  * (tags 42 and 45) and a serial number (tag 93).
  */
 export class TokenOffice {

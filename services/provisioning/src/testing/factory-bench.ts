@@ -39,7 +39,9 @@ export async function createBench(databasePath = ':memory:') {
   return { runtime, store, custody, factory, log, cards, links: new LocalCardLinks(cards), make, close };
 }
 
-/** The way to cards in the same process. `onExchange` may throw, or let answers get lost, as a network would. */
+/**
+ * The way to cards in the same process. `onExchange` may throw, or let answers get lost, as a network would.
+ */
 export class LocalCardLinks implements CardLinks {
   readonly #cards: ReadonlyMap<string, SecureElement>;
   onExchange: (endpoint: string, when: 'before' | 'after', command: Uint8Array) => void = () => undefined;

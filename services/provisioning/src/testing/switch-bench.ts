@@ -96,7 +96,8 @@ export async function runToEnd(
 }
 
 /**
- * The same port for a process that can be killed: from then on nothing that it asks for happens, and nothing answers.
+ * The same port for a process that can be killed: from then on nothing that it asks for happens, and nothing
+ * answers.
  * `isAlive` is asked before and after every effect, so that a kill can fall on either side.
  */
 function mortal<T extends object>(port: T, isAlive: () => boolean): T {

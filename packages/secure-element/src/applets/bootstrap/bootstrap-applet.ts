@@ -40,7 +40,8 @@ const ODF_CONTENT = fromHex('a706 3004 0402 6430');
 const DODF_CONTENT = fromHex('a11b 3007 0c05 4c774d324d 3000 a10e 300c 0604 672b0901 3004 0402 6432');
 
 /**
- * Bootstrap from the smartcard (LwM2M core 1.2 §G): a PKCS#15 application whose data object directory leads to the file
+ * Bootstrap from the smartcard (LwM2M core 1.2 §G): a PKCS#15 application whose data object directory leads
+ * to the file
  * with Security and Server objects. Reading is free or behind a PIN; only its Security Domain writes.
  */
 export const BOOTSTRAP_APPLET = defineApplet<BootstrapState>({

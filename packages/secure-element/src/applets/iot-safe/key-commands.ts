@@ -17,7 +17,8 @@ const MAX_SECRET_BYTES = 255;
 const POINT_LENGTH = 65;
 
 /**
- * COMPUTE PRF (GSMA IoT.05 §4.7): TLS 1.2's PRF with a pre-shared key that stays here. With `PSK_ECDHE` the premaster
+ * COMPUTE PRF (GSMA IoT.05 §4.7): TLS 1.2's PRF with a pre-shared key that stays here. With `PSK_ECDHE` the
+ * premaster
  * secret of the exchange comes in tag D4.
  */
 export function computePrf(command: CommandApdu, context: Context): Answer {
@@ -28,7 +29,10 @@ export function computePrf(command: CommandApdu, context: Context): Answer {
   return encodeTlv(IOT_SAFE_TAG.SECRET, output);
 }
 
-/** COMPUTE HKDF (GSMA IoT.05 §4.8): extract and expand with SHA-256 over a secret container or a premaster secret. */
+/**
+ * COMPUTE HKDF (GSMA IoT.05 §4.8): extract and expand with SHA-256 over a secret container or a premaster
+ * secret.
+ */
 export function computeHkdf(command: CommandApdu, context: Context): Answer {
   const objects = decodeTlvs(command.data);
   const id = findTlv(objects, IOT_SAFE_TAG.SECRET_ID);
@@ -40,7 +44,9 @@ export function computeHkdf(command: CommandApdu, context: Context): Answer {
   return encodeTlv(IOT_SAFE_TAG.SECRET, new Uint8Array(hkdfSync('sha256', secret, salt, info, length)));
 }
 
-/** COMPUTE DH (GSMA IoT.05 §4.6): the shared x coordinate of a key pair here and a public key that comes in. */
+/**
+ * COMPUTE DH (GSMA IoT.05 §4.6): the shared x coordinate of a key pair here and a public key that comes in.
+ */
 export function computeDh(command: CommandApdu, context: Context): Answer {
   const objects = decodeTlvs(command.data);
   const pair = keyPairOf(context.state, requireTlv(objects, IOT_SAFE_TAG.PRIVATE_ID));

@@ -17,7 +17,10 @@ const PUBLIC = 0xc2;
 const FILE = 0xc3;
 const SECRET = 0xc4;
 
-/** GET DATA (GSMA IoT.05 §4.3): the application, the list of objects, or one object's description; never a secret. */
+/**
+ * GET DATA (GSMA IoT.05 §4.3): the application, the list of objects, or one object's description; never a
+ * secret.
+ */
 export function getData(command: CommandApdu, context: Context): Answer {
   const { state } = context;
   switch (command.p1) {

@@ -10,7 +10,10 @@ export interface RawKeyPair {
 
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 const SCALAR_LENGTH = 32;
-/** PKCS#8 of a P-256 key up to the scalar, between scalar and point (RFC 5915), and SubjectPublicKeyInfo up to the point. */
+/**
+ * PKCS#8 of a P-256 key up to the scalar, between scalar and point (RFC 5915), and SubjectPublicKeyInfo up to
+ * the point.
+ */
 const PKCS8_HEAD = fromHex('308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420');
 const PKCS8_MIDDLE = fromHex('a144034200');
 const SPKI_HEAD = fromHex('3059301306072a8648ce3d020106082a8648ce3d030107034200');
@@ -60,7 +63,8 @@ export function verifyMessage(publicKey: Uint8Array, message: Uint8Array, signat
 }
 
 /**
- * ECDSA over a digest that the host made: r ‖ s (FIPS 186-5 §6.4). `node:crypto` only signs what it hashes itself, so
+ * ECDSA over a digest that the host made: r ‖ s (FIPS 186-5 §6.4). `node:crypto` only signs what it hashes
+ * itself, so
  * the point comes from its ECDH and the two multiplications modulo the order are ours.
  */
 export function signDigest(privateKey: Uint8Array, digest: Uint8Array, rng: Rng): Uint8Array {

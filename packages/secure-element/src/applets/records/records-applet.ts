@@ -26,7 +26,8 @@ const GROWING = new Set(
 );
 
 /**
- * Seals telemetry records for one stakeholder, with the key that the stakeholder put into it and a sequence number
+ * Seals telemetry records for one stakeholder, with the key that the stakeholder put into it and a sequence
+ * number
  * that never repeats. Registers that only grow are refused when they run backwards.
  */
 export const RECORDS_APPLET = defineApplet<RecordsState>({
@@ -49,7 +50,10 @@ export const RECORDS_APPLET = defineApplet<RecordsState>({
   decode: decodeRecordsState,
 });
 
-/** The sequence number counts before the record leaves: a record that is lost leaves a gap and never a repetition. */
+/**
+ * The sequence number counts before the record leaves: a record that is lost leaves a gap and never a
+ * repetition.
+ */
 function seal(command: CommandApdu, context: Context): Answer {
   const { state } = context;
   const owner = orRefuse(state.owner, STATUS_WORD.CONDITIONS_NOT_SATISFIED);
@@ -98,7 +102,10 @@ function describe(state: RecordsState): Uint8Array {
   return Buffer.concat(parts);
 }
 
-/** Both groupings, the owner and its key, or nothing: a new key without a version would seal under the wrong name. */
+/**
+ * Both groupings, the owner and its key, or nothing: a new key without a version would seal under the wrong
+ * name.
+ */
 function personalise(data: Uint8Array, _p1: number, context: Context): Answer {
   const dgis = decodeDgis(data);
   const description = dgis.find((dgi) => dgi.id === RECORDS_DGI.OWNER);
@@ -107,7 +114,8 @@ function personalise(data: Uint8Array, _p1: number, context: Context): Answer {
     return refuse(STATUS_WORD.WRONG_DATA);
   const owner = readOwner(description.data, readKey(wrapped.data, context));
   const before = context.state;
-  // Another stakeholder's registers are none of this one's business; the sequence goes on, as ledgers count it.
+  // Another stakeholder's registers are none of this one's business; the sequence goes on, as ledgers count
+  // it.
   const same = before.owner?.stakeholder === owner.stakeholder;
   context.state = {
     ...before,

@@ -69,16 +69,20 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   aedes.on('connectionError', (_client, error) => refuse('connect', { error: error.message }));
   // The type of `on` lists the events of clients and leaves out the emitter's own.
   (aedes as EventEmitter).on('error', (error: unknown) => log.emit(EVENTS.brokerError, { error }));
+  forgetLateClients(aedes);
   await aedes.listen();
+  let clients = 0;
   const server = createMqttServer(options, refuse, (socket, identity) => {
     identities.set(socket, identity);
+    clients++;
+    socket.once('close', () => clients--);
     aedes.handle(socket);
   });
   const port = await listen(server, options);
   return {
     port,
     get clients() {
-      return aedes.connectedClients;
+      return clients;
     },
     get refused() {
       return refused;
@@ -99,6 +103,17 @@ type Rules = Required<
   >
 >;
 
+/**
+ * A connection that ends while aedes still looks up its session is registered after its end, and would stay.
+ */
+function forgetLateClients(aedes: Aedes): void {
+  // Public in the module, missing in its types.
+  const broker = aedes as Aedes & { unregisterClient(client: Client): void };
+  aedes.on('client', (client) => {
+    if (client.closed) broker.unregisterClient(client);
+  });
+}
+
 /** What a client may do. */
 function rulesOf(identities: WeakMap<object, MqttIdentity>, { keep, log }: BrokerOptions): Rules {
   const identityOfClient = (client: Client): MqttIdentity | undefined => identities.get(client.conn);
@@ -115,8 +130,7 @@ function rulesOf(identities: WeakMap<object, MqttIdentity>, { keep, log }: Broke
       if (packet.will !== undefined && !mayPublish(identity, packet.will.topic)) {
         return done(forbidden(identity, packet.will.topic), false);
       }
-      // Every identity has client identifiers of its own: nobody takes over another's session.
-      if (packet.clientId !== '') packet.clientId = `${nameOf(identity)}/${packet.clientId}`;
+      packet.clientId = clientIdOf(identity, packet.clientId);
       return done(null, true);
     },
     authenticate: (client, _name, _password, done) => {
@@ -226,8 +240,13 @@ function listen(server: Server, { address, port }: BrokerOptions): Promise<numbe
   });
 }
 
-function nameOf(identity: MqttIdentity): string {
-  return identity.role === 'service' ? `service:${identity.name}` : identity.endpoint;
+/**
+ * The client identifier that counts, so that nobody takes over another's session. A device has one session,
+ * whatever it calls itself: sessions are kept, and their number must not be a device's to choose.
+ */
+function clientIdOf(identity: MqttIdentity, asked: string): string {
+  if (identity.role === 'device') return identity.endpoint;
+  return asked === '' ? '' : `service:${identity.name}/${asked}`;
 }
 
 function labelOf(error: Error, client: Client): string {

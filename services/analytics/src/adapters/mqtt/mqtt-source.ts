@@ -161,7 +161,8 @@ function openSocket({ url, tls }: MqttSourceOptions): Socket {
   if (protocol === 'mqtt:') return connectTcp({ host: hostname, port: Number(port || 1883) });
   return connectTls({
     host: hostname,
-    // A TLS server name is never an IP address (RFC 6066 §3): such a broker's certificate is checked for localhost.
+    // A TLS server name is never an IP address (RFC 6066 §3): such a broker's certificate is checked for
+    // localhost.
     servername: isIP(hostname) === 0 ? hostname : 'localhost',
     port: Number(port || 8883),
     ca: tls.authority,

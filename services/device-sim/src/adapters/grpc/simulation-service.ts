@@ -59,7 +59,9 @@ export function createSimulationService(ports: SimulationServicePorts): ServedSe
   });
 }
 
-/** Snapshots one after the other: the next is made when the reader has taken the last, so that none is old. */
+/**
+ * Snapshots one after the other: the next is made when the reader has taken the last, so that none is old.
+ */
 async function* watch(
   { runtime }: SimulationServicePorts,
   intervalMs: number,

@@ -1,34 +1,33 @@
 import { createCoapEndpoint } from '@sefleet/coap';
 import type { CoapEndpoint, RequestHandler } from '@sefleet/coap';
 import { createDtlsEndpoint } from '@sefleet/dtls';
-import type { CipherSuiteName, DtlsEndpoint } from '@sefleet/dtls';
-import type { AuthorisedDevice, DeviceAuthoriser } from '@sefleet/lwm2m-coap';
+import type { CipherSuiteName, DtlsEndpoint, DtlsEvents } from '@sefleet/dtls';
 import type { EventLog } from '@sefleet/observability';
 import type { Peer, Runtime } from '@sefleet/runtime';
 import { UdpChannel } from '@sefleet/runtime/node';
 import { serviceError } from '../../errors.ts';
 import { EVENTS } from '../../events.ts';
-import type { CredentialDirectory, KnownCredential } from '../provisioning/credential-directory.ts';
+import type { DeviceAuthority } from './device-authority.ts';
+import type { DeviceCertificates } from './device-certificates.ts';
 
 /** Where and for whom a {@link SecuredListener} listens. */
 export interface SecuredListenerOptions {
   readonly runtime: Runtime;
   readonly log: EventLog;
-  readonly directory: CredentialDirectory;
+  readonly authority: DeviceAuthority;
+  readonly certificates: DeviceCertificates;
   readonly address: string;
   readonly port: number;
   /** The setting that gave the port, for the error when it is taken. */
   readonly portSetting: string;
   readonly bufferBytes: number;
-  /** Which of a device's two accounts is let in. */
-  readonly account: 'bootstrap' | 'management';
   /** What is taken when a device offers both. */
   readonly keyExchange: 'psk' | 'ecdhe-psk';
   /** Told when a session is over. */
   readonly peerGone: (peer: Peer) => void;
 }
 
-/** RFC 9146: one byte of length, eight of connection ID, so that a device behind a NAT keeps its session. */
+/** RFC 9146: with eight bytes of connection ID a device behind a NAT that forgets keeps its session. */
 const CONNECTION_ID_BYTES = 8;
 
 const PSK_SUITES: readonly CipherSuiteName[] = [
@@ -36,18 +35,22 @@ const PSK_SUITES: readonly CipherSuiteName[] = [
   'TLS_PSK_WITH_AES_128_GCM_SHA256',
   'TLS_PSK_WITH_AES_128_CCM',
 ];
-const ECDHE_SUITES: readonly CipherSuiteName[] = ['TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256'];
+const ECDHE_PSK_SUITES: readonly CipherSuiteName[] = ['TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256'];
+const CERTIFICATE_SUITES: readonly CipherSuiteName[] = [
+  'TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8',
+  'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_ECDSA_WITH_AES_128_CCM',
+];
 
 /** In the server's order of preference. */
 const SUITES = {
-  psk: [...PSK_SUITES, ...ECDHE_SUITES],
-  'ecdhe-psk': [...ECDHE_SUITES, ...PSK_SUITES],
+  psk: [...PSK_SUITES, ...ECDHE_PSK_SUITES, ...CERTIFICATE_SUITES],
+  'ecdhe-psk': [...ECDHE_PSK_SUITES, ...PSK_SUITES, ...CERTIFICATE_SUITES],
 } as const;
 
 /** One UDP socket with DTLS on it: the way of devices to one of our two servers. */
 export class SecuredListener {
   readonly dtls: DtlsEndpoint;
-  readonly authoriser: DeviceAuthoriser;
   readonly port: number;
   readonly #options: SecuredListenerOptions;
   #coap: CoapEndpoint | undefined;
@@ -55,27 +58,19 @@ export class SecuredListener {
   private constructor(channel: UdpChannel, options: SecuredListenerOptions) {
     this.#options = options;
     this.port = channel.localAddress().port;
-    this.authoriser = { authorise: (peer, endpoint) => this.#authorise(peer, endpoint) };
-    const { runtime, log } = options;
+    const { authority, certificates } = options;
     this.dtls = createDtlsEndpoint({
       channel,
-      runtime,
+      runtime: options.runtime,
       connectionIdLength: CONNECTION_ID_BYTES,
       server: {
         cipherSuites: SUITES[options.keyExchange],
-        pskFor: (identity) => this.#keyOf(identity),
+        pskFor: (identity) => authority.keyFor(identity),
+        signingKeyFor: () => certificates.signingKey,
+        clientAuthentication: 'required',
+        trust: certificates.trust,
       },
-      events: {
-        sessionEstablished: (_peer, { cipherSuite }) => {
-          log.count('dtls.handshakes');
-          log.count(`dtls.suite.${cipherSuite}`);
-        },
-        handshakeFailed: ({ reason, address, identity }) => {
-          log.count(`dtls.failed.${reason}`);
-          log.emit(EVENTS.handshakeFailed, { reason, address, identity, account: options.account });
-        },
-        sessionClosed: (peer) => options.peerGone(peer),
-      },
+      events: eventsOf(options),
     });
   }
 
@@ -109,28 +104,22 @@ export class SecuredListener {
   counters(): ReadonlyMap<string, number> {
     const counters = new Map<string, number>();
     for (const [name, value] of Object.entries(this.dtls.counters())) counters.set(`dtls.${name}`, value);
-    for (const [name, value] of Object.entries(this.#coap?.counters() ?? {}))
-      counters.set(`coap.${name}`, value);
+    const coap = this.#coap?.counters() ?? {};
+    for (const [name, value] of Object.entries(coap)) counters.set(`coap.${name}`, value);
     return counters;
   }
+}
 
-  #keyOf(identity: string): KnownCredential['key'] | undefined | Promise<KnownCredential['key'] | undefined> {
-    const found = this.#options.directory.find(identity);
-    return found instanceof Promise
-      ? found.then((known) => this.#admitted(known)?.key)
-      : this.#admitted(found)?.key;
-  }
-
-  async #authorise(peer: Peer, endpoint: string | undefined): Promise<AuthorisedDevice | undefined> {
-    if (peer.identity.kind !== 'psk') return undefined;
-    const credential = this.#admitted(await this.#options.directory.find(peer.identity.identity));
-    if (credential === undefined || (endpoint ?? credential.endpoint) !== credential.endpoint)
-      return undefined;
-    return { endpoint: credential.endpoint, kind: credential.kind };
-  }
-
-  /** A device's bootstrap account does not open the management server, nor the other way round. */
-  #admitted(credential: KnownCredential | undefined): KnownCredential | undefined {
-    return credential?.bootstrap === (this.#options.account === 'bootstrap') ? credential : undefined;
-  }
+function eventsOf({ log, peerGone }: SecuredListenerOptions): DtlsEvents {
+  return {
+    sessionEstablished: (_peer, { cipherSuite }) => {
+      log.count('dtls.handshakes');
+      log.count(`dtls.suite.${cipherSuite}`);
+    },
+    handshakeFailed: ({ reason, address, identity }) => {
+      log.count(`dtls.failed.${reason}`);
+      log.emit(EVENTS.handshakeFailed, { reason, address, identity });
+    },
+    sessionClosed: (peer) => peerGone(peer),
+  };
 }

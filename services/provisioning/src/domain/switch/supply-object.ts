@@ -1,6 +1,7 @@
 /**
  * The LwM2M object through which a meter takes part in a switch; an id of OMA's private range. Resources:
- * the instant in milliseconds (W), the sealed closing record (R), withdraw the instant (E), go on under the new keys
+ * the instant in milliseconds (W), the sealed closing record (R), withdraw the instant (E), go on under the
+ * new keys
  * (E), the sealed opening record (R), the account on the new supplier's server (W).
  */
 export const SUPPLY_CONTRACT = {

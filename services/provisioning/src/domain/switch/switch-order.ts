@@ -22,19 +22,25 @@ export interface SwitchOrder {
   readonly seed: number;
 }
 
-/** How long after the instant a switch has to be confirmed: 24 hours (Directive (EU) 2019/944, article 12). */
+/**
+ * How long after the instant a switch has to be confirmed: 24 hours (Directive (EU) 2019/944, article 12).
+ */
 export const TECHNICAL_SWITCH_MS = 24 * 3_600_000;
 
 /** Fewer meters than this say nothing about a failure share. */
 const STOP_NEEDS = 20;
 
-/** Who gives the order to switch: the customer, or for verbs without one the authority that oversees suppliers. */
+/**
+ * Who gives the order to switch: the customer, or for verbs without one the authority that oversees
+ * suppliers.
+ */
 export function mandateGiver(verb: SwitchVerb): 'customer' | 'authority' {
   return verb === 'forced-switch' || verb === 'erroneous-transfer' ? 'authority' : 'customer';
 }
 
 /**
- * @throws SefleetError `PROVISIONING_REQUEST_INVALID` or `PROVISIONING_STAKEHOLDER_NOT_FOUND` for an order that no
+ * @throws SefleetError `PROVISIONING_REQUEST_INVALID` or `PROVISIONING_STAKEHOLDER_NOT_FOUND` for an order
+ * that no
  *   market would take.
  */
 export function checkOrder(order: SwitchOrder): void {

@@ -10,7 +10,8 @@ export type SwitchState =
   | 'rolled-back';
 
 /**
- * The steps in their order. Each has one external effect, is written down before and after it, and finds out from the
+ * The steps in their order. Each has one external effect, is written down before and after it, and finds out
+ * from the
  * card or the meter whether the effect is there already.
  */
 export type SwitchStep =
@@ -37,7 +38,9 @@ interface StepRule {
   readonly atCutOver: boolean;
 }
 
-/** The order of steps. The cut-over reading is the commit point: it ends the old supplier's records for good. */
+/**
+ * The order of steps. The cut-over reading is the commit point: it ends the old supplier's records for good.
+ */
 export const SWITCH_STEPS: readonly StepRule[] = [
   { step: 'mandate', state: 'planned', atCutOver: false },
   { step: 'card-certificate', state: 'notified', atCutOver: false },

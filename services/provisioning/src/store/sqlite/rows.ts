@@ -5,7 +5,10 @@ import { partyId } from '../../domain/party.ts';
 import type { DeviceRotation, Rotation, RotationStep } from '../../domain/rotation.ts';
 import type { Device, DomainState } from '../provisioning-store.ts';
 
-/** A row as node:sqlite gives it. The columns that these functions read are NOT NULL and written by this room alone. */
+/**
+ * A row as node:sqlite gives it. The columns that these functions read are NOT NULL and written by this room
+ * alone.
+ */
 export type Row = Readonly<Record<string, unknown>>;
 
 /** A row of `devices`. */

@@ -8,7 +8,8 @@ interface Write {
 }
 
 /**
- * Gathers the writes of one turn of the event loop into one transaction: a thousand devices that move on at once cost
+ * Gathers the writes of one turn of the event loop into one transaction: a thousand devices that move on at
+ * once cost
  * a few commits, and each still waits for its own.
  */
 export class WriteQueue {

@@ -79,7 +79,9 @@ export async function removeOldDomain(context: StepContext): Promise<void> {
   evidence.keyStates.push({ domain: old.domain, when: 'after-removal', keys: [] });
 }
 
-/** The old supplier tries everything it has: its domain, and its keys on the new one. All has to be refused. */
+/**
+ * The old supplier tries everything it has: its domain, and its keys on the new one. All has to be refused.
+ */
 export async function probeAsOldSupplier(context: StepContext): Promise<void> {
   const { old, fresh, card, custody, device, order, evidence, rng, store, endpoint } = context;
   const held = (await store.domains(endpoint)).find(({ domain }) => domain === old.domain);

@@ -30,7 +30,8 @@ export async function takeMandate(context: StepContext): Promise<void> {
 }
 
 /**
- * The new supplier looks at the card: its certificate has to be the Controlling Authority's and name the card of this
+ * The new supplier looks at the card: its certificate has to be the Controlling Authority's and name the card
+ * of this
  * very meter.
  */
 export async function verifyCard(context: StepContext): Promise<void> {

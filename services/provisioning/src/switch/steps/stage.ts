@@ -51,7 +51,8 @@ export async function installFreshDomain(context: StepContext): Promise<void> {
 }
 
 /**
- * The new supplier and the card agree on keys through the Controlling Authority's domain. Everything passes the
+ * The new supplier and the card agree on keys through the Controlling Authority's domain. Everything passes
+ * the
  * trusted service manager; nothing of it tells the keys.
  */
 export async function agreeOnKeys(context: StepContext): Promise<void> {

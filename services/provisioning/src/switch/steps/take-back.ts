@@ -5,7 +5,8 @@ import type { StepContext } from '../step-context.ts';
 import { agreementName } from './stage.ts';
 
 /**
- * Takes a switch back: no instant any more, no domain and no key of the new supplier. The old supplier notices nothing.
+ * Takes a switch back: no instant any more, no domain and no key of the new supplier. The old supplier
+ * notices nothing.
  *
  * @param staged Whether anything can be on the card yet.
  * @returns `taken` when the cut-over reading was taken meanwhile: then the switch has to go on.

@@ -16,7 +16,7 @@ export const LAYERS: readonly (readonly string[])[] = [
     'packages/vpcd',
     'packages/evidence',
   ],
-  ['packages/secure-element', 'packages/lwm2m-coap', 'packages/service', 'packages/testing'],
+  ['packages/secure-element', 'packages/lwm2m-coap', 'packages/service'],
   [
     'services/lwm2m-server',
     'services/device-sim',

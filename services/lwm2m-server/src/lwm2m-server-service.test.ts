@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { common, management } from '@sefleet/api';
+import { CODE, createCoapEndpoint, createCoapStreamEndpoint } from '@sefleet/coap';
 import { decodeRecordBatch } from '@sefleet/cose';
+import { createDtlsEndpoint, createSoftwareSigningKey, createX509Trust } from '@sefleet/dtls';
 import { Lwm2mPath } from '@sefleet/lwm2m';
 import { SEALED_RECORD_PATH } from '@sefleet/lwm2m-coap';
+import type { Credential } from '@sefleet/pki';
+import { connectStream, createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
 import { ServerBench } from './testing/server-bench.ts';
 import { SoftwareDevice } from './testing/software-device.ts';
 
@@ -11,7 +18,7 @@ let bench: ServerBench;
 const devices: SoftwareDevice[] = [];
 
 before(async () => {
-  bench = await ServerBench.start();
+  bench = await ServerBench.start({ SEFLEET_LWM2M_TCP: 'on' });
 });
 after(async () => {
   await Promise.all(devices.map((device) => device.powerOff()));
@@ -128,6 +135,62 @@ test('acknowledges records only when the broker has them', async () => {
     [1, 2],
   );
 });
+
+test('knows a device by the certificate of our authority, over DTLS and over TLS', async () => {
+  const endpoint = 'urn:dev:sefleet:obu-9';
+  const certificate = await bench.issueCertificate(endpoint, 'sefleet obu');
+  const answer = await registerWithCertificate(certificate, endpoint);
+  assert.equal(answer, CODE.CREATED);
+  const { registration } = await bench.client.getRegistration({ endpoint });
+  assert.equal(registration?.kind, common.DeviceKind.OBU);
+  assert.equal(registration?.credential, `x509:${endpoint}`);
+  assert.equal(await registerWithCertificate(certificate, 'urn:dev:sefleet:meter-1'), CODE.FORBIDDEN);
+  const service = await bench.issueCertificate('urn:dev:sefleet:obu-9', 'sefleet service');
+  await assert.rejects(registerWithCertificate(service, endpoint), { code: 'DTLS_HANDSHAKE_FAILED' });
+  assert.equal(await registerOverTls(certificate, endpoint), CODE.CREATED);
+  await assert.rejects(registerOverTls(service, endpoint));
+});
+
+const LINKS = { method: 'POST', path: '/rd', payload: '</3/0>', contentFormat: 40 } as const;
+
+async function registerWithCertificate(credential: Credential, endpoint: string): Promise<number> {
+  const runtime = createNodeRuntime();
+  const channel = await UdpChannel.bind();
+  const dtls = createDtlsEndpoint({ channel, runtime });
+  const coap = createCoapEndpoint({ runtime, channel: dtls });
+  try {
+    const signingKey = createSoftwareSigningKey({
+      privateKey: createPrivateKey(credential.privateKeyPem),
+      certificateChain: [new X509Certificate(credential.certificatePem).raw],
+      rawPublicKey: false,
+    });
+    const x509 = createX509Trust({ anchors: [bench.authority()], clock: runtime.clock });
+    const settings = { signingKey, trust: { x509 }, serverName: 'localhost' };
+    const peer = await dtls.connect('127.0.0.1', bench.lwm2mPort, settings);
+    return (await coap.request(peer, { ...LINKS, query: [`ep=${endpoint}`, 'lwm2m=1.1'] })).code;
+  } finally {
+    await coap.close();
+    runtime.close();
+  }
+}
+
+async function registerOverTls(credential: Credential, endpoint: string): Promise<number> {
+  const runtime = createNodeRuntime();
+  const coap = createCoapStreamEndpoint({ runtime });
+  try {
+    const tls = {
+      authority: readFileSync(join(bench.folder, 'ca.pem')),
+      certificate: credential.certificatePem,
+      privateKey: credential.privateKeyPem,
+      serverName: 'localhost',
+    };
+    const peer = coap.attach(await connectStream({ address: '127.0.0.1', port: bench.lwm2mPort }, tls));
+    return (await coap.request(peer, { ...LINKS, query: [`ep=${endpoint}`, 'lwm2m=1.1'] })).code;
+  } finally {
+    await coap.close();
+    runtime.close();
+  }
+}
 
 test('refuses a wrong key, an unknown identity and a foreign endpoint name', async () => {
   const known = bench.addDevice('meter-4');

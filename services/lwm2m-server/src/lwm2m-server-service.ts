@@ -63,7 +63,7 @@ interface StartedManagement {
   readonly server: Lwm2mServer;
   readonly management: SecuredListener;
   /** Closes what the server does not close itself. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function startManagement(

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:tls';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,8 @@ import { Aedes } from 'aedes';
 import { common, management, provisioning } from '@sefleet/api';
 import { readSettings } from '@sefleet/config';
 import { createEventLog } from '@sefleet/observability';
+import { issueCertificate } from '@sefleet/pki';
+import type { Credential } from '@sefleet/pki';
 import {
   createGrpcClient,
   ensureLocalPki,
@@ -75,6 +78,22 @@ export class ServerBench {
     };
     this.devices.set(name, device);
     return device;
+  }
+
+  /** A device certificate of the bench's authority. @param organisation `sefleet` and the kind, as provisioning makes it */
+  issueCertificate(commonName: string, organisation: string): Promise<Credential> {
+    const authority = {
+      certificatePem: readFileSync(join(this.folder, 'ca.pem'), 'utf8'),
+      privateKeyPem: readFileSync(join(this.folder, 'ca.key'), 'utf8'),
+    };
+    const now = Date.now();
+    const validity = { notBefore: new Date(now - 3_600_000), notAfter: new Date(now + 3_600_000) };
+    return issueCertificate(authority, { commonName, organisation, clientAuth: true, ...validity });
+  }
+
+  /** The certificate of the bench's authority, DER. */
+  authority(): Uint8Array {
+    return new X509Certificate(readFileSync(join(this.folder, 'ca.pem'))).raw;
   }
 
   async startService(environment: Readonly<Record<string, string>> = {}): Promise<void> {

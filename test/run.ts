@@ -34,6 +34,7 @@ const STEPS: readonly Step[] = [
   { name: 'conformance', tests: { files: ['test/conformance/**/*.test.ts'], ownProcess: false } },
   { name: 'simulation', tests: { files: ['test/simulation/**/*.test.ts'], ownProcess: false } },
   { name: 'integration', tests: { files: ['test/integration/**/*.test.ts'], ownProcess: true } },
+  { name: 'containers', tests: { files: ['test/containers/**/*.test.ts'], ownProcess: true } },
   { name: 'interop', tests: { files: ['test/interop/**/*.test.ts'], ownProcess: true } },
 ];
 

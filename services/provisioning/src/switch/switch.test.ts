@@ -78,11 +78,12 @@ describe('supplier switch', () => {
       const doomed = bench.office(() => ++effects < kill);
       const stillborn = doomed.start(order(bench.endpoints)).catch(() => undefined);
       await Promise.race([stillborn, settled()]);
+      for (let before = 0; before !== effects; await settled()) before = effects;
       // One that lives after everything was staged is killed at or after the instant.
       if (effects < kill) {
         await bench.ground.advance(CUT);
         doomed.advance(CUT);
-        await settled();
+        for (let before = 0; before !== effects; await settled()) before = effects;
       }
       const heir = bench.office();
       await heir.resume();

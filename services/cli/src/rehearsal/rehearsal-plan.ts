@@ -1,0 +1,54 @@
+/** What is rehearsed, as the command line says it. */
+export interface RehearsalPlan {
+  readonly meters: number;
+  readonly from: string;
+  readonly to: string;
+  /** Real time until the instant, milliseconds. */
+  readonly noticeMs: number;
+  /** Virtual time that passes in real time. */
+  readonly compress: number;
+  readonly faults: ReadonlyMap<string, number>;
+  readonly seed: number;
+  readonly concurrency: number;
+  readonly canaryPercent: number;
+  readonly stopAbovePercent: number;
+  readonly verb: RehearsalVerb;
+  readonly intervalMinutes: number;
+  /** Readings before and after the instant, hours. */
+  readonly windowHours: number;
+  /** Real milliseconds after which provisioning is killed once; undefined for never. */
+  readonly killAfterMs: number | undefined;
+}
+
+/** Why the meters change their supplier. */
+export type RehearsalVerb = 'switch' | 'erroneous-transfer' | 'forced-switch' | 'move-in';
+
+/** All verbs that can be rehearsed. */
+export const REHEARSAL_VERBS: readonly RehearsalVerb[] = ['switch', 'erroneous-transfer', 'forced-switch', 'move-in'];
+
+/** Faults by where they are played. */
+export const FAULTS = {
+  onTheWay: ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'swap'],
+  inTheHouse: ['tsm-preload', 'foreign-certificate', 'se-full'],
+} as const;
+
+const PLACES: readonly string[] = [...FAULTS.onTheWay, ...FAULTS.inTheHouse];
+const FAULT = /^([a-z-]+)=(\d+(?:\.\d+)?)%?$/;
+
+/** Shares from `offline=2%,lost-ack=1%`; undefined when a fault is unknown or its share no per cent. */
+export function parseFaults(text: string): ReadonlyMap<string, number> | undefined {
+  const faults = new Map<string, number>();
+  for (const part of text.split(',').filter((item) => item !== '')) {
+    const [, name = '', share = ''] = FAULT.exec(part.trim()) ?? [];
+    if (!PLACES.includes(name) || Number(share) > 100) return undefined;
+    faults.set(name, Number(share));
+  }
+  return faults;
+}
+
+/** Milliseconds from `+2m`, `90s` or `1h`; undefined when it is none. */
+export function parseNotice(text: string): number | undefined {
+  const [, amount = '', unit = ''] = /^\+?(\d+(?:\.\d+)?)(s|m|h)$/.exec(text) ?? [];
+  const scale = { s: 1000, m: 60_000, h: 3_600_000 }[unit];
+  return scale === undefined ? undefined : Number(amount) * scale;
+}

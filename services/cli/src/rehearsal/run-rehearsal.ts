@@ -1,0 +1,279 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { switching } from '@sefleet/api';
+import { toHex } from '@sefleet/bytes';
+import {
+  checkRehearsal,
+  merkleRoot,
+  type EvidenceBundle,
+  type MeterEvidence,
+  type MeterTruth,
+  type RehearsalRecord,
+  type Verdict,
+} from '@sefleet/evidence';
+import { createGrpcClient, readTlsFiles, type GrpcClient } from '@sefleet/service';
+import type { Progress } from '../terminal/progress.ts';
+import { scanForCanaries } from './canary-scan.ts';
+import { RehearsalClock } from './rehearsal-clock.ts';
+import { FAULTS, type RehearsalPlan } from './rehearsal-plan.ts';
+import { rehearsalPki, type RehearsalLayout, type RehearsalServices } from './rehearsal-services.ts';
+import { billMeter } from './supplier-billing.ts';
+
+/** How a party takes part, for the knowledge table. */
+export interface PartyKnowledge {
+  readonly name: string;
+  readonly title: string;
+  readonly roles: readonly string[];
+  readonly holds: readonly string[];
+}
+
+/** All that a rehearsal leaves. */
+export interface RehearsalResult {
+  readonly verdict: Verdict;
+  readonly bundle: EvidenceBundle;
+  readonly parties: readonly PartyKnowledge[];
+  readonly truths: ReadonlyMap<string, MeterTruth>;
+  readonly details: ReadonlyMap<string, string>;
+  readonly cutOverAt: number;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Real milliseconds of each phase. */
+  readonly phasesMs: Readonly<Record<string, number>>;
+}
+
+type Office = GrpcClient<typeof switching.SwitchingService>;
+type GroundClient = GrpcClient<typeof switching.RehearsalGroundService>;
+
+const POLL_MS = 100;
+const LONG_CALL = { deadlineMs: 1_800_000 };
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const DEADLINE_MS = 24 * HOUR_MS;
+const VERBS: Readonly<Record<RehearsalPlan['verb'], switching.SwitchVerb>> = {
+  switch: switching.SwitchVerb.SWITCH,
+  'erroneous-transfer': switching.SwitchVerb.ERRONEOUS_TRANSFER,
+  'forced-switch': switching.SwitchVerb.FORCED_SWITCH,
+  'move-in': switching.SwitchVerb.MOVE_IN,
+};
+
+/** Rehearses a switch: puts up the meters, moves them, collects what is left behind and has it judged. */
+export async function runRehearsal(
+  plan: RehearsalPlan,
+  layout: RehearsalLayout,
+  services: RehearsalServices,
+  progress: Progress,
+): Promise<RehearsalResult> {
+  const tls = readTlsFiles(rehearsalPki(layout), 'cli');
+  const office = createGrpcClient(switching.SwitchingService, `127.0.0.1:${layout.provisioningPort}`, tls);
+  const ground = createGrpcClient(switching.RehearsalGroundService, `127.0.0.1:${layout.groundPort}`, tls);
+  try {
+    return await new Rehearsal(plan, layout, services, progress, office, ground).run();
+  } finally {
+    office.close();
+    ground.close();
+  }
+}
+
+class Rehearsal {
+  readonly #plan: RehearsalPlan;
+  readonly #layout: RehearsalLayout;
+  readonly #services: RehearsalServices;
+  readonly #progress: Progress;
+  readonly #office: Office;
+  readonly #ground: GroundClient;
+  readonly #phasesMs: Record<string, number> = {};
+  readonly #startAt: number;
+  readonly #cutOverAt: number;
+
+  constructor(
+    plan: RehearsalPlan,
+    layout: RehearsalLayout,
+    services: RehearsalServices,
+    progress: Progress,
+    office: Office,
+    ground: GroundClient,
+  ) {
+    this.#plan = plan;
+    this.#layout = layout;
+    this.#services = services;
+    this.#progress = progress;
+    this.#office = office;
+    this.#ground = ground;
+    const intervalMs = plan.intervalMinutes * MINUTE_MS;
+    this.#startAt = Math.ceil(Date.now() / intervalMs) * intervalMs;
+    this.#cutOverAt = this.#startAt + Math.max(HOUR_MS, Math.round(plan.noticeMs * plan.compress));
+  }
+
+  async run(): Promise<RehearsalResult> {
+    const endpoints = await this.#timed('prepare', () => this.#prepare());
+    const switchId = await this.#start(endpoints);
+    const endedAt = await this.#timed('switch', () => this.#follow(switchId, endpoints.length));
+    await this.#ground.advanceGround({ now: BigInt(this.#windowEnd(endedAt)) }, LONG_CALL);
+    return this.#timed('check', () => this.#judge(switchId, endedAt));
+  }
+
+  async #prepare(): Promise<readonly string[]> {
+    const { meters, seed, intervalMinutes, windowHours, faults } = this.#plan;
+    this.#progress.say(`making ${meters} meters with their cards`);
+    const { endpoints } = await this.#ground.prepareGround(
+      {
+        meters,
+        seed: BigInt(seed),
+        now: BigInt(Math.min(this.#startAt, this.#cutOverAt - windowHours * HOUR_MS)),
+        intervalMinutes,
+        cutOverAt: BigInt(this.#cutOverAt),
+        faults: sharesOf(faults, FAULTS.onTheWay),
+      },
+      LONG_CALL,
+    );
+    await this.#ground.advanceGround({ now: BigInt(this.#startAt) }, LONG_CALL);
+    return endpoints;
+  }
+
+  async #start(endpoints: readonly string[]): Promise<string> {
+    const { verb, from, to, concurrency, canaryPercent, stopAbovePercent, faults, seed } = this.#plan;
+    await this.#office.advanceClock({ now: BigInt(this.#startAt) });
+    const { switchId } = await this.#office.startSwitch(
+      {
+        requestId: `rehearsal ${this.#startAt} ${seed}`,
+        verb: VERBS[verb],
+        fromSupplier: from,
+        toSupplier: to,
+        endpoints: [...endpoints],
+        cutOverAt: BigInt(this.#cutOverAt),
+        concurrency,
+        canaryPercent,
+        stopAbovePercent,
+        faults: sharesOf(faults, FAULTS.inTheHouse),
+        seed: BigInt(seed),
+      },
+      LONG_CALL,
+    );
+    return switchId;
+  }
+
+  /** Lets time pass until every meter is through; when that was, by the rehearsal's clock. */
+  async #follow(switchId: string, total: number): Promise<number> {
+    const clock = new RehearsalClock(this.#startAt, this.#cutOverAt, this.#plan.compress, performance.now());
+    let killAt = this.#plan.killAfterMs === undefined ? Infinity : performance.now() + this.#plan.killAfterMs;
+    for (;;) {
+      if (performance.now() >= killAt) {
+        killAt = Infinity;
+        this.#progress.say('killing provisioning');
+        await this.#services.killProvisioning();
+        await this.#office.advanceClock({ now: BigInt(Math.round(clock.now)) }, LONG_CALL);
+      }
+      const state = await this.#office.getSwitch({ switchId }, LONG_CALL);
+      this.#show(state, total);
+      if (state.done || state.stopped !== '') return Math.round(clock.now);
+      const { nextReturnAt } = await this.#ground.advanceGround({ now: BigInt(Math.round(clock.now)) }, LONG_CALL);
+      const idle = state.working === 0n;
+      const due = Number(state.nextDueAt);
+      const now = idle ? clock.skip(performance.now(), due, Number(nextReturnAt)) : clock.work(performance.now());
+      // The meters live through the time before anybody asks them about it.
+      await this.#ground.advanceGround({ now: BigInt(Math.round(now)) }, LONG_CALL);
+      await this.#office.advanceClock({ now: BigInt(Math.round(now)) }, LONG_CALL);
+      await pause(idle ? 5 : POLL_MS);
+    }
+  }
+
+  async #judge(switchId: string, endedAt: number): Promise<RehearsalResult> {
+    this.#progress.say('collecting evidence and readings');
+    const { evidence, details } = await this.#collectEvidence(switchId);
+    const { parties } = await this.#office.listParties({}, LONG_CALL);
+    const disclosed = await this.#office.disclose({ switchId }, LONG_CALL);
+    const truths = await this.#collectTruths();
+    const recordKeys = new Map(disclosed.suppliers.map((s) => [`${s.supplier}:${s.keyVersion}`, s.recordMasterKey]));
+    const bundle: EvidenceBundle = {
+      format: 'sefleet-evidence-bundle-1',
+      switchId,
+      authority: readTlsFiles(rehearsalPki(this.#layout), 'cli').authority.toString(),
+      parties: parties.map(({ name, roles, certificate }) => ({ name, roles, certificate: toHex(certificate) })),
+      meters: evidence,
+      root: merkleRoot(evidence),
+    };
+    const record: RehearsalRecord = {
+      bundle,
+      from: this.#plan.from,
+      to: this.#plan.to,
+      cutOverAt: this.#cutOverAt,
+      intervalMs: this.#plan.intervalMinutes * MINUTE_MS,
+      deadlineMs: DEADLINE_MS,
+      truths,
+      billing: [...truths.values()].flatMap(({ endpoint, records }) => billMeter(endpoint, records, recordKeys)),
+      recordKeys,
+      receiptKeys: new Map(Object.entries(disclosed.receiptKeys)),
+      canaryHits: scanForCanaries([this.#layout.dataFolder], disclosed.canaries),
+    };
+    return {
+      verdict: checkRehearsal(record),
+      bundle,
+      parties: parties.map(({ name, title, roles, holds }) => ({ name, title, roles, holds })),
+      truths,
+      details,
+      cutOverAt: this.#cutOverAt,
+      startedAt: this.#startAt,
+      endedAt,
+      phasesMs: this.#phasesMs,
+    };
+  }
+
+  async #collectEvidence(switchId: string) {
+    const evidence: MeterEvidence[] = [];
+    const details = new Map<string, string>();
+    for await (const { meters } of this.#office.listMeterSwitches({ switchId })) {
+      for (const meter of meters) {
+        const parsed: MeterEvidence = JSON.parse(meter.evidenceJson);
+        evidence.push(parsed);
+        details.set(meter.endpoint, meter.detail);
+      }
+    }
+    return { evidence, details };
+  }
+
+  async #collectTruths(): Promise<ReadonlyMap<string, MeterTruth>> {
+    const truths = new Map<string, MeterTruth>();
+    for await (const { meters } of this.#ground.collectMeters({})) {
+      for (const meter of meters) {
+        truths.set(meter.endpoint, {
+          endpoint: meter.endpoint,
+          records: meter.records,
+          firstAt: Number(meter.firstAt),
+          lastAt: Number(meter.lastAt),
+          firstRegisterWh: Number(meter.firstRegisterWh),
+          lastRegisterWh: Number(meter.lastRegisterWh),
+          cutOverReadAt: Number(meter.cutOverReadAt),
+          cutOverRegisterWh: Number(meter.cutOverRegisterWh),
+          exchanges: meter.exchanges.map(toHex),
+        });
+      }
+    }
+    return truths;
+  }
+
+  #windowEnd(endedAt: number): number {
+    return Math.max(endedAt, this.#cutOverAt + this.#plan.windowHours * HOUR_MS);
+  }
+
+  #show(state: switching.GetSwitchResponse, total: number): void {
+    const count = (name: string): number => Number(state.states.find((counter) => counter.name === name)?.value ?? 0);
+    const through = count('confirmed') + count('exception') + count('rolled-back');
+    const staged = count('credential-staged');
+    const note = `${staged} staged, ${count('confirmed')} confirmed, ${count('exception')} exceptions`;
+    this.#progress.update('switch', through, total, note);
+  }
+
+  async #timed<T>(phase: string, run: () => Promise<T>): Promise<T> {
+    const startedMs = performance.now();
+    const result = await run();
+    this.#phasesMs[phase] = Math.round(performance.now() - startedMs);
+    this.#progress.finish(phase, `${this.#phasesMs[phase]} ms`);
+    return result;
+  }
+}
+
+function sharesOf(faults: ReadonlyMap<string, number>, names: readonly string[]): { name: string; percent: number }[] {
+  return names.flatMap((name) => {
+    const percent = faults.get(name);
+    return percent === undefined ? [] : [{ name, percent }];
+  });
+}

@@ -1,0 +1,36 @@
+import { decodeSealedRecord, deriveRecordKey, metricNamed, openTelemetryRecord } from '@sefleet/cose';
+import type { BillingLine } from '@sefleet/evidence';
+
+const ACTIVE_ENERGY = metricNamed('activeEnergyWh')?.id;
+
+/**
+ * What the suppliers bill for a meter: each opens the records that were sealed for it and charges what the register
+ * grew by between two of its readings.
+ *
+ * @param masters Record master keys by `supplier:version`.
+ */
+export function billMeter(
+  endpoint: string,
+  records: readonly Uint8Array[],
+  masters: ReadonlyMap<string, Uint8Array>,
+): readonly BillingLine[] {
+  const keys = new Map<string, Uint8Array>();
+  const last = new Map<string, { readonly at: number; readonly wh: number }>();
+  const lines: BillingLine[] = [];
+  for (const bytes of records) {
+    const sealed = decodeSealedRecord(bytes);
+    const supplier = sealed.stakeholder;
+    const name = `${supplier}:${sealed.keyVersion}`;
+    const master = masters.get(name);
+    if (master === undefined) continue;
+    const key = keys.get(name) ?? deriveRecordKey(master, endpoint);
+    keys.set(name, key);
+    const { timestampMs: until, values } = openTelemetryRecord(sealed, key, endpoint);
+    const wh = values.find(([metric]) => metric === ACTIVE_ENERGY)?.[1];
+    if (wh === undefined) continue;
+    const before = last.get(supplier);
+    if (before !== undefined) lines.push({ supplier, endpoint, from: before.at, until, energyWh: wh - before.wh });
+    last.set(supplier, { at: until, wh });
+  }
+  return lines;
+}

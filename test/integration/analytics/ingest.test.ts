@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import type { IClientOptions, MqttClient } from 'mqtt';
+import { generate, type Packet } from 'mqtt-packet';
 import { encodeRecordBatch, recordTopic } from '@sefleet/cose';
 import {
   AnalyticsProcess,
@@ -13,6 +15,27 @@ import {
 
 const endpoint = 'urn:dev:sefleet:obu-000001';
 const topic = recordTopic({ kind: 'obu', endpoint });
+const CONNECT = {
+  cmd: 'connect',
+  protocolId: 'MQTT',
+  protocolVersion: 4,
+  clean: false,
+  keepalive: 5,
+} as const;
+function publishOn(on: string, qos: 0 | 1 | 2): Packet {
+  return { cmd: 'publish', topic: on, payload: Buffer.alloc(9), qos, messageId: 1, retain: true, dup: true };
+}
+const HOSTILE_PACKETS: readonly Packet[] = [
+  publishOn(topic, 2),
+  publishOn('/'.repeat(300), 1),
+  publishOn('$SYS/x', 0),
+  { cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'constructor', qos: 2 }] },
+  { cmd: 'unsubscribe', messageId: 1, unsubscriptions: ['__proto__'] },
+  { cmd: 'pubrel', messageId: 1 },
+  { cmd: 'pubrec', messageId: 1 },
+  { ...CONNECT, clientId: 'again' },
+  { cmd: 'connack', returnCode: 0, sessionPresent: true },
+];
 let analytics: AnalyticsProcess;
 let device: { cert: string; key: string };
 
@@ -103,12 +126,14 @@ test('counts and keeps what cannot be opened, and goes on', async () => {
     const { rejected } = await analytics.telemetryClient().getIngestStatistics({});
     return rejected === 4n ? true : undefined;
   });
-  const { state } = await analytics.fleetClient().getFleetState({});
-  const reasons = state?.counters.filter(({ name }) => name.startsWith('analytics.ingest.rejected.'));
-  assert.deepEqual(
-    Object.fromEntries((reasons ?? []).map(({ name, value }) => [name.split('.').at(-1), Number(value)])),
-    { batch: 1, authentication: 2, unknownKey: 1 },
-  );
+  const reasons = await until('their reasons', async () => {
+    const { state } = await analytics.fleetClient().getFleetState({});
+    const counters =
+      state?.counters.filter(({ name }) => name.startsWith('analytics.ingest.rejected.')) ?? [];
+    const byReason = counters.map(({ name, value }) => [name.split('.').at(-1), Number(value)] as const);
+    return byReason.length === 3 ? Object.fromEntries(byReason) : undefined;
+  });
+  assert.deepEqual(reasons, { batch: 1, authentication: 2, unknownKey: 1 });
   await client.endAsync();
 });
 
@@ -199,6 +224,34 @@ test('cuts off a client that announces a packet beyond the limit', async () => {
   client.on('error', () => {});
   client.publish(topic, Buffer.alloc(300_000), { qos: 1 });
   await closed;
+});
+
+test('outlives whatever a client with a certificate sends', async () => {
+  const random = new Uint8Array(4096);
+  const { authority } = analytics.tls();
+  for (let round = 0; round < 60; round++) {
+    crypto.getRandomValues(random);
+    // Half of them after a proper CONNECT, so that the bytes reach the handlers behind it.
+    const hello = round % 2 === 0 ? [generate({ ...CONNECT, clientId: `c${round}` })] : [];
+    const hostile = HOSTILE_PACKETS[round % HOSTILE_PACKETS.length];
+    const packets = hostile === undefined ? [] : [generate(hostile)];
+    await new Promise<void>((resolve) => {
+      const socket = connectTls({
+        host: 'localhost',
+        port: analytics.ready.mqttPort,
+        ca: authority,
+        ...device,
+      });
+      socket.once('secureConnect', () => {
+        for (const data of [...hello, ...packets, random.subarray(0, round * 60)]) socket.write(data);
+        socket.end();
+      });
+      socket.on('data', () => {});
+      socket.on('error', () => {});
+      socket.once('close', () => resolve());
+    });
+  }
+  assert.equal((await stored(endpoint))?.last, 5);
 });
 
 test('stops cleanly and names a port that is taken', async () => {

@@ -11,6 +11,7 @@ import {
   ObjectTree,
 } from '@sefleet/lwm2m';
 import { entry, models, path, senml, World } from './client-world.test.ts';
+import type { Lwm2mEntry } from '@sefleet/lwm2m';
 import type { Lwm2mClientSettings } from './settings.ts';
 
 describe('device management', () => {
@@ -101,6 +102,50 @@ describe('device management', () => {
     assert.equal(world.client.observationCount, 1);
     await world.run(observation.cancel());
     assert.equal(world.client.observationCount, 0);
+  });
+
+  it('keeps what was measured between notifications when hqmax asks for it', async () => {
+    const world = await registered();
+    await world.ask({ method: 'PUT', path: '/3303/0/5700', query: ['pmin=10', 'hqmax=3'] });
+    const seen: (readonly Lwm2mEntry[])[] = [];
+    assert.ok(world.device);
+    await world.run(
+      world.server.observe(world.device, { method: 'GET', path: '/3303/0/5700', accept: 112 }, (response) =>
+        seen.push(decodeContent(112, path('/3303/0/5700'), response.payload, models)),
+      ),
+    );
+    for (const value of [21, 22, 23, 24]) {
+      await world.runtime.advance(1_000);
+      world.tree.instance(3303, 0)?.set(5700, value);
+    }
+    await world.runtime.advance(10_000);
+    assert.equal(seen.length, 1);
+    assert.deepEqual(
+      seen[0]?.map(({ value }) => value),
+      [22, 23, 24],
+    );
+    const times = seen[0]?.map(({ timeSeconds = 0 }) => timeSeconds) ?? [];
+    assert.equal((times[1] ?? 0) - (times[0] ?? 0), 1);
+  });
+
+  it('sends confirmable notifications when con asks for it', async () => {
+    const world = await registered({ confirmableNotifications: false });
+    const types: number[] = [];
+    world.network.filter = (data, from) => {
+      if (from.startsWith('10.0.0.2')) types.push(((data[0] ?? 0) >> 4) & 3);
+      return true;
+    };
+    assert.ok(world.device);
+    await world.run(world.server.observe(world.device, { method: 'GET', path: '/3303/0/5700' }, () => {}));
+    const notify = async (value: number): Promise<number | undefined> => {
+      types.length = 0;
+      world.tree.instance(3303, 0)?.set(5700, value);
+      await world.runtime.advance(1_000);
+      return types[0];
+    };
+    assert.equal(await notify(21), 1, 'non-confirmable');
+    await world.ask({ method: 'PUT', path: '/3303/0/5700', query: ['con=1'] });
+    assert.equal(await notify(22), 0, 'confirmable');
   });
 
   it('reads, writes and observes several paths at once', async () => {

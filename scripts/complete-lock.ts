@@ -2,8 +2,7 @@
  * Adds to `package-lock.json` the optional packages of other platforms that the registry at hand does not
  * carry, so that
  * `npm ci` finds the lock file whole: `npm run lock:complete`, after every `npm install`. They are named with
- * the exact
- * version that their parent asks for; on this platform they are never fetched.
+ * the exact version that their parent asks for; on this platform they are never fetched.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 

@@ -3,8 +3,7 @@
  * 200000] [--seed 1]`
  *
  * It ends with exit code 5 on the first breach: an exception, 6F00, a response of less than two bytes, or a
- * change of
- * state after a bad MAC. The last line says how the status words were spread and how the heap grew.
+ * change of state after a bad MAC. The last line says how the status words were spread and how the heap grew.
  */
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';

@@ -21,8 +21,7 @@ export interface SefleetErrorOptions {
  * The one error class of the project.
  *
  * `code` is stable (`COAP_OPTION_UNKNOWN_CRITICAL`), listed in `docs/errors.md`, and what programs match on;
- * the
- * message is for people and may change.
+ * the message is for people and may change.
  */
 export class SefleetError extends Error {
   readonly code: string;

@@ -26,8 +26,7 @@ export function evidenceDigest(evidence: MeterEvidence): string {
 
 /**
  * The Merkle root over evidence in its order (as RFC 6962 §2.1 builds trees: leaves and nodes are told apart,
- * an odd
- * one moves up).
+ * an odd one moves up).
  */
 export function merkleRoot(meters: readonly MeterEvidence[]): string {
   let level = meters.map((meter) => createHash('sha256').update(LEAF).update(canonicalJson(meter)).digest());

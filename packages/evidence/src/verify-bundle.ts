@@ -31,8 +31,7 @@ export function parseBundle(text: string): EvidenceBundle {
 
 /**
  * Verifies a bundle with nothing but itself: certificates against the authority, signatures against
- * certificates,
- * counter-signatures against the evidence, and the root.
+ * certificates, counter-signatures against the evidence, and the root.
  */
 export function verifyBundle(bundle: EvidenceBundle): readonly BundleCheck[] {
   const keys = new Map<string, KeyObject>();

@@ -12,8 +12,7 @@ export type ExchangeResult =
 
 /**
  * One APDU with its follow-ups: a wrong Le (6Cxx) is corrected once, on the first command only and only when
- * it is a bare
- * header with Le; as long as the card says MORE, FETCH is sent and the pieces are joined.
+ * it is a bare header with Le; as long as the card says MORE, FETCH is sent and the pieces are joined.
  */
 export async function exchangeApdu(
   transmit: Transmit,

@@ -7,8 +7,7 @@ const WAITING_LINES_MAX = 4096;
 
 /**
  * Serves one TLS connection: lines are carried out in their order, answers are written no faster than the
- * client reads,
- * and when the connection ends everything that it used is powered off.
+ * client reads, and when the connection ends everything that it used is powered off.
  *
  * @param commonName of the certificate that the client proved; a connection without one must not come here.
  */

@@ -32,8 +32,7 @@ const SELECT_BY_NAME = [0xa4, 0x04] as const;
 
 /**
  * One TLS session of one user: lines in, response lines out, one request after the other. It holds no socket;
- * whoever
- * owns one feeds whole lines and writes what comes back.
+ * whoever owns one feeds whole lines and writes what comes back.
  */
 export class RacsServerSession {
   readonly #context: RacsServerContext;

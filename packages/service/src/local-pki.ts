@@ -8,8 +8,7 @@ const SERVICE_DAYS = 397;
 
 /**
  * Makes what is missing of the local PKI: `ca.pem` and `ca.key`, and a certificate for each of `names`, good
- * for
- * server and client, on localhost. What exists is left alone, so that running twice changes nothing.
+ * for server and client, on localhost. What exists is left alone, so that running twice changes nothing.
  */
 export async function ensureLocalPki(folder: string, names: readonly string[]): Promise<void> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });

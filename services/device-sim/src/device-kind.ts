@@ -12,8 +12,7 @@ export interface KindFacts {
   readonly model: string;
   /**
    * Parties with a Security Domain on the card for whom no readings are sealed: they own the device or care
-   * for it. Who
-   * is left is the stakeholder that the readings are for, also after a change of supplier.
+   * for it. Who is left is the stakeholder that the readings are for, also after a change of supplier.
    */
   readonly withoutReadings: readonly string[];
 }

@@ -68,10 +68,9 @@ export class RunningProgram {
 const handedOut = new Set<number>();
 
 /**
- * A port that was free a moment ago, as is the next one: the programs take no 0, and libcoap's take two,
- * for TCP as well. The system gives a closed port out again soon, and some programs share it without a word;
- * so no port is
- * given twice.
+ * A port that was free a moment ago, as is the next one: the programs take no 0, and libcoap's take two, for
+ * TCP as well. The system gives a closed port out again soon, and some programs share it without a word; so
+ * no port is given twice.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

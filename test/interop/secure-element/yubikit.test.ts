@@ -1,8 +1,7 @@
 /**
  * Yubico's yubikit (Python, 5.5 or later) as the host of our card: SCP03, PUT KEY, SCP11 with X.509 chains.
- * Neither side
- * has code of the other. `SEFLEET_YUBIKIT_PYTHON` names a Python that has `yubikey-manager`; `python3`
- * otherwise.
+ * Neither side has code of the other. `SEFLEET_YUBIKIT_PYTHON` names a Python that has `yubikey-manager`;
+ * `python3` otherwise.
  */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';

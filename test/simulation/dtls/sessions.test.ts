@@ -95,9 +95,8 @@ class Life {
     const counters = this.server.counters();
     assert.deepEqual([counters['sessions'], counters['handshakes.underWay']], [0, 0]);
     // A message out of order or a broken format would be a fault of ours: nobody here attacks. A wrong key is
-    // possible:
-    // a new attempt from the same address may meet a flight of an abandoned one, and only keys tell them
-    // apart.
+    // possible: a new attempt from the same address may meet a flight of an abandoned one, and only keys tell
+    // them apart.
     for (const endpoint of [this.server, ...this.devices.map((device) => device.endpoint)]) {
       for (const name of Object.keys(endpoint.counters())) {
         const honest = /failed$|timeout|alertReceived|shutdown|wrongKey/;

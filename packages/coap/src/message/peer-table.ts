@@ -5,8 +5,7 @@ const MAX_IDLE_ENTRIES = 65_536;
 
 /**
  * State by peer that forgets who was idle for `idleMs` to twice that time. Ageing costs nothing until an
- * entry is made:
- * there are two generations, and an entry that is asked for moves to the young one.
+ * entry is made: there are two generations, and an entry that is asked for moves to the young one.
  */
 export class PeerTable<State> {
   readonly #clock: Clock;

@@ -52,8 +52,7 @@ export function decodeClientHello(body: Uint8Array): ClientHello {
 
 /**
  * The fields that a stateless server needs, from a first fragment that may be cut anywhere behind them;
- * undefined when it
- * is cut before.
+ * undefined when it is cut before.
  */
 export function decodeClientHelloStart(fragment: Uint8Array): ClientHelloStart | undefined {
   try {

@@ -17,8 +17,7 @@ export const RECORD_HEADER_LENGTH = 13;
 
 /**
  * Reads the record at `offset` of a datagram; undefined when it is none, and then the rest of the datagram is
- * not to be
- * trusted either (RFC 6347 §4.1.2.7: dropped silently).
+ * not to be trusted either (RFC 6347 §4.1.2.7: dropped silently).
  *
  * @param cidLength length of the connection IDs that this endpoint gives out; a record does not say it (RFC
  * 9146 §4)

@@ -12,8 +12,7 @@ export interface MasterSecretRequest {
 
 /**
  * Holds one pre-shared key and never shows it: building the premaster secret and running the PRF happen
- * inside. A secure
- * element is one implementation, {@link createSoftwarePsk} another.
+ * inside. A secure element is one implementation, {@link createSoftwarePsk} another.
  */
 export interface PskKeyProvider {
   /** The PSK identity as it travels, UTF-8. RFC 4279 §5.1. */

@@ -41,10 +41,9 @@ export interface X509TrustOptions {
 
 /**
  * Validates chains as RFC 5280 §6.1 has it: each certificate signed by the next one up to an anchor, within
- * its time, made
- * by a CA that may make it, not revoked; the first one meant for its role and, for servers, carrying the
- * asked name.
- * Certificate policies and name constraints are not known: a chain that makes them critical is refused.
+ * its time, made by a CA that may make it, not revoked; the first one meant for its role and, for servers,
+ * carrying the asked name. Certificate policies and name constraints are not known: a chain that makes them
+ * critical is refused.
  *
  * @returns a function for `PeerTrust.x509`; it throws `DTLS_CERTIFICATE_REFUSED`
  * @throws SefleetError `DTLS_SETTINGS` when an anchor or a list cannot be read

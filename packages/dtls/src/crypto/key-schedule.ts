@@ -11,8 +11,7 @@ export interface HandshakeSecrets {
 
 /**
  * The keys of a session in the order of RFC 5246 §6.3: client key, server key, client salt, server salt. AEAD
- * suites have
- * no MAC keys and 4 bytes of salt (RFC 6655 §3, RFC 5288 §3).
+ * suites have no MAC keys and 4 bytes of salt (RFC 6655 §3, RFC 5288 §3).
  */
 export const KEY_BLOCK_LENGTH = 40;
 

@@ -3,9 +3,8 @@ import type { DtlsClientSettings, DtlsSessionInfo } from '../settings.ts';
 
 /**
  * DTLS 1.2 sessions over one datagram channel, as client and, when it has server settings, as server. To
- * protocols above
- * it is a {@link DatagramChannel} whose peers are authenticated and keep their `key` when their address
- * changes.
+ * protocols above it is a {@link DatagramChannel} whose peers are authenticated and keep their `key` when
+ * their address changes.
  */
 export interface DtlsEndpoint extends DatagramChannel {
   /**
@@ -30,9 +29,8 @@ export interface DtlsEndpoint extends DatagramChannel {
   peers(): Iterable<Peer>;
   /**
    * Takes all sessions out of this endpoint, as bytes for {@link DtlsEndpoint.importSessions} of another one.
-   * The bytes
-   * hold keys. The sessions are gone here afterwards, without an alert: two endpoints that send with one key
-   * would repeat nonces.
+   * The bytes hold keys. The sessions are gone here afterwards, without an alert: two endpoints that send
+   * with one key would repeat nonces.
    */
   exportSessions(): Uint8Array;
   /**

@@ -22,8 +22,7 @@ const FRAGMENT_MIN = 32;
 
 /**
  * Our half of a handshake on the wire: numbers messages and records, cuts flights to the MTU. The same flight
- * can be sent
- * again and again; only its record sequence numbers are new (RFC 6347 §4.2.4).
+ * can be sent again and again; only its record sequence numbers are new (RFC 6347 §4.2.4).
  */
 export class FlightWriter {
   #messageSeq: number;

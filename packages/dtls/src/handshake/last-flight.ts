@@ -12,9 +12,8 @@ interface Repetition {
 
 /**
  * What remains of a handshake on the side that spoke last: its flight, to be sent again while the peer asks
- * for it by
- * repeating its own (RFC 6347 §4.2.4). The rest of the handshake is let go at once, as a fleet that connects
- * makes many.
+ * for it by repeating its own (RFC 6347 §4.2.4). The rest of the handshake is let go at once, as a fleet that
+ * connects makes many.
  */
 export class LastFlight {
   readonly #writer: FlightWriter;

@@ -13,8 +13,7 @@ export interface FoundPsk {
 
 /**
  * Looks a claimed identity up. For an unknown one the handshake goes on under a random key, so that it fails
- * like one with
- * a wrong key (RFC 4279 §2).
+ * like one with a wrong key (RFC 4279 §2).
  */
 export function lookUpPsk(
   identity: string | undefined,

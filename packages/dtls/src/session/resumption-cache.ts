@@ -2,8 +2,7 @@ import { toHex } from '@sefleet/bytes';
 
 /**
  * Remembers sessions by id so that clients can come back without a full handshake (RFC 5246 §F.1.4). Entries
- * hold
- * master secrets: whatever stores them is as secret as the keys.
+ * hold master secrets: whatever stores them is as secret as the keys.
  */
 export interface ResumptionCache {
   put(sessionId: Uint8Array, state: Uint8Array): void;

@@ -4,8 +4,7 @@ import type { BillingLine, RehearsalRecord, Verdict } from './rehearsal.ts';
 
 /**
  * Judges a rehearsal from what was left behind: sealed records, bills, evidence. It shares no code with what
- * made
- * them.
+ * made them.
  *
  * @example
  * const verdict = checkRehearsal(record);

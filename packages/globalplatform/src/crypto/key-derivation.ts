@@ -46,8 +46,7 @@ export interface StaticKeys {
 
 /**
  * The card's own ENC, MAC and DEK from a master key and the card's key diversification data ("KDF3"):
- * AES-CMAC in
- * counter mode over `i ‖ 0000 ‖ 00 ‖ key number ‖ 00 ‖ KDD`.
+ * AES-CMAC in counter mode over `i ‖ 0000 ‖ 00 ‖ key number ‖ 00 ‖ KDD`.
  *
  * @param master 16, 24 or 32 bytes; the derived keys have the same length.
  * @param diversificationData The 10 bytes that INITIALIZE UPDATE answers first.

@@ -62,8 +62,7 @@ export function ecPoint(key: KeyObject): Uint8Array {
 
 /**
  * Signs as GlobalPlatform does (GPCS 2.3.1 §B.3, §C.4): RSA up to 1,024 bits PKCS#1 v1.5 with SHA-1, up to
- * 2,048 PSS
- * with SHA-256, above PSS with SHA-512; ECDSA as r ‖ s with the hash of the curve; AES-CMAC.
+ * 2,048 PSS with SHA-256, above PSS with SHA-512; ECDSA as r ‖ s with the hash of the curve; AES-CMAC.
  */
 export function signGp(key: SigningKey, data: Uint8Array): Uint8Array {
   if ('kind' in key) return aesCmac(key.key, data);

@@ -173,8 +173,7 @@ export function readScenario3Challenge(response: Uint8Array): Uint8Array {
 
 /**
  * The application provider's part of key agreement scenario #3: it makes the second command, and from its
- * answer the
- * keys that nobody between it and the card can know.
+ * answer the keys that nobody between it and the card can know.
  *
  * @example
  * const agreement = new Scenario3Agreement({ signingKey, authorityDomainPoint, parameters, ephemeralScalar
@@ -224,8 +223,7 @@ export class Scenario3Agreement {
 
   /**
    * The agreed keys, once the card's receipt verifies. From here on the provider owns the Security Domain,
-   * whatever
-   * becomes of later steps.
+   * whatever becomes of later steps.
    *
    * @throws SefleetError `GP_RECEIPT_INVALID`.
    */

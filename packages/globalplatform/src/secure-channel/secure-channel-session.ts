@@ -59,8 +59,7 @@ export class SecureChannelSession implements CardLink {
 
   /**
    * Sensitive data for PUT KEY and STORE DATA, encrypted under the session's data encryption key: AES-CBC,
-   * initial
-   * vector zero, whole blocks (GPC_SPE_014 §6.2.8).
+   * initial vector zero, whole blocks (GPC_SPE_014 §6.2.8).
    */
   encryptSensitive(blocks: Uint8Array): Uint8Array {
     return aesCbcEncrypt(this.#parts.messaging.keys.dek, ZERO_BLOCK, blocks);

@@ -22,8 +22,8 @@ const SHORT_MAX_LE = 0x100;
 
 /**
  * The secure messaging of SCP03 (GPC_SPE_014 §6.2.4 to §6.2.7), which SCP11 uses as well: one object per
- * session, on
- * the host with `wrapCommand` and `unwrapResponse`, on the card with `unwrapCommand` and `wrapResponse`.
+ * session, on the host with `wrapCommand` and `unwrapResponse`, on the card with `unwrapCommand` and
+ * `wrapResponse`.
  */
 export class SecureMessaging {
   readonly keys: SessionKeys;
@@ -67,8 +67,7 @@ export class SecureMessaging {
 
   /**
    * Card: the command under the protection, or undefined when its MAC or padding is wrong. The caller ends
-   * the session
-   * then; nothing of the object may be used afterwards.
+   * the session then; nothing of the object may be used afterwards.
    */
   unwrapCommand(command: CommandApdu): CommandApdu | undefined {
     const bodyLength = command.data.length - this.macLength;

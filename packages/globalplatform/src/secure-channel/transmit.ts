@@ -32,8 +32,7 @@ const MAX_CONTINUATIONS = 512;
 
 /**
  * A link without secure messaging. It follows `61xx` with GET RESPONSE and repeats a command after `6Cxx`
- * with the Le
- * that the card names, as T=0 readers leave it to the host (ISO/IEC 7816-3 §12.2.1).
+ * with the Le that the card names, as T=0 readers leave it to the host (ISO/IEC 7816-3 §12.2.1).
  */
 export function plainLink(transmit: Transmit, trace?: Trace): CardLink {
   return { transmit: (command) => exchange(transmit, command, command, trace) };

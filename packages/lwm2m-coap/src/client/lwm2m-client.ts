@@ -33,8 +33,7 @@ export interface Lwm2mClient {
   send(what: readonly Lwm2mEntry[] | readonly Lwm2mPath[], shortServerId?: number): Promise<void>;
   /**
    * Puts an end device behind this gateway: servers reach its tree below `/{prefix}` and find it in object
-   * 25, which
-   * the gateway's tree has to have (LwM2M Gateway 1.1).
+   * 25, which the gateway's tree has to have (LwM2M Gateway 1.1).
    *
    * @throws SefleetError `LWM2M_BAD_REQUEST`, `LWM2M_CONFLICT`, `LWM2M_NOT_FOUND`
    */

@@ -12,10 +12,8 @@ const APDUS_MAX = 1024;
 
 /**
  * A script of APDUs as resources 0 and 1 of object 30000 carry it: each APDU behind its length in three
- * bytes,
- * big-endian. A response script holds as many APDUs as the command script, or fewer when the card refused
- * one: a card's
- * answer that is neither 9000, 61xx, 62xx nor 63xx is the last one.
+ * bytes, big-endian. A response script holds as many APDUs as the command script, or fewer when the card
+ * refused one: a card's answer that is neither 9000, 61xx, 62xx nor 63xx is the last one.
  *
  * @throws SefleetError `APDU_SCRIPT_INVALID` when an APDU or the script is too long or has too many
  */

@@ -30,8 +30,7 @@ export interface AppletContext<State> {
 
 /**
  * An applet: a state and how commands change it. Handlers refuse by `refuse(sw)`; the state is immutable and
- * replaced
- * whole, so that a refused command leaves nothing behind.
+ * replaced whole, so that a refused command leaves nothing behind.
  */
 export interface AppletDefinition<State> {
   readonly module: Aid;

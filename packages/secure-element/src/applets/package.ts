@@ -25,8 +25,7 @@ export function encodePackage(loadFile: Aid, contents: AppletPackage): Uint8Arra
 
 /**
  * Reads {@link encodePackage}. Code of another kind, as CAP files are, is taken as a load file without
- * modules: it can be
- * loaded, listed and deleted, and nothing can be made from it.
+ * modules: it can be loaded, listed and deleted, and nothing can be made from it.
  */
 export function decodePackage(code: Uint8Array, loadFile: Aid): AppletPackage {
   if (code[0] !== PACKAGE) return { version: Uint8Array.of(0, 0), modules: [] };

@@ -2,8 +2,7 @@ import type { Aid } from '@sefleet/globalplatform';
 
 /**
  * The non-volatile memory of a card. It is immutable: a command builds the next one and the card takes it
- * over in one
- * step, so there is no moment at which a power cut could find half a change.
+ * over in one step, so there is no moment at which a power cut could find half a change.
  */
 export interface CardState {
   readonly revision: number;

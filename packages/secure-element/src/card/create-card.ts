@@ -15,8 +15,7 @@ const MAX_IDENTIFIER_LENGTH = 16;
 
 /**
  * A new card as the factory ships it: its Issuer Security Domain has `personalisation.issuerKeys`, the card
- * is SECURED
- * and nothing else is on it but what the profile preloads.
+ * is SECURED and nothing else is on it but what the profile preloads.
  *
  * @throws SefleetError `SE_PERSONALISATION_INVALID`.
  * @example

@@ -33,8 +33,7 @@ export interface CardPorts {
   readonly rng: Rng;
   /**
    * Called once per change, before the card answers. When it throws, the power is cut: the card keeps the
-   * state from
-   * before the change and answers nothing; `transmit` throws what the hook threw.
+   * state from before the change and answers nothing; `transmit` throws what the hook threw.
    */
   readonly onCommit?: (commit: Commit) => void;
   /** Applets beyond those of this room. Hand the same array to all cards of a fleet. */

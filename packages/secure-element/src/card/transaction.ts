@@ -7,8 +7,7 @@ import { refuse } from './refusal.ts';
  * The changes of one command, invisible until the card commits them all.
  *
  * `commitNow` splits a command where the standard wants a write to last even if what follows fails: a counter
- * before a
- * comparison.
+ * before a comparison.
  */
 export class Transaction {
   #state: CardState;

@@ -137,8 +137,7 @@ export class VirtualCard implements SecureElement, CardServices {
 
   /**
    * Command chaining (ISO/IEC 7816-4 §5.3.3): the whole command once it is there, a status word until then.
-   * Secure
-   * messaging is under the chaining: a host protects a long command and cuts it up afterwards.
+   * Secure messaging is under the chaining: a host protects a long command and cuts it up afterwards.
    */
   #assemble(channel: Channel, command: CommandApdu, chaining: boolean): CommandApdu | number {
     const { chain } = channel;

@@ -68,8 +68,7 @@ export function recordsPersonalisationCommands(
 
 /**
  * The commands that make or replace containers of an IoT SAFE applet, for an open session with the Security
- * Domain
- * that it belongs to. All containers change together, or none.
+ * Domain that it belongs to. All containers change together, or none.
  */
 export function iotSafePersonalisationCommands(
   session: KeyEncryptor,

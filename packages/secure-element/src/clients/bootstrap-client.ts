@@ -27,8 +27,7 @@ const MAX_FILE_BYTES = 32_768;
 
 /**
  * The bootstrap information of a card, as an LwM2M client finds it: PKCS#15 application, object directory,
- * data object
- * directory, the object with LwM2M's identifier, its file (LwM2M core 1.2 §G).
+ * data object directory, the object with LwM2M's identifier, its file (LwM2M core 1.2 §G).
  *
  * @param pin The PIN, when the file is behind one.
  * @throws SefleetError `SE_APPLET_UNAVAILABLE` without such an application, `SE_APPLET_REFUSED` when the PIN

@@ -29,8 +29,7 @@ const NO_DATA = new Uint8Array(0);
 
 /**
  * The host's side of an IoT SAFE applet (GSMA IoT.05): keys are named by their identifiers and used on the
- * card. One
- * client has one logical channel of the card.
+ * card. One client has one logical channel of the card.
  *
  * @example
  * const client = new IotSafeClient(card.transmit);

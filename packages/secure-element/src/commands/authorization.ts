@@ -120,8 +120,7 @@ function holderOf(state: CardState, domain: SecurityDomain, privilege: number): 
 
 /**
  * A token that names a card (42, 45) holds on that card only; one with an identifier (93) holds once. The
- * digest of
- * each used one is kept, so that neither replay nor deletion and repetition gets past.
+ * digest of each used one is kept, so that neither replay nor deletion and repetition gets past.
  */
 function useToken(context: CommandContext, token: Uint8Array, parameters: Uint8Array): Confirmation['token'] {
   const { tx } = context;

@@ -32,8 +32,7 @@ const LAST_VERSION = 0x7f;
 
 /**
  * Key agreement with the Controlling Authority's Security Domain (GPC_SPE_007 §4.8, scenario #3): the first
- * command
- * certifies the provider, the second agrees on the keys of `domain`. The challenge serves once.
+ * command certifies the provider, the second agrees on the keys of `domain`. The challenge serves once.
  */
 export function agreeOnKeys(context: CommandContext, domain: SecurityDomain, dgis: readonly Dgi[]): Answer {
   const [first] = dgis;

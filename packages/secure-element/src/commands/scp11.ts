@@ -25,8 +25,7 @@ const POINT_LENGTH = 65;
 
 /**
  * PERFORM SECURITY OPERATION [verify certificate] (GPC_SPE_093 §7.5): the host's certificates, each signed by
- * the one
- * before, the first by the authority's key that P1 and P2 name.
+ * the one before, the first by the authority's key that P1 and P2 name.
  */
 export function performSecurityOperation(context: CommandContext): Answer {
   const { command, channel } = context;

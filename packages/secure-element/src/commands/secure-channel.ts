@@ -27,8 +27,7 @@ const MAX_SEQUENCE = 0xffffff;
 
 /**
  * INITIALIZE UPDATE (GPC_SPE_014 §7.1.1). On an application it opens a channel with the keys of the Security
- * Domain that
- * the application belongs to (GPCS 2.3.1 §10.5).
+ * Domain that the application belongs to (GPCS 2.3.1 §10.5).
  */
 export function initializeUpdate(context: CommandContext): Answer {
   const { command, tx, channel, card } = context;

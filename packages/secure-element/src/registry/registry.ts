@@ -63,8 +63,7 @@ export function isChannelKeySet(set: KeySet): boolean {
 
 /**
  * The domain whose keys open a channel to `domain`, and the key set: its own, or those of the nearest domain
- * above it
- * as long as it has none (GPCS 2.3.1 §7.3.4).
+ * above it as long as it has none (GPCS 2.3.1 §7.3.4).
  *
  * @param version The version asked for; 0 takes the first.
  */

@@ -35,9 +35,8 @@ const CARD_KEY = { newVersion: 0x12, keyId: 0x11 };
 
 /**
  * Sessions for which no vectors are published: SCP03 in S16 mode and with AES-192 and AES-256 keys, with
- * random
- * challenges (i=60), and SCP11 a, b and c. Every random number is fixed, so the bytes are the same in each
- * run.
+ * random challenges (i=60), and SCP11 a, b and c. Every random number is fixed, so the bytes are the same in
+ * each run.
  */
 export async function makeOwnVectors(): Promise<readonly SessionVector[]> {
   const vectors: SessionVector[] = [];

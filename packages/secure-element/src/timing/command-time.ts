@@ -50,10 +50,8 @@ const IOT_SAFE_COMMANDS: Readonly<Record<number, Estimate>> = {
 
 /**
  * How long a chip of `profile` would take from a command to its response, in milliseconds: the bytes over the
- * contacts,
- * secure messaging, and what the command asks for. The virtual card answers at once; whoever wants a load
- * test to see a
- * real chip waits so long before passing the response on.
+ * contacts, secure messaging, and what the command asks for. The virtual card answers at once; whoever wants
+ * a load test to see a real chip waits so long before passing the response on.
  */
 export function commandTimeMs(profile: TimingProfile, apdu: Uint8Array, response: Uint8Array): number {
   const io = { ioBytes: apdu.length + response.length };

@@ -41,10 +41,9 @@ export interface OperationCount {
  * A Java Card as P. Urien's slides on secure elements measure it (RACS, 2015): the costs of operations are
  * theirs.
  * `systemFactor` and `exchangeMs` are the straight line through their three pairs of computed and measured
- * times, 878
- * and 1,300 ms for a full TLS session, 105 and 360 for a resumed one, 153 and 415 for a record of 1,024
- * bytes; it meets
- * each within 1 %. The slides have no elliptic curves: that figure is of the same kind of chip.
+ * times, 878 and 1,300 ms for a full TLS session, 105 and 360 for a resumed one, 153 and 415 for a record of
+ * 1,024 bytes; it meets each within 1 %. The slides have no elliptic curves: that figure is of the same kind
+ * of chip.
  */
 export const JAVA_CARD_2015: TimingProfile = {
   name: 'java-card-2015',

@@ -62,8 +62,8 @@ const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /**
  * A client of `service` at `target` (`127.0.0.1:50051`) over mutual TLS. It connects when first used and
- * again after
- * a loss. Failures are {@link SefleetError}s with the code of the remote error or `GRPC_<status>`.
+ * again after a loss. Failures are {@link SefleetError}s with the code of the remote error or
+ * `GRPC_<status>`.
  */
 export function createGrpcClient<S extends DescService>(
   service: S,

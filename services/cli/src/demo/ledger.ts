@@ -16,8 +16,7 @@ const MAX_DIFFERENCES = 20;
 
 /**
  * Reads both sides of the ledger and compares them: the devices' word (numbers 1 to last, no gap) against the
- * distinct
- * numbers that analytics has stored.
+ * distinct numbers that analytics has stored.
  */
 export async function compareLedgers(backend: Backend): Promise<LedgerTotals> {
   const sentBy = new Map<string, number>();

@@ -15,8 +15,7 @@ const DRAIN_LIMIT_MS = 60_000;
 
 /**
  * The main job on a running system: switch the fleet on, let it stream, rotate every supplier's keys
- * meanwhile, stop
- * the readings, wait until all are acknowledged, and read both sides' counts.
+ * meanwhile, stop the readings, wait until all are acknowledged, and read both sides' counts.
  *
  * @param startedMs when the demo itself began (monotonic), for the time to the first registered device.
  */

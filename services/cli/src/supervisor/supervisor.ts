@@ -54,8 +54,7 @@ const STOP_GRACE_MS = 10_000;
 
 /**
  * Starts the four services as processes of their own and keeps them running: one that ends is started again,
- * later and
- * later; one that says that its settings are wrong or a dependency is missing ends the lot.
+ * later and later; one that says that its settings are wrong or a dependency is missing ends the lot.
  *
  * @param options.onEvent is told what happens, for a progress line.
  * @returns when every service has said that it is ready.

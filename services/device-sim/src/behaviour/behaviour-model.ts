@@ -8,8 +8,7 @@ export interface Measurement {
 
 /**
  * What a device measures. A model is a pure function of its seed and of virtual time, apart from what it has
- * integrated
- * so far; that part is {@link BehaviourModel.snapshot}.
+ * integrated so far; that part is {@link BehaviourModel.snapshot}.
  */
 export interface BehaviourModel {
   /** Moves on to `atMs` (virtual, never backwards) and measures. */

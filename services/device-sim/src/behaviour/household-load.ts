@@ -27,12 +27,10 @@ const snapshotSchema = z.object({
 
 /**
  * A household behind its meter: the BDEW profile H0 (dynamised), scaled to the household's yearly
- * consumption, with
- * seeded variation around it.
+ * consumption, with seeded variation around it.
  *
  * The register is a whole number of watt-hours. What is less than one is carried over, so that the register's
- * growth
- * and the integral of the power never differ by more than 1 Wh.
+ * growth and the integral of the power never differ by more than 1 Wh.
  */
 export class HouseholdLoad implements BehaviourModel {
   readonly #seed: number;

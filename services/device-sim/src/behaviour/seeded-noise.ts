@@ -4,8 +4,7 @@ const CUT_MEAN = 1 - (CUT * Math.exp(-CUT)) / (1 - Math.exp(-CUT));
 
 /**
  * Noise that depends on nothing but its three numbers: whoever asks again gets the same value, in any order,
- * so that a
- * model which was stopped goes on as if it had not been.
+ * so that a model which was stopped goes on as if it had not been.
  *
  * @param seed of the device
  * @param stream which quantity of the device

@@ -15,8 +15,7 @@ const PACE_SPREAD = 0.08;
 
 /**
  * Metres driven since the start of the cycle at each full second. The speed changes evenly within a second,
- * so that
- * the trapezoids are its exact integral.
+ * so that the trapezoids are its exact integral.
  */
 const DISTANCE_M: Float64Array = distances();
 

@@ -25,8 +25,7 @@ export interface DeviceCardOptions {
 
 /**
  * A device's secure element and what the device asks of it: master secrets, signatures, sealed records. The
- * device
- * holds no key; it works on logical channels of its own and leaves the basic one to the card's owners.
+ * device holds no key; it works on logical channels of its own and leaves the basic one to the card's owners.
  */
 export class DeviceCard {
   readonly #card: SecureElement;

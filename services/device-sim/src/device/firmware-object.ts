@@ -32,8 +32,7 @@ const STATE = FIRMWARE_RESOURCE.STATE;
 
 /**
  * The state machine of object 5: a package is pushed, checked and kept by its hash, Update applies it with a
- * reboot. The
- * image itself runs nowhere.
+ * reboot. The image itself runs nowhere.
  */
 export const FIRMWARE_BEHAVIOUR: ObjectBehaviour<DeviceOwner> = {
   write: (instance, resourceId, value) => {

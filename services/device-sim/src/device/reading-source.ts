@@ -29,8 +29,7 @@ export interface Reading {
 
 /**
  * The evening of a workday in January: where the models begin when nobody says otherwise, so that one seed
- * gives the same
- * readings whenever it is used.
+ * gives the same readings whenever it is used.
  */
 export const MODEL_REFERENCE_MS: number = Date.UTC(2026, 0, 12, 16);
 
@@ -41,8 +40,7 @@ const NUMBERS_PER_KIND = 10_000_000;
 
 /**
  * The readings of one device, one after the other. Reading number n shows the model at a virtual time that
- * follows from
- * the plan and n alone: when it is taken does not change it.
+ * follows from the plan and n alone: when it is taken does not change it.
  */
 export class ReadingSource {
   readonly #plan: ReadingPlan;

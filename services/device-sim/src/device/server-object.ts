@@ -3,10 +3,8 @@ import type { DeviceOwner } from './device-owner.ts';
 
 /**
  * What the bootstrap server leaves open about retries is the device's choice. The enabler's own defaults
- * start with a
- * minute's wait (Core §6.2.1.1), which suits a battery; these devices are on mains and have somebody
- * watching: 1, 2, 4
- * and 8 seconds, then again every 10.
+ * start with a minute's wait (Core §6.2.1.1), which suits a battery; these devices are on mains and have
+ * somebody watching: 1, 2, 4 and 8 seconds, then again every 10.
  */
 const RETRY = [
   [SERVER_RESOURCE.RETRY_COUNT, 5],

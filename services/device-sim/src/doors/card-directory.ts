@@ -23,8 +23,7 @@ export interface CardDirectory {
 
 /**
  * Answer to reset of every card: direct convention, T=1, historical bytes that name the issuer data as
- * GlobalPlatform
- * cards do (ISO 7816-3 §8, ISO 7816-4 §12.1.1); the last byte is the check character.
+ * GlobalPlatform cards do (ISO 7816-3 §8, ISO 7816-4 §12.1.1); the last byte is the check character.
  */
 export const ANSWER_TO_RESET = withCheckCharacter(
   Uint8Array.of(0x3b, 0x88, 0x81, 0x31, 0xfe, 0x73, 0x65, 0x66, 0x6c, 0x65, 0x65, 0x74, 0x31),

@@ -12,8 +12,7 @@ const OPEN_TO_THE_AUTHORITY: AccessTables = { users: { '*': ['*'] } };
 
 /**
  * Serves every card of the fleet by RACS over mutual TLS: the SEID is the device's endpoint name, the user is
- * the common
- * name of the client's certificate.
+ * the common name of the client's certificate.
  *
  * @throws SefleetError `SIM_RACS_LISTEN`, `SIM_RACS_TABLES`
  */

@@ -116,8 +116,7 @@ const outboxRow = z.object({ position: z.number(), sealed: bytes });
  * The fleet on disk: SQLite with a write-ahead log.
  *
  * A commit is a write to the log without waiting for the disk (`synchronous = NORMAL`): it survives the end
- * of the
- * process at any point, but the last commits may be lost with the machine's power.
+ * of the process at any point, but the last commits may be lost with the machine's power.
  */
 export class FleetStore {
   readonly #database: DatabaseSync;

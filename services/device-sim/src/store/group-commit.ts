@@ -17,10 +17,8 @@ export interface JournalCounters {
 
 /**
  * One transaction for all devices, {@link GroupCommit.windowMs} after the first change. What waits for a
- * change to be
- * durable is told when it is: a record is sent only then, so that a number which left the process is never
- * given out
- * again by a card that was restored from disk.
+ * change to be durable is told when it is: a record is sent only then, so that a number which left the
+ * process is never given out again by a card that was restored from disk.
  */
 export class GroupCommit {
   readonly windowMs: number;

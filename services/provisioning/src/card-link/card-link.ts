@@ -20,8 +20,7 @@ export interface CardLinks {
 
 /**
  * Speaks to a card one command at a time. A command that was put ahead travels with the next one, so that a
- * SELECT
- * costs no round trip of its own.
+ * SELECT costs no round trip of its own.
  */
 export class CardConversation {
   readonly #channel: ApduChannel;

@@ -29,8 +29,7 @@ export interface KeyRecord {
 
 /**
  * The secrets of one party. Master keys never leave: the vault derives, signs and agrees inside, as a PKCS#11
- * token
- * would. `record` masters are the exception, for the one who opens records on the party's behalf.
+ * token would. `record` masters are the exception, for the one who opens records on the party's behalf.
  */
 export interface PartyVault {
   readonly party: PartyId;

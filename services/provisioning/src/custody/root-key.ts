@@ -17,8 +17,7 @@ const FILE = 'vault.key';
 
 /**
  * The key that seals the vaults: from the setting when there is one, otherwise from a file that only its
- * owner may
- * read, made when first needed.
+ * owner may read, made when first needed.
  *
  * @throws SefleetError `CUSTODY_ROOT_KEY_INVALID` unless it is 32 bytes.
  */

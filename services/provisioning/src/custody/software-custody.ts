@@ -10,8 +10,7 @@ import { SoftwareVault, VAULT_MIGRATIONS } from './software-vault.ts';
 
 /**
  * Custody in files: one a party under `folder`, every secret sealed with AES-256-GCM under a key that is
- * derived for
- * that party from `rootKey`.
+ * derived for that party from `rootKey`.
  */
 export function createSoftwareCustody(options: {
   readonly folder: string;

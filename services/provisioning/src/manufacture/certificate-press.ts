@@ -30,8 +30,8 @@ const SERIAL_BYTES = 16;
 
 /**
  * Issues certificates that differ only in subject and key, thirty times as fast as one by one: the first is
- * made by
- * the PKI's own rules, the others take its place with their name, key and serial number, and are signed anew.
+ * made by the PKI's own rules, the others take its place with their name, key and serial number, and are
+ * signed anew.
  */
 export class CertificatePress {
   readonly #fields: readonly Tlv[];

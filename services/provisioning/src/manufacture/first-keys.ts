@@ -14,8 +14,7 @@ export function pskLabel(endpoint: string, purpose: PskPurpose): string {
 
 /**
  * The PSK of a device without a card of ours: 128 bits as 22 visible characters, because programs that people
- * drive by
- * hand take a PSK as text (RFC 4279 §5.4 asks for that form in user interfaces).
+ * drive by hand take a PSK as text (RFC 4279 §5.4 asks for that form in user interfaces).
  */
 export function softwarePsk(derived: Uint8Array): Uint8Array {
   return Uint8Array.from(Buffer.from(Buffer.from(derived).toString('base64url'), 'ascii'));

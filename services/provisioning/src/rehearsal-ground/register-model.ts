@@ -6,8 +6,7 @@ const ENERGY_WH_SPAN = 195;
 
 /**
  * A register that counts watt-hours: it never runs backwards, and within an interval it grows evenly. The
- * same seed
- * and name give the same register.
+ * same seed and name give the same register.
  */
 export class RegisterModel {
   readonly #startAt: number;

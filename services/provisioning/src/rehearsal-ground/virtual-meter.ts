@@ -20,10 +20,8 @@ interface CutOver {
 
 /**
  * A meter: a register, a clock of its own and a card that seals what the register says. At the instant that
- * it was
- * given it takes the cut-over reading by itself, reachable or not; from then on it keeps its readings until
- * its card
- * holds the new supplier's keys.
+ * it was given it takes the cut-over reading by itself, reachable or not; from then on it keeps its readings
+ * until its card holds the new supplier's keys.
  */
 export class VirtualMeter {
   readonly endpoint: string;

@@ -37,9 +37,8 @@ const C_MAC = 0x01;
 
 /**
  * Tries to enter a Security Domain with keys that have been replaced, as their former owner would: by the old
- * version
- * number, and by a host cryptogram of the old keys over whatever keys the card offers first. Both have to be
- * refused.
+ * version number, and by a host cryptogram of the old keys over whatever keys the card offers first. Both
+ * have to be refused.
  *
  * @throws SefleetError `PROVISIONING_OLD_KEY_ALIVE` when a try was not refused.
  */

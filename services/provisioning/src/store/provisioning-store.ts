@@ -49,8 +49,7 @@ export interface KindCount {
 
 /**
  * What the service keeps beside keys. A write has lasted when its promise is fulfilled, whatever happens to
- * the
- * process after that.
+ * the process after that.
  */
 export interface ProvisioningStore {
   devices(endpoints: readonly string[]): Promise<ReadonlyMap<string, Device>>;

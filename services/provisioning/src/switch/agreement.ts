@@ -38,10 +38,8 @@ const STORE_DATA_LAST_DGI_WITH_RESPONSE = 0x89;
 
 /**
  * The new supplier's part of key agreement scenario #3, with its signing key in its vault. The ephemeral key
- * is kept
- * there too until the agreed keys have been replaced: whatever happens to an answer, the supplier can find
- * out whether
- * the card has agreed.
+ * is kept there too until the agreed keys have been replaced: whatever happens to an answer, the supplier can
+ * find out whether the card has agreed.
  */
 export class SupplierAgreement {
   readonly #vault: PartyVault;

@@ -26,8 +26,7 @@ import { provisioningError } from '../errors.ts';
 
 /**
  * The card of one meter as the trusted service manager reaches it: every exchange passes its hands and leaves
- * a digest
- * there.
+ * a digest there.
  */
 export class MeterCard {
   readonly #channel: ApduChannel;

@@ -27,8 +27,8 @@ export interface Failure {
 
 /**
  * Judges an error. Whatever can be the way to the card is tried again; a refusal that can come from a
- * conversation that
- * was cut short is tried a few times, and after the commit point until the deadline; the rest is final.
+ * conversation that was cut short is tried a few times, and after the commit point until the deadline; the
+ * rest is final.
  */
 export function judge(error: unknown, attempts: number, committed: boolean): Failure {
   if (!isSefleetError(error)) return { reason: OTHER, detail: 'a fault of ours', final: true };

@@ -131,8 +131,7 @@ export class StepContext {
 
   /**
    * Accounts for receipts that the card made and nobody got: an effect is there, its confirmation went
-   * missing. The
-   * card's own count says how many.
+   * missing. The card's own count says how many.
    */
   async accountForLostReceipts(session: SecureChannelSession): Promise<void> {
     const counted = await readConfirmationCounter(session);

@@ -41,8 +41,8 @@ const DODF_CONTENT = fromHex('a11b 3007 0c05 4c774d324d 3000 a10e 300c 0604 672b
 
 /**
  * Bootstrap from the smartcard (LwM2M core 1.2 §G): a PKCS#15 application whose data object directory leads
- * to the file
- * with Security and Server objects. Reading is free or behind a PIN; only its Security Domain writes.
+ * to the file with Security and Server objects. Reading is free or behind a PIN; only its Security Domain
+ * writes.
  */
 export const BOOTSTRAP_APPLET = defineApplet<BootstrapState>({
   module: BOOTSTRAP_MODULE,

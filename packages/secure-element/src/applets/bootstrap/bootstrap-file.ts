@@ -15,8 +15,7 @@ const DEFAULT_VERSION = 0x00;
 
 /**
  * EF LwM2M_Bootstrap (LwM2M core 1.2 §G.3): number of objects, size of what follows, then for each its id,
- * version byte,
- * length and instances.
+ * version byte, length and instances.
  */
 export function encodeBootstrapFile(objects: readonly BootstrapObject[]): Uint8Array {
   const writer = new ByteWriter(256, MAX_BYTES);

@@ -18,8 +18,7 @@ const POINT_LENGTH = 65;
 
 /**
  * COMPUTE PRF (GSMA IoT.05 §4.7): TLS 1.2's PRF with a pre-shared key that stays here. With `PSK_ECDHE` the
- * premaster
- * secret of the exchange comes in tag D4.
+ * premaster secret of the exchange comes in tag D4.
  */
 export function computePrf(command: CommandApdu, context: Context): Answer {
   const objects = decodeTlvs(command.data);

@@ -64,8 +64,7 @@ export function verifyMessage(publicKey: Uint8Array, message: Uint8Array, signat
 
 /**
  * ECDSA over a digest that the host made: r ‖ s (FIPS 186-5 §6.4). `node:crypto` only signs what it hashes
- * itself, so
- * the point comes from its ECDH and the two multiplications modulo the order are ours.
+ * itself, so the point comes from its ECDH and the two multiplications modulo the order are ours.
  */
 export function signDigest(privateKey: Uint8Array, digest: Uint8Array, rng: Rng): Uint8Array {
   const d = toNumber(privateKey);

@@ -27,8 +27,7 @@ const GROWING = new Set(
 
 /**
  * Seals telemetry records for one stakeholder, with the key that the stakeholder put into it and a sequence
- * number
- * that never repeats. Registers that only grow are refused when they run backwards.
+ * number that never repeats. Registers that only grow are refused when they run backwards.
  */
 export const RECORDS_APPLET = defineApplet<RecordsState>({
   module: RECORDS_MODULE,

@@ -11,8 +11,7 @@ export type SwitchState =
 
 /**
  * The steps in their order. Each has one external effect, is written down before and after it, and finds out
- * from the
- * card or the meter whether the effect is there already.
+ * from the card or the meter whether the effect is there already.
  */
 export type SwitchStep =
   | 'mandate'

@@ -9,8 +9,7 @@ interface Write {
 
 /**
  * Gathers the writes of one turn of the event loop into one transaction: a thousand devices that move on at
- * once cost
- * a few commits, and each still waits for its own.
+ * once cost a few commits, and each still waits for its own.
  */
 export class WriteQueue {
   readonly #database: DatabaseSync;

@@ -31,8 +31,7 @@ export async function takeMandate(context: StepContext): Promise<void> {
 
 /**
  * The new supplier looks at the card: its certificate has to be the Controlling Authority's and name the card
- * of this
- * very meter.
+ * of this very meter.
  */
 export async function verifyCard(context: StepContext): Promise<void> {
   const { card, plan, custody, evidence, identity } = context;

@@ -52,8 +52,7 @@ export async function installFreshDomain(context: StepContext): Promise<void> {
 
 /**
  * The new supplier and the card agree on keys through the Controlling Authority's domain. Everything passes
- * the
- * trusted service manager; nothing of it tells the keys.
+ * the trusted service manager; nothing of it tells the keys.
  */
 export async function agreeOnKeys(context: StepContext): Promise<void> {
   const { order, custody, fresh, evidence, rng } = context;

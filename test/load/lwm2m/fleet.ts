@@ -1,4 +1,5 @@
 import { createCoapEndpoint } from '@sefleet/coap';
+import type { TransmissionParameters } from '@sefleet/coap';
 import { createDtlsEndpoint, createSoftwarePsk } from '@sefleet/dtls';
 import {
   CONTENT_FORMAT,
@@ -32,10 +33,17 @@ export const LIFETIME_SECONDS = 3600;
 export class LoadFleet {
   readonly runtime = createNodeRuntime();
   readonly devices: LoadDevice[] = [];
-  readonly events: Lwm2mClientEvents & Record<string, unknown>;
+  readonly events: Lwm2mClientEvents;
+  readonly #coapSettings: Partial<TransmissionParameters>;
 
-  constructor(size: number, bootstrapPort: number, events: Lwm2mClientEvents) {
+  constructor(
+    size: number,
+    bootstrapPort: number,
+    events: Lwm2mClientEvents,
+    coapSettings: Partial<TransmissionParameters> = { ackTimeoutMs: 2000, maxRetransmit: 2 },
+  ) {
     this.events = { ...events };
+    this.#coapSettings = coapSettings;
     const transport = this.#transport();
     for (let i = 0; i < size; i++) this.devices.push(this.#create(i, bootstrapPort, transport));
   }
@@ -49,6 +57,12 @@ export class LoadFleet {
       }
     };
     await Promise.all(Array.from({ length: concurrency }, worker));
+  }
+
+  /** Ends every device without a word. */
+  async stop(): Promise<void> {
+    await Promise.all(this.devices.map(({ client }) => client.powerOff()));
+    this.runtime.close();
   }
 
   #create(index: number, bootstrapPort: number, transport: Lwm2mTransport): LoadDevice {
@@ -87,7 +101,7 @@ export class LoadFleet {
         };
         const flightTimers = { initialTimeoutMs: 2000, maxTimeoutMs: 8000, maxRetransmissions: 3 };
         const dtls = createDtlsEndpoint({ channel, runtime, events, flightTimers });
-        const settings = { ackTimeoutMs: 2000, maxRetransmit: 2 };
+        const settings = this.#coapSettings;
         const endpoint = createCoapEndpoint({ runtime, channel: dtls, handler, settings });
         try {
           const identity = Buffer.from(account.publicKeyOrIdentity).toString('utf8');

@@ -52,6 +52,8 @@ const results: Row[] = [
   ...(await handshakes('dtls-psk-handshake', 'psk', 'sefleet', GOAL_PSK_PER_SECOND)),
   ...(await handshakes('dtls-psk-handshake', 'psk', 'node-dtls-client')),
   ...(await handshakes('dtls-ecdhe-mutual-handshake', 'ecdhe', 'sefleet', GOAL_ECDHE_PER_SECOND)),
+  ...(await records('node:crypto')),
+  ...(await records('node:ffi')),
   ...(await fleet()),
 ];
 print(results);
@@ -93,6 +95,25 @@ async function handshakes(
       sum((round) => round.failed),
       'handshakes',
     ),
+  ];
+}
+
+/** A record sealed and opened again, by each implementation of the cipher. */
+async function records(subject: 'node:crypto' | 'node:ffi'): Promise<readonly Row[]> {
+  const isFfi = subject === 'node:ffi';
+  const rounds = Number(values.rounds) + 1;
+  const child = fork(
+    new URL('./dtls/records-process.ts', import.meta.url),
+    [isFfi ? 'ffi' : 'node', String(rounds)],
+    {
+      execArgv: isFfi ? ['--experimental-ffi', '--no-warnings'] : [],
+    },
+  );
+  // The first round warms up.
+  const micros = (await message<number[]>(child)).slice(1).map((value) => Math.round(value * 100) / 100);
+  const spread = { minimum: Math.min(...micros), maximum: Math.max(...micros) };
+  return [
+    { name: 'dtls-record-seal-open', subject, value: median(micros), unit: 'us', better: 'lower', ...spread },
   ];
 }
 

@@ -17,6 +17,7 @@ export type { DtlsEndpoint } from './endpoint/dtls-endpoint.ts';
 export { DTLS_ERRORS } from './errors.ts';
 export { createResumptionCache } from './session/resumption-cache.ts';
 export type { ResumptionCache } from './session/resumption-cache.ts';
+export type { RecordCipher, RecordCipherJob } from './crypto/record-cipher.ts';
 export type { NamedGroup } from './constants.ts';
 export { DEFAULT_FLIGHT_TIMERS, DEFAULT_LIMITS } from './settings.ts';
 export type {

@@ -5,6 +5,7 @@ import type {
   PskKeyProvider,
   SigningKeyProvider,
 } from './credentials/key-providers.ts';
+import type { RecordCipher } from './crypto/record-cipher.ts';
 import type { ResumptionCache } from './session/resumption-cache.ts';
 
 type Awaitable<T> = T | Promise<T>;
@@ -136,13 +137,14 @@ export interface DtlsEndpointOptions {
   readonly recordSizeLimit?: number;
   /**
    * Agrees on RFC 9853 with peers that know it: a session moves to a new address only when the peer has
-   * answered from
-   * there. Costs a round trip after each move; default false.
+   * answered from there. Costs a round trip after each move; default false.
    */
   readonly returnRoutability?: boolean;
   /** Ephemeral keys; default: software, P-256 and X25519. */
   readonly keyAgreement?: KeyAgreementProvider;
   readonly limits?: Partial<DtlsLimits>;
+  /** What seals and opens records; default: `node:crypto`. */
+  readonly recordCipher?: RecordCipher;
   /** Largest datagram in bytes; default: what the channel says. */
   readonly mtu?: number;
   readonly flightTimers?: Partial<FlightTimerSettings>;

@@ -4,6 +4,7 @@ import { fromHex, toHex } from '@sefleet/bytes';
 import fc from 'fast-check';
 import { CIPHER_SUITES, type CipherSuite } from '../cipher-suites.ts';
 import { decodeRecord } from '../codec/record.ts';
+import { nodeRecordCipher } from './node-record-cipher.ts';
 import { prf } from './prf.ts';
 import { openRecord, recordOverhead, sealRecord } from './record-protection.ts';
 
@@ -30,8 +31,8 @@ describe('prf', () => {
 
 const keyBlock = Uint8Array.from({ length: 40 }, (_, i) => i);
 const both = (suite: CipherSuite) => ({
-  client: { suite, keyBlock, role: 'client' } as const,
-  server: { suite, keyBlock, role: 'server' } as const,
+  client: { suite, keyBlock, role: 'client', cipher: nodeRecordCipher } as const,
+  server: { suite, keyBlock, role: 'server', cipher: nodeRecordCipher } as const,
 });
 
 describe('record protection', () => {

@@ -1,11 +1,3 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  type CipherCCM,
-  type CipherGCM,
-  type DecipherCCM,
-  type DecipherGCM,
-} from 'node:crypto';
 import type { CipherSuite } from '../cipher-suites.ts';
 import {
   encodeRecordHeader,
@@ -15,6 +7,7 @@ import {
   type WireRecord,
 } from '../codec/record.ts';
 import { ContentType, DTLS_1_2 } from '../constants.ts';
+import type { RecordCipher } from './record-cipher.ts';
 
 /** The explicit half of the nonce travels in front of the ciphertext. RFC 6655 §3, RFC 5288 §3. */
 const EXPLICIT_NONCE_LENGTH = 8;
@@ -31,6 +24,7 @@ export interface RecordKeys {
   /** See `deriveKeyBlock`. */
   readonly keyBlock: Uint8Array;
   readonly role: 'client' | 'server';
+  readonly cipher: RecordCipher;
 }
 
 /** An opened record. */
@@ -68,20 +62,23 @@ export function sealRecord(
   const plaintextLength = content.length + (cid === undefined ? 0 : 1);
   const length = EXPLICIT_NONCE_LENGTH + plaintextLength + suite.tagLength;
   const outerType = cid === undefined ? type : ContentType.tls12_cid;
-  let next = encodeRecordHeader(out, at, { type: outerType, epoch, sequence, cid, length });
+  const next = encodeRecordHeader(out, at, { type: outerType, epoch, sequence, cid, length });
   putEpochAndSequence(out, next, epoch, sequence);
   // RFC 5246 §6.2.3.3 wants a nonce that never repeats under a key: epoch and sequence number (RFC 6655 §3)
   // never do.
   setNonce(keys, keys.role, out, next);
-  const cipher = createCipher(suite, keyOf(keys, keys.role));
-  cipher.setAAD(additionalData(outerType, epoch, sequence, cid, plaintextLength), { plaintextLength });
-  next += EXPLICIT_NONCE_LENGTH;
-  const sealed = cipher.update(cid === undefined ? content : innerPlaintext(content, type));
-  out.set(sealed, next);
-  next += sealed.length;
-  cipher.final();
-  out.set(cipher.getAuthTag(), next);
-  return next + suite.tagLength;
+  keys.cipher.seal(
+    {
+      suite,
+      key: keyOf(keys, keys.role),
+      nonce,
+      additionalData: additionalData(outerType, epoch, sequence, cid, plaintextLength),
+      data: cid === undefined ? content : innerPlaintext(content, type),
+    },
+    out,
+    next + EXPLICIT_NONCE_LENGTH,
+  );
+  return next + length;
 }
 
 /** The content of a protected record, or undefined when its tag is wrong or it is too short to be one. */
@@ -92,18 +89,14 @@ export function openRecord(record: WireRecord, keys: RecordKeys): PlainRecord | 
   if (plaintextLength < (cid === undefined ? 0 : 1)) return undefined;
   const peer = keys.role === 'client' ? 'server' : 'client';
   setNonce(keys, peer, payload, 0);
-  const decipher = createDecipher(suite, keyOf(keys, peer));
-  decipher.setAuthTag(payload.subarray(payload.length - suite.tagLength));
-  decipher.setAAD(additionalData(record.type, record.epoch, record.sequence, cid, plaintextLength), {
-    plaintextLength,
+  const content = keys.cipher.open({
+    suite,
+    key: keyOf(keys, peer),
+    nonce,
+    additionalData: additionalData(record.type, record.epoch, record.sequence, cid, plaintextLength),
+    data: payload.subarray(EXPLICIT_NONCE_LENGTH),
   });
-  let content: Uint8Array;
-  try {
-    content = decipher.update(payload.subarray(EXPLICIT_NONCE_LENGTH, payload.length - suite.tagLength));
-    decipher.final();
-  } catch {
-    return undefined;
-  }
+  if (content === undefined) return undefined;
   return cid === undefined ? { type: record.type, content } : outerToInner(content);
 }
 
@@ -165,17 +158,4 @@ function additionalData(
   cidAad.set(cid, 21);
   putWord(cidAad, 21 + cid.length, length);
   return cidAad.subarray(0, 23 + cid.length);
-}
-
-// node:crypto types the two algorithms apart, hence the branches.
-function createCipher(suite: CipherSuite, key: Uint8Array): CipherCCM | CipherGCM {
-  const options = { authTagLength: suite.tagLength };
-  if (suite.algorithm === 'aes-128-ccm') return createCipheriv(suite.algorithm, key, nonce, options);
-  return createCipheriv(suite.algorithm, key, nonce, options);
-}
-
-function createDecipher(suite: CipherSuite, key: Uint8Array): DecipherCCM | DecipherGCM {
-  const options = { authTagLength: suite.tagLength };
-  if (suite.algorithm === 'aes-128-ccm') return createDecipheriv(suite.algorithm, key, nonce, options);
-  return createDecipheriv(suite.algorithm, key, nonce, options);
 }

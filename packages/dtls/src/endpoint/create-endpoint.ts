@@ -1,6 +1,8 @@
 import type { AddressableChannel, DatagramHandlers, Peer, Runtime } from '@sefleet/runtime';
 import { decodeRecord, type WireRecord } from '../codec/record.ts';
 import { AlertDescription, ContentType } from '../constants.ts';
+import { nodeRecordCipher } from '../crypto/node-record-cipher.ts';
+import type { RecordCipher } from '../crypto/record-cipher.ts';
 import { dtlsError, HandshakeFailure } from '../errors.ts';
 import { SECURE_EPOCH } from '../session/secure-records.ts';
 import { decodeSessions, encodeSessions } from '../session/session-codec.ts';
@@ -38,6 +40,7 @@ class Endpoint implements DtlsEndpoint {
   readonly #counters = new Counters();
   readonly #sessions: SessionHub;
   readonly #handshakes: HandshakeHub;
+  readonly #recordCipher: RecordCipher;
   #closed = false;
 
   constructor(options: DtlsEndpointOptions) {
@@ -45,6 +48,7 @@ class Endpoint implements DtlsEndpoint {
     this.#channel = channel;
     this.#runtime = runtime;
     this.#mtu = options.mtu;
+    this.#recordCipher = options.recordCipher ?? nodeRecordCipher;
     this.#cidLength = options.connectionIdLength ?? 0;
     this.#sessions = new SessionHub({ channel, runtime, events, counters: this.#counters });
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -108,7 +112,8 @@ class Endpoint implements DtlsEndpoint {
 
   importSessions(exported: Uint8Array): readonly Peer[] {
     const nowMs = this.#runtime.clock.monotonicMs();
-    const sessions = decodeSessions(exported, (address, port) => this.#channel.peerAt(address, port), nowMs);
+    const linkTo = (address: string, port: number): Peer => this.#channel.peerAt(address, port);
+    const sessions = decodeSessions(exported, linkTo, this.#recordCipher, nowMs);
     for (const session of sessions) this.#sessions.table.add(session);
     return sessions;
   }

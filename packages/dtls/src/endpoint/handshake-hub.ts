@@ -4,6 +4,7 @@ import type { WireRecord } from '../codec/record.ts';
 import { ContentType, RANDOM_LENGTH } from '../constants.ts';
 import type { KeyAgreementProvider } from '../credentials/key-providers.ts';
 import { createSoftwareKeyAgreement } from '../credentials/software-key-agreement.ts';
+import { nodeRecordCipher } from '../crypto/node-record-cipher.ts';
 import { dtlsError, type HandshakeFailure } from '../errors.ts';
 import { ClientFlow } from '../handshake/client-flow.ts';
 import {
@@ -151,9 +152,10 @@ export class HandshakeHub {
   }
 
   #createHost(): HandshakeHost {
-    const { keyLog, mtu, flightTimers } = this.#options;
+    const { keyLog, mtu, flightTimers, recordCipher = nodeRecordCipher } = this.#options;
     return {
       runtime: this.#runtime,
+      recordCipher,
       limits: this.#limits,
       flightTimers: { ...DEFAULT_FLIGHT_TIMERS, ...flightTimers },
       reassemblyBudget: { used: 0, max: this.#limits.maxReassemblyInAll },

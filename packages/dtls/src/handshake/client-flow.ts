@@ -312,7 +312,10 @@ export class ClientFlow implements Flow {
     const receive = serverCid === undefined ? undefined : nonEmpty(this.#context.receiveCid);
     const secrets = { masterSecret, clientRandom: this.clientRandom, serverRandom };
     this.#handshake.useRecords(
-      secureRecordsFor('client', suite, secrets, { send: nonEmpty(serverCid), receive }),
+      secureRecordsFor('client', suite, secrets, this.#handshake.host.recordCipher, {
+        send: nonEmpty(serverCid),
+        receive,
+      }),
     );
   }
 

@@ -5,6 +5,7 @@ import { decodeHandshakeFragments, type HandshakeFragment } from '../codec/hands
 import type { WireRecord } from '../codec/record.ts';
 import { AlertDescription, AlertLevel, ContentType, HandshakeType } from '../constants.ts';
 import { HandshakeFailure } from '../errors.ts';
+import type { RecordCipher } from '../crypto/record-cipher.ts';
 import type { SecureRecords } from '../session/secure-records.ts';
 import type { DtlsLimits, FlightTimerSettings } from '../settings.ts';
 import { CHANGE_CIPHER_SPEC, unexpectedMessage, type Flow } from './flow.ts';
@@ -42,6 +43,7 @@ export interface HandshakeHost {
   readonly limits: DtlsLimits;
   readonly flightTimers: FlightTimerSettings;
   readonly reassemblyBudget: ReassemblyBudget;
+  readonly recordCipher: RecordCipher;
   /** Largest datagram in bytes to a peer. */
   mtuTo(link: Peer): number;
   transmit(datagram: Uint8Array, link: Peer): void;

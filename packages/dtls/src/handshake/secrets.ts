@@ -2,6 +2,7 @@ import { concatBytes } from '@sefleet/bytes';
 import type { CipherSuite } from '../cipher-suites.ts';
 import { MASTER_SECRET_LENGTH } from '../constants.ts';
 import type { KeyAgreement, MasterSecretRequest, PskKeyProvider } from '../credentials/key-providers.ts';
+import type { RecordCipher } from '../crypto/record-cipher.ts';
 import { deriveKeyBlock, deriveMasterSecret, type HandshakeSecrets } from '../crypto/key-schedule.ts';
 import { HandshakeFailure } from '../errors.ts';
 import { AlertDescription } from '../constants.ts';
@@ -66,9 +67,10 @@ export function secureRecordsFor(
   role: 'client' | 'server',
   suite: CipherSuite,
   secrets: HandshakeSecrets,
+  cipher: RecordCipher,
   cids: { readonly send?: Uint8Array | undefined; readonly receive?: Uint8Array | undefined },
 ): SecureRecords {
-  return new SecureRecords({ suite, role, keyBlock: deriveKeyBlock(secrets) }, cids);
+  return new SecureRecords({ suite, role, cipher, keyBlock: deriveKeyBlock(secrets) }, cids);
 }
 
 /** RFC 9146 §3: an empty connection ID means records without one. */

@@ -325,8 +325,9 @@ export class ServerFlow implements Flow {
     const agreed = this.#receiveCid !== undefined;
     const send = agreed ? nonEmpty(this.#wishes?.cid) : undefined;
     const secrets = { masterSecret, ...this.#randoms };
+    const { recordCipher } = this.#handshake.host;
     const cids = { send, receive: nonEmpty(this.#receiveCid) };
-    this.#handshake.useRecords(secureRecordsFor('server', this.#suite, secrets, cids));
+    this.#handshake.useRecords(secureRecordsFor('server', this.#suite, secrets, recordCipher, cids));
   }
 
   #sendFinished(): void {

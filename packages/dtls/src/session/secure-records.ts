@@ -10,6 +10,7 @@ import {
   type PlainRecord,
   type RecordKeys,
 } from '../crypto/record-protection.ts';
+import type { RecordCipher } from '../crypto/record-cipher.ts';
 import { ReplayWindow } from './replay-window.ts';
 
 /** The one epoch with keys: renegotiation is refused, so no second one follows. */
@@ -25,12 +26,12 @@ const FORGED = { fate: 'forged' } as const;
 
 /**
  * Keys, counters and connection IDs of one session's protected records, in both directions. All bytes share
- * one array: a
- * server holds many of these, and an array costs more than what is in it.
+ * one array: a server holds many of these, and an array costs more than what is in it.
  */
 export class SecureRecords implements RecordKeys {
   readonly suite: CipherSuite;
   readonly role: 'client' | 'server';
+  readonly cipher: RecordCipher;
   /** The key block with the sent and the received connection ID behind it. */
   readonly #bytes: Uint8Array;
   readonly #sendCidLength: number;
@@ -43,6 +44,7 @@ export class SecureRecords implements RecordKeys {
   ) {
     this.suite = keys.suite;
     this.role = keys.role;
+    this.cipher = keys.cipher;
     this.#bytes = concatBytes(keys.keyBlock, cids.send ?? NO_BYTES, cids.receive ?? NO_BYTES);
     this.#sendCidLength = cids.send?.length ?? 0;
   }

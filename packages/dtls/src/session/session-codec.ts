@@ -1,6 +1,7 @@
 import { ByteWriter, type ByteReader } from '@sefleet/bytes';
 import type { Peer } from '@sefleet/runtime';
 import { cipherSuiteById } from '../cipher-suites.ts';
+import type { RecordCipher } from '../crypto/record-cipher.ts';
 import { KEY_BLOCK_LENGTH } from '../crypto/key-schedule.ts';
 import { decodeAll, decodeError, dtlsError } from '../errors.ts';
 import { readIdentity, writeIdentity } from './identity-codec.ts';
@@ -38,6 +39,7 @@ export function encodeSessions(sessions: Iterable<Session>): Uint8Array {
 export function decodeSessions(
   exported: Uint8Array,
   linkTo: (address: string, port: number) => Peer,
+  cipher: RecordCipher,
   nowMs: number,
 ): readonly Session[] {
   try {
@@ -45,7 +47,8 @@ export function decodeSessions(
       if (reader.u16() !== MAGIC || reader.u8() !== VERSION)
         throw decodeError('not an export of this version');
       const sessions: Session[] = [];
-      while (reader.remaining > 0) sessions.push(readSession(reader.sub(reader.u16()), linkTo, nowMs));
+      while (reader.remaining > 0)
+        sessions.push(readSession(reader.sub(reader.u16()), linkTo, cipher, nowMs));
       return sessions;
     });
   } catch (error) {
@@ -84,6 +87,7 @@ function writeSession(writer: ByteWriter, session: Session): void {
 function readSession(
   reader: ByteReader,
   linkTo: (address: string, port: number) => Peer,
+  cipher: RecordCipher,
   nowMs: number,
 ): Session {
   const flags = reader.u8();
@@ -102,7 +106,7 @@ function readSession(
   const identity = readIdentity(reader);
   reader.end();
   const role = (flags & FLAG_CLIENT) === 0 ? 'server' : 'client';
-  const records = new SecureRecords({ suite, keyBlock, role }, { send, receive });
+  const records = new SecureRecords({ suite, keyBlock, role, cipher }, { send, receive });
   records.writeSequence = writeSequence;
   records.window = window;
   const facts = {

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { PeerIdentity } from '@sefleet/runtime';
 import fc from 'fast-check';
 import { CIPHER_SUITES } from '../cipher-suites.ts';
+import { nodeRecordCipher } from '../crypto/node-record-cipher.ts';
 import { ReplayWindow } from './replay-window.ts';
 import { createResumptionCache } from './resumption-cache.ts';
 import { decodeResumptionState, encodeResumptionState } from './resumption-state.ts';
@@ -96,7 +97,7 @@ describe('exported sessions', () => {
       resumed: fc.boolean(),
     })
     .map((fields) => {
-      const records = new SecureRecords(fields, fields);
+      const records = new SecureRecords({ ...fields, cipher: nodeRecordCipher }, fields);
       records.writeSequence = fields.writeSequence;
       for (const sequence of fields.seen) records.window.note(sequence);
       const facts = {
@@ -113,7 +114,7 @@ describe('exported sessions', () => {
   test('come back as they were', () => {
     fc.assert(
       fc.property(fc.array(sessions, { maxLength: 4 }), (list) => {
-        const restored = decodeSessions(encodeSessions(list), () => link, 0);
+        const restored = decodeSessions(encodeSessions(list), () => link, nodeRecordCipher, 0);
         assert.deepEqual(restored, list);
       }),
     );
@@ -126,14 +127,17 @@ describe('exported sessions', () => {
     const refused = { code: 'DTLS_SESSION_IMPORT' };
     for (const length of [0, 1, 2, 4, 5, 20, exported.length - 1]) {
       assert.throws(
-        () => decodeSessions(exported.subarray(0, length), () => link, 0),
+        () => decodeSessions(exported.subarray(0, length), () => link, nodeRecordCipher, 0),
         refused,
         `${length} bytes`,
       );
     }
-    assert.throws(() => decodeSessions(Buffer.concat([exported, Uint8Array.of(0)]), () => link, 0), refused);
+    assert.throws(
+      () => decodeSessions(Buffer.concat([exported, Uint8Array.of(0)]), () => link, nodeRecordCipher, 0),
+      refused,
+    );
     const other = exported.slice();
     other[2] = 9;
-    assert.throws(() => decodeSessions(other, () => link, 0), refused);
+    assert.throws(() => decodeSessions(other, () => link, nodeRecordCipher, 0), refused);
   });
 });

@@ -10,6 +10,7 @@ import {
 import { encodeClientKeyExchange } from '../codec/key-exchange.ts';
 import { decodeRecord, encodeRecordHeader } from '../codec/record.ts';
 import { ContentType, ExtensionType, HandshakeType } from '../constants.ts';
+import { nodeRecordCipher } from '../crypto/node-record-cipher.ts';
 import { deriveKeyBlock, deriveVerifyData } from '../crypto/key-schedule.ts';
 import { Transcript } from '../handshake/transcript.ts';
 import { SecureRecords } from '../session/secure-records.ts';
@@ -17,8 +18,7 @@ import { PSK, PSK_IDENTITY, SERVER_ADDRESS, SERVER_PORT, type World } from './si
 
 /**
  * A PSK client that says what a test tells it to, in any order, with the right keys. The messages are honest
- * by themselves;
- * only their order is the test's.
+ * by themselves; only their order is the test's.
  */
 export class ScriptedClient {
   readonly #world: World;
@@ -84,7 +84,10 @@ export class ScriptedClient {
     const suite = cipherSuiteByName('TLS_PSK_WITH_AES_128_CCM_8');
     assert.ok(suite);
     const secrets = { masterSecret, clientRandom: this.#random, serverRandom: this.#serverRandom };
-    this.records = new SecureRecords({ suite, role: 'client', keyBlock: deriveKeyBlock(secrets) }, {});
+    this.records = new SecureRecords(
+      { suite, role: 'client', keyBlock: deriveKeyBlock(secrets), cipher: nodeRecordCipher },
+      {},
+    );
   }
 
   changeCipherSpec(): void {

@@ -10,6 +10,7 @@ import {
 } from '../codec/hello.ts';
 import { decodeRecord, encodeRecordHeader } from '../codec/record.ts';
 import { ContentType, ExtensionType, HandshakeType } from '../constants.ts';
+import { nodeRecordCipher } from '../crypto/node-record-cipher.ts';
 import { deriveKeyBlock, deriveVerifyData } from '../crypto/key-schedule.ts';
 import { Transcript } from '../handshake/transcript.ts';
 import { SecureRecords } from '../session/secure-records.ts';
@@ -150,6 +151,9 @@ export class ScriptedServer {
     assert.ok(masterSecret instanceof Uint8Array);
     this.#masterSecret = masterSecret;
     const secrets = { masterSecret, clientRandom: this.hello.random, serverRandom: this.#random };
-    this.records = new SecureRecords({ suite, role: 'server', keyBlock: deriveKeyBlock(secrets) }, {});
+    this.records = new SecureRecords(
+      { suite, role: 'server', keyBlock: deriveKeyBlock(secrets), cipher: nodeRecordCipher },
+      {},
+    );
   }
 }

@@ -25,7 +25,7 @@ export interface WorldOptions {
 }
 
 /** What one side was told. */
-export interface Log {
+interface Log {
   readonly datagrams: { readonly text: string; readonly peer: Peer }[];
   readonly gone: { readonly peer: Peer; readonly reason: string }[];
   readonly established: Peer[];

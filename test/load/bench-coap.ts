@@ -14,7 +14,11 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
     window: { type: 'string', default: '64' },
-    subject: { type: 'string', multiple: true, default: ['sefleet', 'node-coap', 'dgram echo'] },
+    subject: {
+      type: 'string',
+      multiple: true,
+      default: ['sefleet', 'sefleet ffi', 'node-coap', 'dgram echo'],
+    },
   },
 });
 
@@ -64,11 +68,12 @@ if (ours !== undefined && theirs !== undefined) {
 print(results);
 
 async function measure(subject: CoapSubject): Promise<Measured> {
-  const server = fork(new URL('./coap/server-process.ts', import.meta.url), [subject]);
+  const execArgv = subject === 'sefleet ffi' ? ['--no-warnings'] : [];
+  const server = fork(new URL('./coap/server-process.ts', import.meta.url), [subject], { execArgv });
   try {
     const { port } = await message<{ port: number }>(server);
     const args = [subject, String(port), values.rounds, values.seconds, values.window];
-    const client = fork(new URL('./coap/client-process.ts', import.meta.url), args);
+    const client = fork(new URL('./coap/client-process.ts', import.meta.url), args, { execArgv });
     const rounds = await message<ClientRound[]>(client);
     server.send('report');
     return { subject, rounds, server: await message<ServerReport>(server) };

@@ -3,7 +3,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { createCoapEndpoint } from '@sefleet/coap';
-import { createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
+import { createNodeRuntime, FfiUdpChannel, UdpChannel } from '@sefleet/runtime/node';
 import coap from 'coap';
 import type { ClientRound, CoapSubject } from './protocol.ts';
 
@@ -57,7 +57,8 @@ async function run(seconds: number): Promise<ClientRound> {
 async function connect(which: CoapSubject): Promise<Ask> {
   if (which === 'node-coap') return connectNodeCoap();
   if (which === 'dgram echo') return connectEcho();
-  const channel = await UdpChannel.bind({ receiveBufferBytes: 4_194_304 });
+  const Channel = which === 'sefleet ffi' ? FfiUdpChannel : UdpChannel;
+  const channel = await Channel.bind({ receiveBufferBytes: 4_194_304 });
   const settings = { nstart: windowSize };
   const endpoint = createCoapEndpoint({ channel, runtime: createNodeRuntime(), settings });
   const peer = channel.peerAt('127.0.0.1', port);

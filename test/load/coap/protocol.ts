@@ -1,5 +1,5 @@
 /** What the processes of a CoAP benchmark say to each other. */
-export type CoapSubject = 'sefleet' | 'node-coap' | 'dgram echo';
+export type CoapSubject = 'sefleet' | 'sefleet ffi' | 'node-coap' | 'dgram echo';
 
 export interface ServerReport {
   readonly cpuSeconds: number;

@@ -1,7 +1,7 @@
 /** The server's side of a CoAP benchmark, in a process of its own: `server-process.ts <subject>`. */
 import { createSocket } from 'node:dgram';
 import { CODE, createCoapEndpoint } from '@sefleet/coap';
-import { createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
+import { createNodeRuntime, FfiUdpChannel, UdpChannel } from '@sefleet/runtime/node';
 import coap from 'coap';
 import type { CoapSubject, ServerReport } from './protocol.ts';
 
@@ -31,11 +31,12 @@ interface Started {
 async function start(which: CoapSubject): Promise<Started> {
   if (which === 'node-coap') return startNodeCoap();
   if (which === 'dgram echo') return startEcho();
-  return startSefleet();
+  return startSefleet(which);
 }
 
-async function startSefleet(): Promise<Started> {
-  const channel = await UdpChannel.bind({ receiveBufferBytes: RECEIVE_BUFFER_BYTES });
+async function startSefleet(which: CoapSubject): Promise<Started> {
+  const Channel = which === 'sefleet ffi' ? FfiUdpChannel : UdpChannel;
+  const channel = await Channel.bind({ receiveBufferBytes: RECEIVE_BUFFER_BYTES });
   const reply = { code: CODE.CONTENT, payload: PAYLOAD, contentFormat: 50 };
   const endpoint = createCoapEndpoint({ channel, runtime: createNodeRuntime(), handler: () => reply });
   return {

@@ -1,3 +1,4 @@
+export { FfiUdpChannel } from './ffi-udp-channel.ts';
 export { createNodeRuntime } from './node-runtime.ts';
 export type { NodeRuntime } from './node-runtime.ts';
 export { UdpChannel } from './udp-channel.ts';

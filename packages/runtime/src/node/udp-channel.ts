@@ -20,6 +20,10 @@ export interface UdpChannelOptions {
 }
 
 const MAX_KNOWN_PEERS = 65_536;
+/** Memory that datagrams are copied into until the system has them. */
+const POOL_BYTES = 65_536;
+/** dgram is asked for its queue after so many sends: asking costs about as much as a tenth of a send. */
+const QUEUE_CHECK_EVERY = 32;
 
 /** A UDP socket as a {@link AddressableChannel}, over `node:dgram`. */
 export class UdpChannel implements AddressableChannel {
@@ -37,6 +41,9 @@ export class UdpChannel implements AddressableChannel {
   };
   #peers = new Map<string, Peer>();
   #queued = 0;
+  #sendsUntilCheck = QUEUE_CHECK_EVERY;
+  #pool = Buffer.allocUnsafeSlow(POOL_BYTES);
+  #poolUsed = 0;
   #closed = false;
 
   private constructor(socket: Socket, options: UdpChannelOptions) {
@@ -48,8 +55,11 @@ export class UdpChannel implements AddressableChannel {
   /** Binds a socket; rejects with the system's error (`EADDRINUSE`, ...) when that fails. */
   static async bind(options: UdpChannelOptions = {}): Promise<UdpChannel> {
     const address = options.address ?? '127.0.0.1';
+    const family = address.includes(':') ? 6 : 4;
     const socket = createSocket({
-      type: address.includes(':') ? 'udp6' : 'udp4',
+      type: family === 6 ? 'udp6' : 'udp4',
+      // Peers are literal addresses. dgram's own look-up would put each send off to a later tick.
+      lookup: (literal, _options, found) => found(null, literal, family),
       ...(options.receiveBufferBytes === undefined ? {} : { recvBufferSize: options.receiveBufferBytes }),
       ...(options.sendBufferBytes === undefined ? {} : { sendBufferSize: options.sendBufferBytes }),
     });
@@ -81,14 +91,16 @@ export class UdpChannel implements AddressableChannel {
   }
 
   send(data: Uint8Array, peer: Peer): void {
+    if (--this.#sendsUntilCheck === 0) {
+      this.#sendsUntilCheck = QUEUE_CHECK_EVERY;
+      this.#queued = this.#closed ? 0 : this.#socket.getSendQueueCount();
+    }
     if (this.#closed || this.#queued >= this.#maxQueued) {
       this.#counters[this.#closed ? 'dropped.closed' : 'dropped.queueFull']++;
       return;
     }
-    this.#queued++;
-    // dgram keeps a reference until the system call, which may come in a later turn: the copy makes reuse
-    // safe.
-    this.#socket.send(data.slice(), peer.port, peer.address, this.#onSent);
+    // No callback: it would cost a tick for each datagram, and an error comes as the socket's event as well.
+    this.#socket.send(this.#kept(data), peer.port, peer.address);
     this.#counters.sent++;
     this.#counters.bytesSent += data.length;
   }
@@ -114,8 +126,15 @@ export class UdpChannel implements AddressableChannel {
     await closed;
   }
 
-  readonly #onSent = (error: Error | null): void => {
-    this.#queued--;
-    if (error !== null) this.#counters['dropped.sendError']++;
-  };
+  /** A copy: dgram may keep what it is given until a later turn, and the caller may reuse it at once. */
+  #kept(data: Uint8Array): Buffer {
+    if (this.#poolUsed + data.length > POOL_BYTES) {
+      this.#pool = Buffer.allocUnsafeSlow(POOL_BYTES);
+      this.#poolUsed = 0;
+    }
+    const start = this.#poolUsed;
+    this.#poolUsed += data.length;
+    this.#pool.set(data, start);
+    return this.#pool.subarray(start, this.#poolUsed);
+  }
 }

@@ -42,7 +42,7 @@ interface Child {
 const SERVICES_FOLDER = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 /** A large young generation of the runtime's would hold more memory than the devices do. */
 const RUNTIME_FLAGS: Readonly<Partial<Record<ServiceName, readonly string[]>>> = {
-  'device-sim': ['--max-semi-space-size=2'],
+  'device-sim': ['--max-semi-space-size=8'],
 };
 const RESTART_DELAY_MS_MIN = 250;
 const RESTART_DELAY_MS_MAX = 10_000;

@@ -3,7 +3,10 @@ import { createSeededRng } from '@sefleet/runtime/sim';
 import { ManualRuntime, MemoryChannel } from './memory-path.ts';
 import { PSK_IDENTITY, PSK_KEY } from './protocol.ts';
 
-/** Records of 64 bytes from one endpoint into another, no socket in between: microseconds for sealing and opening one. */
+/**
+ * Records of 64 bytes from one endpoint into another, no socket in between: microseconds for sealing and
+ * opening one.
+ */
 const useFfi = process.argv[2] === 'ffi';
 const rounds = Number(process.argv[3]);
 const RECORDS = 50_000;

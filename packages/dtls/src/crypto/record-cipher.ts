@@ -1,6 +1,9 @@
 import type { CipherSuite } from '../cipher-suites.ts';
 
-/** One record's worth of authenticated encryption. All arrays may be views, and may be reused after the call. */
+/**
+ * One record's worth of authenticated encryption. The arrays may be views, and may be reused after the
+ * call.
+ */
 export interface RecordCipherJob {
   readonly suite: CipherSuite;
   readonly key: Uint8Array;
@@ -16,6 +19,9 @@ export interface RecordCipherJob {
 export interface RecordCipher {
   /** Writes ciphertext and tag at `at` of `out`, which has room for them. */
   seal(job: RecordCipherJob, out: Uint8Array, at: number): void;
-  /** The plaintext, in an array of its own; undefined when the tag is wrong. `data` is at least as long as a tag. */
+  /**
+   * The plaintext, in an array of its own; undefined when the tag is wrong. `data` is no shorter than a
+   * tag.
+   */
   open(job: RecordCipherJob): Uint8Array | undefined;
 }

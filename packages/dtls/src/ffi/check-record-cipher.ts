@@ -1,6 +1,7 @@
 /**
- * Holds the cipher on OpenSSL's own functions against `node:crypto`: the same bytes for the same record, the same refusals.
- * Runs in a process of its own, as it needs `--experimental-ffi`; `ffi.test.ts` starts it.
+ * Holds the cipher on OpenSSL's own functions against `node:crypto`: the same bytes for the same record,
+ * the same refusals. Runs in a process of its own, as it needs `--experimental-ffi`; `ffi.test.ts` starts
+ * it.
  */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';

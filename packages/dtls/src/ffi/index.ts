@@ -3,8 +3,9 @@ import type { RecordCipher } from '../crypto/record-cipher.ts';
 import { EvpAead } from './openssl-evp.ts';
 
 /**
- * A record cipher on OpenSSL's own functions, without the objects that `node:crypto` makes for each record. Experimental, as
- * the `node:ffi` below it: importing this module fails unless Node runs with `--experimental-ffi`.
+ * A record cipher on OpenSSL's own functions, without the objects that `node:crypto` makes for each record.
+ * Experimental, as the `node:ffi` below it: importing this module fails unless Node runs with
+ * `--experimental-ffi`.
  *
  * @example
  * const { createFfiRecordCipher } = await import('@sefleet/dtls/ffi');

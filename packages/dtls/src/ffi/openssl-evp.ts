@@ -1,8 +1,9 @@
 import { dlopen, getRawPointer } from 'node:ffi';
 
 /**
- * The unsafe part, and all of it: OpenSSL's EVP functions by their C signatures, and one block of memory that they read and
- * write. A wrong signature or offset corrupts the process, so lengths are checked before any call.
+ * The unsafe part, and all of it: OpenSSL's EVP functions by their C signatures, and one block of memory
+ * that they read and write. A wrong signature or offset corrupts the process, so lengths are checked before
+ * any call.
  */
 const P = 'pointer';
 const I = 'int32';
@@ -67,7 +68,7 @@ export class EvpAead {
     if (this.#isCcm) evp.EVP_CIPHER_CTX_ctrl(this.#context, EVP_CTRL_AEAD_SET_TAG, tagLength, NULL);
   }
 
-  /** Encrypts or decrypts; views of the result and, when encrypting, of the tag, valid until the next call. */
+  /** Encrypts or decrypts. Gives views of the result and of the tag, valid until the next call. */
   run(
     key: Uint8Array,
     nonce: Uint8Array,

@@ -31,7 +31,8 @@ export const MASTER_KEY = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex')
 /** What an analytics process said when it was ready. */
 interface ReadyMessage {
   readonly grpcPort: number;
-  readonly mqttPort: number;
+  /** Absent with a broker that is not the embedded one. */
+  readonly mqttPort?: number;
   readonly consolePort?: number;
 }
 
@@ -103,7 +104,8 @@ export class AnalyticsProcess {
 
   /** Starts the process; on a port it had before when there was one. */
   async launch(environment: Readonly<Record<string, string>> = {}): Promise<void> {
-    const mqttPort = this.#ready === undefined ? {} : { SEFLEET_MQTT_PORT: `${this.#ready.mqttPort}` };
+    const port = this.#ready?.mqttPort;
+    const mqttPort = port === undefined ? {} : { SEFLEET_MQTT_PORT: `${port}` };
     const child = spawn(process.execPath, [MAIN], {
       env: { PATH: process.env['PATH'] ?? '', ...this.#environment, ...mqttPort, ...environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

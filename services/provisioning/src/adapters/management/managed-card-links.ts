@@ -62,15 +62,25 @@ class ManagedChannel implements ApduChannel {
     } catch (cause) {
       if (late)
         throw provisioningError('PROVISIONING_CARD_TIMEOUT', `${this.#endpoint} did not answer`, { cause });
-      if (isSefleetError(cause)) throw cause;
+      // What the server says is its word; what gRPC itself says is about the way.
+      if (isSefleetError(cause) && !cause.code.startsWith('GRPC_')) throw cause;
       throw provisioningError('PROVISIONING_LINK_UNAVAILABLE', `no way to ${this.#endpoint}`, { cause });
     } finally {
       timer.cancel();
     }
   }
 
+  /**
+   * Ends the conversation and reads it to its end. Cancelling it instead would reset the stream, and an HTTP/2 server
+   * takes many of those in a short time for an attack.
+   */
   close(): void {
     this.#call.end();
-    this.#call.cancel();
+    const drain = async (): Promise<void> => {
+      for await (const _ of this.#call.responses);
+    };
+    drain().catch(() => {
+      // It was over already, and whoever waited for an answer has been told.
+    });
   }
 }

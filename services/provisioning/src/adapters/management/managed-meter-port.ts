@@ -67,7 +67,7 @@ export class ManagedMeterPort implements MeterPort {
     try {
       return await call();
     } catch (cause) {
-      if (isSefleetError(cause) && cause.fault === 'environment') throw cause;
+      if (isSefleetError(cause) && !cause.code.startsWith('GRPC_')) throw cause;
       throw provisioningError('PROVISIONING_LINK_UNAVAILABLE', `no way to ${endpoint}`, { cause });
     }
   }

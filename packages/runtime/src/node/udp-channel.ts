@@ -20,8 +20,10 @@ export interface UdpChannelOptions {
 }
 
 const MAX_KNOWN_PEERS = 65_536;
-/** Memory that datagrams are copied into until the system has them. */
+/** Memory that datagrams are copied into until the system has them: one for all sockets, of which a fleet has many. */
 const POOL_BYTES = 65_536;
+let pool = Buffer.allocUnsafeSlow(POOL_BYTES);
+let poolUsed = 0;
 /** dgram is asked for its queue after so many sends: asking costs about as much as a tenth of a send. */
 const QUEUE_CHECK_EVERY = 32;
 
@@ -42,8 +44,6 @@ export class UdpChannel implements AddressableChannel {
   #peers = new Map<string, Peer>();
   #queued = 0;
   #sendsUntilCheck = QUEUE_CHECK_EVERY;
-  #pool = Buffer.allocUnsafeSlow(POOL_BYTES);
-  #poolUsed = 0;
   #closed = false;
 
   private constructor(socket: Socket, options: UdpChannelOptions) {
@@ -128,13 +128,13 @@ export class UdpChannel implements AddressableChannel {
 
   /** A copy: dgram may keep what it is given until a later turn, and the caller may reuse it at once. */
   #kept(data: Uint8Array): Buffer {
-    if (this.#poolUsed + data.length > POOL_BYTES) {
-      this.#pool = Buffer.allocUnsafeSlow(POOL_BYTES);
-      this.#poolUsed = 0;
+    if (poolUsed + data.length > POOL_BYTES) {
+      pool = Buffer.allocUnsafeSlow(POOL_BYTES);
+      poolUsed = 0;
     }
-    const start = this.#poolUsed;
-    this.#poolUsed += data.length;
-    this.#pool.set(data, start);
-    return this.#pool.subarray(start, this.#poolUsed);
+    const start = poolUsed;
+    poolUsed += data.length;
+    pool.set(data, start);
+    return pool.subarray(start, poolUsed);
   }
 }

@@ -30,6 +30,11 @@ export function buildLeshan(): string | undefined {
   return status === 0 ? undefined : 'the peers do not compile';
 }
 
+/** How a Java program of this folder is started. */
+export function javaCommand(name: string, args: readonly string[]): readonly string[] {
+  return ['java', '-cp', `${join(BUILD, 'classes')}:${join(BUILD, 'lib', '*')}`, name, ...args];
+}
+
 /** A Java program of this folder and the lines that it prints. */
 export class JavaPeer {
   readonly lines: string[] = [];
@@ -37,8 +42,8 @@ export class JavaPeer {
   #changed = Promise.withResolvers<void>();
 
   constructor(name: string, args: readonly string[]) {
-    const classPath = `${join(BUILD, 'classes')}:${join(BUILD, 'lib', '*')}`;
-    this.#process = spawn('java', ['-cp', classPath, name, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const [program = '', ...rest] = javaCommand(name, args);
+    this.#process = spawn(program, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
     const { stdout } = this.#process;
     if (stdout === null) throw new TypeError('the peer has no output');
     createInterface({ input: stdout }).on('line', (line) => {

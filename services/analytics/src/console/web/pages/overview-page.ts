@@ -15,7 +15,7 @@ export function OverviewPage({ feed }: { feed: FleetFeed }): VNode {
     <div class="columns">
       <section class="panel" aria-labelledby="kinds">
         <h2 id="kinds">By kind</h2>
-        <${KindTable} kinds=${state.kinds} />
+        <div class="scroll"><${KindTable} kinds=${state.kinds} /></div>
       </section>
       <section class="panel" aria-labelledby="rotation">
         <h2 id="rotation">Latest key rotation</h2>
@@ -26,30 +26,31 @@ export function OverviewPage({ feed }: { feed: FleetFeed }): VNode {
     <${LiveRates} history=${history} />`;
 }
 
-const TILES: readonly (readonly [
-  label: string,
-  field: 'total' | 'bootstrapped' | 'registered' | 'sleeping' | 'keysRotated',
-])[] = [
-  ['Devices', 'total'],
-  ['Bootstrapped', 'bootstrapped'],
-  ['Registered', 'registered'],
-  ['Sleeping', 'sleeping'],
-  ['Keys rotated', 'keysRotated'],
+type Field = 'total' | 'bootstrapped' | 'registered' | 'sleeping' | 'keysRotated';
+
+/** Who tells: while that service does not answer, a zero is not a zero. */
+const TILES: readonly (readonly [label: string, field: Field, source: string])[] = [
+  ['Devices', 'total', 'provisioning'],
+  ['Bootstrapped', 'bootstrapped', 'lwm2m-server'],
+  ['Registered', 'registered', 'lwm2m-server'],
+  ['Sleeping', 'sleeping', 'lwm2m-server'],
+  ['Keys rotated', 'keysRotated', 'provisioning'],
 ];
 
 function StateTiles({ state }: { state: FleetState }): VNode {
-  const sum = (field: (typeof TILES)[number][1]): number =>
-    state.kinds.reduce((total, kind) => total + Number(kind[field]), 0);
+  const sum = (field: Field): number => state.kinds.reduce((total, kind) => total + Number(kind[field]), 0);
   const total = sum('total');
+  const silent = (source: string): boolean => state.unavailable.some((line) => line.startsWith(`${source}:`));
   return html`<dl class="tiles">
-    ${TILES.map(
-      ([label, field]) =>
-        html`<div class="tile" data-field=${field}>
-          <dt>${label}</dt>
-          <dd>${count(sum(field))}</dd>
-          <dd class="hint">${field === 'total' ? ' ' : `${percent(share(sum(field), total))} of all`}</dd>
-        </div>`,
-    )}
+    ${TILES.map(([label, field, source]) => {
+      const unknown = silent(source) && sum(field) === 0;
+      const hint = unknown ? `${source} is silent` : `${percent(share(sum(field), total))} of all`;
+      return html`<div class="tile" data-field=${field}>
+        <dt>${label}</dt>
+        <dd>${unknown ? '–' : count(sum(field))}</dd>
+        <dd class="hint">${field === 'total' && !unknown ? '\u00a0' : hint}</dd>
+      </div>`;
+    })}
     <div class="tile" data-field="stored">
       <dt>Records stored</dt>
       <dd>${count(state.telemetry?.stored)}</dd>

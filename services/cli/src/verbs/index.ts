@@ -3,6 +3,8 @@ import { demo } from './demo.ts';
 import { deviceAdd } from './device-add.ts';
 import { doctor } from './doctor.ts';
 import { fleetShow, fleetStart, fleetStop } from './fleet.ts';
+import { rehearseSupplierSwitch } from './rehearse-supplier-switch.ts';
+import { reportVerify } from './report-verify.ts';
 import { seApdu } from './se-apdu.ts';
 import { seAttach } from './se-attach.ts';
 import { seExport } from './se-export.ts';
@@ -25,5 +27,7 @@ export const VERBS: readonly Verb[] = [
   seExport,
   seRacs,
   seAttach,
+  rehearseSupplierSwitch,
+  reportVerify,
   doctor,
 ];

@@ -1,0 +1,22 @@
+/** Text that is safe between the tags and quotes of HTML and XML. */
+export function escapeMarkup(text: string | number): string {
+  return String(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;');
+}
+
+/** A table of text. */
+export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const cells = (row: readonly (string | number)[], tag: 'td' | 'th'): string =>
+    row
+      .map(
+        (cell) =>
+          `<${tag}${typeof cell === 'number' ? ' class="number"' : ''}>${escapeMarkup(cell)}</${tag}>`,
+      )
+      .join('');
+  const body = rows.map((row) => `<tr>${cells(row, 'td')}</tr>`).join('\n');
+  return `<table><thead><tr>${cells(header, 'th')}</tr></thead><tbody>\n${body}\n</tbody></table>`;
+}

@@ -1,0 +1,112 @@
+import type { Invariant, MeterEvidence } from '@sefleet/evidence';
+import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
+import type { RehearsalResult } from '../rehearsal/run-rehearsal.ts';
+
+/** Percentiles of a duration in milliseconds of the rehearsal's clock. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** `summary.json`; its schema is beside it. */
+export interface RehearsalSummary {
+  readonly meters: number;
+  readonly switched: number;
+  readonly rolledBack: number;
+  readonly exceptions: Readonly<Record<string, number>>;
+  readonly gapWh: number;
+  readonly overlapWh: number;
+  readonly residualWh: number;
+  readonly oldSupplierProbes: number;
+  readonly oldSupplierProbesRefused: number;
+  readonly canaryHits: number;
+  readonly receiptsVerified: number;
+  /** Real time of the whole rehearsal. */
+  readonly durationMs: number;
+  readonly timingsMs: {
+    /** Real time of each phase. */
+    readonly phases: Readonly<Record<string, number>>;
+    /** From the first step to the meter's note of the instant. */
+    readonly staging: Percentiles;
+    /** From the instant to the confirmed end. */
+    readonly instantToConfirmed: Percentiles;
+    /** By how much the cut-over readings missed the instant, by true time. */
+    readonly readingOffset: Percentiles;
+  };
+  readonly run: {
+    readonly from: string;
+    readonly to: string;
+    readonly verb: string;
+    readonly seed: number;
+    readonly compress: number;
+    readonly faults: Readonly<Record<string, number>>;
+    readonly cutOverAt: string;
+    readonly startedAt: string;
+    readonly endedAt: string;
+    readonly version: string;
+    readonly evidenceRoot: string;
+  };
+  readonly invariants: readonly Invariant[];
+}
+
+/** The summary of a rehearsal. */
+export function summariseRehearsal(
+  plan: RehearsalPlan,
+  result: RehearsalResult,
+  durationMs: number,
+  version: string,
+): RehearsalSummary {
+  const { verdict, bundle, truths, cutOverAt } = result;
+  const confirmed = bundle.meters.filter(({ state }) => state === 'confirmed');
+  const offsets = confirmed.flatMap(({ endpoint }) => {
+    const readAt = truths.get(endpoint)?.cutOverReadAt ?? 0;
+    return readAt === 0 ? [] : [Math.abs(readAt - cutOverAt)];
+  });
+  return {
+    ...verdict,
+    durationMs: Math.round(durationMs),
+    timingsMs: {
+      phases: result.phasesMs,
+      staging: percentiles(bundle.meters.flatMap(stagingOf)),
+      instantToConfirmed: percentiles(confirmed.map((meter) => endOf(meter) - cutOverAt)),
+      readingOffset: percentiles(offsets),
+    },
+    run: {
+      from: plan.from,
+      to: plan.to,
+      verb: plan.verb,
+      seed: plan.seed,
+      compress: plan.compress,
+      faults: Object.fromEntries(plan.faults),
+      cutOverAt: new Date(cutOverAt).toISOString(),
+      startedAt: new Date(result.startedAt).toISOString(),
+      endedAt: new Date(result.endedAt).toISOString(),
+      version,
+      evidenceRoot: bundle.root,
+    },
+  };
+}
+
+/** True when every invariant holds. */
+export function passed({ invariants }: RehearsalSummary): boolean {
+  return invariants.every(({ holds }) => holds);
+}
+
+/** When the last step of a meter was over. */
+export function endOf({ timings }: MeterEvidence): number {
+  return timings.reduce((last, { endedAt }) => Math.max(last, endedAt), 0);
+}
+
+function stagingOf({ timings }: MeterEvidence): number[] {
+  const first = timings[0];
+  const scheduled = timings.find(({ step }) => step === 'schedule');
+  return first === undefined || scheduled === undefined ? [] : [scheduled.endedAt - first.startedAt];
+}
+
+function percentiles(values: readonly number[]): Percentiles {
+  const ordered = values.toSorted((a, b) => a - b);
+  const at = (share: number): number => ordered[Math.max(0, Math.ceil(ordered.length * share) - 1)] ?? 0;
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: ordered.at(-1) ?? 0 };
+}

@@ -7,11 +7,16 @@ import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { ImpairedPath, IMPAIRMENTS } from '../dtls/impaired-path.ts';
 import { skipWithout } from '../dtls/programs.ts';
+import { makeCertificate } from './certificate.ts';
 import { LARGE, startOurServer, startOurStreamServer } from './our-side.ts';
 
 const run = promisify(execFile);
 /** All three builds speak plain CoAP; the two with TLS speak it over TCP as well. */
 const BUILDS = ['coap-client-notls', 'coap-client-openssl', 'coap-client-gnutls'];
+
+function withoutTls(program: string): string | false {
+  return program.endsWith('-notls') ? 'this build has neither TCP nor TLS' : skipWithout('openssl');
+}
 
 async function client(program: string, ...args: readonly string[]): Promise<string> {
   const { stdout, stderr } = await run(program, ['-B', '20', ...args], { timeout: 30_000 });

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CODE, createCoapStreamEndpoint, formatCode, parseLinkFormat } from '@sefleet/coap';
-import { connectStream, createNodeRuntime } from '@sefleet/runtime/node';
+import type { StreamConnection } from '@sefleet/runtime';
+import { connectStream, createNodeRuntime, type StreamTls } from '@sefleet/runtime/node';
 import { ImpairedPath, IMPAIRMENTS } from '../dtls/impaired-path.ts';
 import { freePort, RunningProgram, skipWithout } from '../dtls/programs.ts';
+import { makeCertificate } from './certificate.ts';
 import { LARGE, startOurClient } from './our-side.ts';
 
 const BUILDS = ['coap-server-notls', 'coap-server-openssl', 'coap-server-gnutls'];
@@ -89,13 +91,35 @@ for (const program of BUILDS) {
   );
 }
 
+for (const program of BUILDS.slice(1)) {
+  const skip = skipWithout(program, 'stdbuf', 'openssl');
+  test(`our client with libcoap's ${program}: speaks CoAP over TLS`, { skip }, async (t) => {
+    const { certificate, certificateFile, keyFile } = makeCertificate();
+    const port = await freePort();
+    // -n: clients need no certificate. The secured port is the one behind the plain one.
+    const files = ['-c', certificateFile, '-j', keyFile, '-n'];
+    const server = new RunningProgram(program, ['-A', '127.0.0.1', '-p', String(port), '-d', '10', ...files]);
+    t.after(() => server.end());
+    const runtime = createNodeRuntime();
+    const endpoint = createCoapStreamEndpoint({ runtime });
+    t.after(() => endpoint.close());
+    const tls = { authority: certificate, serverName: 'localhost', protocols: ['coap'] };
+    const peer = endpoint.attach(await connected(port + 1, tls));
+    assert.equal(peer.identity.kind, 'x509');
+    const put = await endpoint.request(peer, { method: 'PUT', path: '/body', payload: LARGE });
+    assert.equal(formatCode(put.code), '2.01');
+    assert.equal((await endpoint.request(peer, { method: 'GET', path: '/body' })).text(), LARGE);
+    runtime.close();
+  });
+}
+
 /** The program says nothing when it listens: the first connection that it accepts does. */
-async function connected(port: number, attempts = 50): Promise<Awaited<ReturnType<typeof connectStream>>> {
+async function connected(port: number, tls?: StreamTls, attempts = 50): Promise<StreamConnection> {
   try {
-    return await connectStream({ address: '127.0.0.1', port });
+    return await connectStream({ address: '127.0.0.1', port }, tls);
   } catch (error) {
     if (attempts === 0) throw error;
     await new Promise((resolve) => setTimeout(resolve, 50));
-    return connected(port, attempts - 1);
+    return connected(port, tls, attempts - 1);
   }
 }

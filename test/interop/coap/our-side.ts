@@ -8,7 +8,7 @@ import {
   createRouter,
   type ServerObservation,
 } from '@sefleet/coap';
-import { createNodeRuntime, listenStream, UdpChannel } from '@sefleet/runtime/node';
+import { createNodeRuntime, listenStream, type StreamTls, UdpChannel } from '@sefleet/runtime/node';
 
 /** Retransmissions come quickly, so that a lossy path costs a test little time. */
 const SETTINGS = { ackTimeoutMs: 200, ackRandomFactor: 1.2, maxRetransmit: 8, separateAfterMs: 50 };
@@ -73,13 +73,13 @@ export async function startOurServer(
   return { port: channel.localAddress().port, endpoint };
 }
 
-/** A server of ours on TCP. */
-export async function startOurStreamServer(t: TestContext): Promise<number> {
+/** A server of ours on TCP, or on TLS. */
+export async function startOurStreamServer(t: TestContext, tls?: StreamTls): Promise<number> {
   const runtime = createNodeRuntime();
   const { handler } = resources(t);
   const endpoint = createCoapStreamEndpoint({ runtime, handler });
   const accept = endpoint.attach.bind(endpoint);
-  const listener = await listenStream({ address: '127.0.0.1', port: 0 }, accept);
+  const listener = await listenStream({ address: '127.0.0.1', port: 0, ...(tls && { tls }) }, accept);
   t.after(async () => {
     await endpoint.close();
     await listener.close();

@@ -21,8 +21,8 @@ interface NumberedPeer extends Peer, SocketAddress {}
 
 /**
  * A UDP socket that reads and writes in batches (`recvmmsg`, `sendmmsg`) through Node's experimental FFI: the
- * second implementation of {@link AddressableChannel}, off by default. It needs Linux, IPv4 and
- * `--experimental-ffi`.
+ * second implementation of {@link AddressableChannel}, off by default. It needs Linux, IPv4 and a
+ * runtime with `node:ffi`.
  *
  * `node:dgram` still watches the socket and reads the first datagram of each turn; what has arrived behind it
  * is read here, and what is sent within a turn leaves in one call at its end.

@@ -23,6 +23,8 @@ export interface StreamTls {
   /** Name that the server's certificate must carry; the address when absent. */
   readonly serverName?: string;
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+  /** Protocols to agree on in the handshake (ALPN), such as `coap` (RFC 8323 §8.2). */
+  readonly protocols?: readonly string[];
 }
 
 /** Limits of a listening socket. */
@@ -92,9 +94,10 @@ export async function listenStream(
   };
 }
 
-function toTlsOptions(tls: StreamTls): SecureContextOptions {
+function toTlsOptions(tls: StreamTls): SecureContextOptions & { ALPNProtocols?: string[] } {
   return {
     minVersion: tls.minVersion ?? 'TLSv1.2',
+    ...(tls.protocols === undefined ? {} : { ALPNProtocols: [...tls.protocols] }),
     ...(tls.authority === undefined ? {} : { ca: tls.authority }),
     ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
     ...(tls.privateKey === undefined ? {} : { key: tls.privateKey }),

@@ -47,6 +47,8 @@ export type {
   OperationResult,
   ReadResult,
 } from './server/device-operations.ts';
+export { isGateway } from './server/end-devices.ts';
+export type { EndDevice } from './server/end-devices.ts';
 export { LWM2M_SERVER_ERRORS } from './server/errors.ts';
 export type { Lwm2mServerErrorCode } from './server/errors.ts';
 export type { Lwm2mServer, RegisteredDevice } from './server/lwm2m-server.ts';

@@ -28,6 +28,7 @@ export const LWM2M_SERVICE_ERRORS = {
   LWM2M_CAMPAIGN_NOT_FOUND: { fault: 'caller', doc: 'No campaign has that id.' },
   LWM2M_CAMPAIGN_PRECONDITION: { fault: 'caller', doc: "The campaign's state does not allow the action." },
   LWM2M_FIRMWARE_FAILED: { fault: 'peer', doc: 'The device did not take the firmware image.' },
+  LWM2M_GATEWAY_TOO_LARGE: { fault: 'peer', doc: 'A gateway tells of more end devices than are taken.' },
   LWM2M_PAGE_TOKEN_INVALID: { fault: 'caller', doc: 'The page token is not one of this server.' },
 } as const satisfies Record<string, { fault: Fault; doc: string }>;
 

@@ -192,6 +192,30 @@ async function registerOverTls(credential: Credential, endpoint: string): Promis
   }
 }
 
+test('shows the devices behind a gateway as devices of their own', async () => {
+  const known = bench.addDevice('gateway-1', common.DeviceKind.RPM_GATEWAY);
+  const endpoint = `${known.endpoint}:thermometer`;
+  const device = create(known)
+    .withSensor(endpoint, 'thermometer', 36.6)
+    .withSensor('urn:dev:sefleet:meter-1', 'thief', 0);
+  await device.withManagementAccount(bench.lwm2mPort, known).client.start();
+  await until(async () => (await bench.client.listRegistrations({ search: ':thermometer' })).total === 1n);
+  const { registration } = await bench.client.getRegistration({ endpoint });
+  assert.equal(registration?.gateway, known.endpoint);
+  assert.ok(registration?.objects.includes('/3303/0'));
+  const read = await bench.client.read({ endpoint, path: '/3303/0/5700' });
+  assert.equal(read.code, '2.05');
+  assert.match(read.senmlJson, /36\.6/);
+  assert.equal((await bench.client.observe({ endpoint, path: '/3303/0/5700' })).code, '2.05');
+  const { observations } = await bench.client.listObservations({ endpoint });
+  assert.deepEqual(observations[0]?.paths, ['/3303/0/5700']);
+  const own = await bench.client.listObservations({ endpoint: known.endpoint });
+  assert.deepEqual(own.observations, []);
+  // A name that a gateway claims does not hide the device that proved it.
+  const meter = await bench.client.getRegistration({ endpoint: 'urn:dev:sefleet:meter-1' });
+  assert.equal(meter.registration?.gateway, '');
+});
+
 test('refuses a wrong key, an unknown identity and a foreign endpoint name', async () => {
   const known = bench.addDevice('meter-4');
   const failed = await counter('dtls.failed');
@@ -229,8 +253,8 @@ test('keeps registrations, sessions and observations over a graceful restart', a
   await bench.startService();
   const again = await bench.client.listRegistrations({});
   assert.deepEqual(
-    again.registrations.map(({ registrationId }) => registrationId),
-    before.registrations.map(({ registrationId }) => registrationId),
+    again.registrations.flatMap(ownRegistration),
+    before.registrations.flatMap(ownRegistration),
   );
   const events = bench.client.watchEvents({});
   const read = await bench.client.read({ endpoint, path: '/3/0/0' });
@@ -251,6 +275,11 @@ test('keeps registrations, sessions and observations over a graceful restart', a
   clearInterval(changing);
   assert.equal(await counter('dtls.handshakes.completed'), 0);
 });
+
+/** Devices behind gateways are known again when their gateway has been asked. */
+function ownRegistration({ gateway, registrationId }: management.Registration): string[] {
+  return gateway === '' ? [registrationId] : [];
+}
 
 test('does what single operations and campaigns ask for', async () => {
   const endpoint = 'urn:dev:sefleet:meter-2';

@@ -17,6 +17,8 @@ import { Campaigns } from './domain/campaigns/campaigns.ts';
 import { FirmwareImages } from './domain/campaigns/firmware-images.ts';
 import { FirmwareRollout } from './domain/campaigns/firmware-rollout.ts';
 import { OperationRunner } from './domain/campaigns/operation-runner.ts';
+import { FleetDirectory } from './domain/fleet-directory.ts';
+import { PresenceWatch } from './domain/presence-watch.ts';
 import { RegistrationList } from './domain/registration-list.ts';
 import { Statistics } from './domain/statistics.ts';
 import { EVENTS } from './events.ts';
@@ -30,20 +32,19 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
   settings: LWM2M_SERVER_SETTINGS,
   start: async (context): Promise<RunningService> => {
     const runtime = createNodeRuntime();
-    const parties: { campaigns?: Campaigns } = {};
-    const parts = await openSharedParts(context, runtime, (endpoint) =>
-      parties.campaigns?.deviceHeard(endpoint),
-    );
+    const watch = new PresenceWatch();
+    const parts = await openSharedParts(context, runtime, watch);
     const images = new FirmwareImages();
     const { server, management, close } = await startManagement(context, parts, images);
     const { server: bootstrapServer, listener: bootstrap } = await startBootstrap(context, parts);
-    const campaigns = createCampaigns(context, parts, server, images);
-    parties.campaigns = campaigns;
+    const fleet = new FleetDirectory(server, (name) => context.log.count(name));
+    const campaigns = createCampaigns(context, parts, fleet, images);
+    watch.begin(fleet, campaigns);
     await campaigns.resume();
     const sources = [management, bootstrap, counted(server), counted(bootstrapServer)];
     const statistics = new Statistics(server, parts.store, context.log, sources);
     return {
-      grpc: [serveNorthbound(parts, server, campaigns, statistics)],
+      grpc: [serveNorthbound(parts, fleet, campaigns, statistics)],
       ready: { lwm2mPort: management.port, bootstrapPort: bootstrap.port },
       stop: async () => {
         campaigns.stop();
@@ -174,30 +175,29 @@ async function startBootstrap(
 function createCampaigns(
   { settings }: Lwm2mServiceContext,
   { models, store, runtime }: SharedParts,
-  server: Lwm2mServer,
+  fleet: FleetDirectory,
   images: FirmwareImages,
 ): Campaigns {
-  const firmware = new FirmwareRollout(server, images, runtime.timers, settings.publicUri);
-  return new Campaigns({ server, store, runtime, runner: new OperationRunner(models, firmware) });
+  const firmware = new FirmwareRollout(fleet, images, runtime.timers, settings.publicUri);
+  return new Campaigns({ fleet, store, runtime, runner: new OperationRunner(models, firmware) });
 }
 
 function serveNorthbound(
   { gatekeeper, models, store, journal, runtime }: SharedParts,
-  server: Lwm2mServer,
+  fleet: FleetDirectory,
   campaigns: Campaigns,
   statistics: Statistics,
 ): ServedService {
   return serveDeviceManagement({
-    server,
     models,
     store,
     journal,
     campaigns,
     statistics,
     audit: store,
-    access: new DeviceAccess(server, gatekeeper),
-    door: new ApduDoor(server, runtime.timers),
-    list: new RegistrationList(server, runtime.clock),
+    access: new DeviceAccess(fleet, gatekeeper),
+    door: new ApduDoor(fleet, runtime.timers),
+    list: new RegistrationList(fleet, runtime.clock),
   });
 }
 

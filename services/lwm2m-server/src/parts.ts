@@ -14,6 +14,7 @@ import { CredentialDirectory } from './adapters/provisioning/credential-director
 import { parseAccessRules } from './domain/access/access-rule.ts';
 import { DEFAULT_RULES, Gatekeeper } from './domain/access/gatekeeper.ts';
 import { DeviceReports } from './domain/device-reports.ts';
+import type { PresenceListener } from './domain/device-reports.ts';
 import { EventJournal } from './domain/event-journal.ts';
 import { RecordForwarder } from './domain/record-forwarder.ts';
 import { serviceError } from './errors.ts';
@@ -44,12 +45,12 @@ export interface SharedParts {
 /**
  * Opens what the service works with.
  *
- * @param heard told when a device can be sent to again
+ * @param listener told where devices are
  */
 export async function openSharedParts(
   context: Lwm2mServiceContext,
   runtime: Runtime,
-  heard: (endpoint: string) => void,
+  listener: PresenceListener,
 ): Promise<SharedParts> {
   const { settings, log, tls } = context;
   const { clock } = runtime;
@@ -67,7 +68,7 @@ export async function openSharedParts(
     models: await openModels(settings.modelFolder),
     directory: new CredentialDirectory(credentials, runtime, log),
     certificates: new DeviceCertificates(tls, clock),
-    reports: new DeviceReports({ log, journal, forwarder, store, clock, heard }),
+    reports: new DeviceReports({ log, journal, forwarder, store, clock, listener }),
     gatekeeper: createGatekeeper(settings.accessFile, store, runtime, log),
   };
 }

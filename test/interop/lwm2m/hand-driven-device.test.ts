@@ -91,20 +91,18 @@ test('openssl s_client completes a handshake', { skip: skipWithout('openssl', 's
   const key = Buffer.from(meter.psk).toString('hex');
   const suite = 'PSK-AES128-CCM8:@SECLEVEL=0';
   const target = `127.0.0.1:${bench.lwm2mPort}`;
-  const program = new RunningProgram('openssl', [
-    ...['s_client', '-dtls1_2', '-connect', target, '-cipher', suite],
-    ...['-psk_identity', meter.identity, '-psk', key],
-  ]);
+  const args = ['s_client', '-dtls1_2', '-connect', target, '-cipher', suite];
+  const program = new RunningProgram('openssl', [...args, '-psk_identity', meter.identity, '-psk', key]);
   t.after(() => program.end());
   await program.printed(/Cipher\s+: PSK-AES128-CCM8/);
 });
 
 test('gnutls-cli completes a handshake', { skip: skipWithout('gnutls-cli', 'stdbuf') }, async (t) => {
-  const program = new RunningProgram('gnutls-cli', [
-    ...['--udp', '--port', String(bench.lwm2mPort), '127.0.0.1'],
-    ...['--pskusername', meter.identity, '--pskkey', Buffer.from(meter.psk).toString('hex')],
-    ...['--priority', 'NORMAL:-KX-ALL:+PSK:-CIPHER-ALL:+AES-128-CCM-8:-VERS-ALL:+VERS-DTLS1.2'],
-  ]);
+  const key = Buffer.from(meter.psk).toString('hex');
+  const priority = 'NORMAL:-KX-ALL:+PSK:-CIPHER-ALL:+AES-128-CCM-8:-VERS-ALL:+VERS-DTLS1.2';
+  const credential = ['--pskusername', meter.identity, '--pskkey', key, '--priority', priority];
+  const target = ['--udp', '--port', String(bench.lwm2mPort), '127.0.0.1'];
+  const program = new RunningProgram('gnutls-cli', [...target, ...credential]);
   t.after(() => program.end());
   await program.printed(/Handshake was completed/);
 });

@@ -16,7 +16,8 @@ import type { DeviceState } from './device-state.ts';
 import { serverError } from './errors.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { RegisteredDevice } from './lwm2m-server.ts';
-import type { Observations } from './observations.ts';
+import type { EndDevice } from './end-devices.ts';
+import type { Observations, ObservationTarget } from './observations.ts';
 import type { Registration } from './registration.ts';
 import { requestPath } from './request-path.ts';
 
@@ -32,14 +33,24 @@ export interface DeviceClientParts {
 export class DeviceClient implements RegisteredDevice {
   readonly #device: DeviceState;
   readonly #parts: DeviceClientParts;
+  readonly #endDevice: EndDevice | undefined;
 
-  constructor(device: DeviceState, parts: DeviceClientParts) {
+  /** @param endDevice behind the device, to which everything goes then */
+  constructor(device: DeviceState, parts: DeviceClientParts, endDevice?: EndDevice) {
     this.#device = device;
     this.#parts = parts;
+    this.#endDevice = endDevice;
   }
 
   get registration(): Registration {
-    return this.#device.registration;
+    const { registration } = this.#device;
+    if (this.#endDevice === undefined) return registration;
+    const { id, announcement } = this.#endDevice;
+    return { ...registration, endpoint: id, announcement, kind: '' };
+  }
+
+  get gateway(): string | undefined {
+    return this.#endDevice === undefined ? undefined : this.#device.registration.endpoint;
   }
 
   get reachable(): boolean {
@@ -51,12 +62,14 @@ export class DeviceClient implements RegisteredDevice {
   }
 
   observations(): readonly (readonly string[])[] {
-    return [...(this.#device.wanted?.values() ?? [])].map(({ names }) => names);
+    const wanted = [...(this.#device.wanted?.values() ?? [])];
+    const own = wanted.filter(({ prefix }) => prefix === this.#endDevice?.prefix);
+    return own.map(({ paths }) => paths.map((path) => path.toString()));
   }
 
   async read(path: Lwm2mPath, accept?: ContentFormat, options?: OperationOptions): Promise<ReadResult> {
     if (path.depth === 0) throw invalid('the root is read with Read-Composite');
-    const format = accept ?? readFormat(this.registration, path);
+    const format = accept ?? readFormat(this.#device.registration, path);
     const response = await this.#ask({ method: 'GET', path: this.#path(path), accept: format }, options);
     return toReadResult(response, path, this.#parts.models, this.#nowSeconds());
   }
@@ -70,7 +83,7 @@ export class DeviceClient implements RegisteredDevice {
     if (path.depth < 2) throw invalid('a Write names an instance or what lies below');
     // Core §6.3.3: the partial update is an operation on instances.
     const method = mode === 'replace' || path.depth === 4 ? 'PUT' : 'POST';
-    return this.#put(method, path, treeFormat(this.registration), entries, options);
+    return this.#put(method, path, treeFormat(this.#device.registration), entries, options);
   }
 
   async writeOpaque(
@@ -99,7 +112,7 @@ export class DeviceClient implements RegisteredDevice {
     if (objectId === undefined || path.depth > 2) throw invalid('a Create names an object or an instance');
     const object = new Lwm2mPath(objectId);
     // Only TLV can leave the choice of the instance id to the device (Core §6.3.6).
-    const format = instanceId === undefined ? CONTENT_FORMAT.TLV : treeFormat(this.registration);
+    const format = instanceId === undefined ? CONTENT_FORMAT.TLV : treeFormat(this.#device.registration);
     const base = instanceId === undefined ? object.child(0) : object;
     const payload = encodeContent(format, base, entries, this.#parts.models);
     const init = { method: 'POST', path: this.#path(object), payload, contentFormat: format } as const;
@@ -133,7 +146,7 @@ export class DeviceClient implements RegisteredDevice {
   }
 
   async readComposite(paths: readonly Lwm2mPath[], options?: OperationOptions): Promise<ReadResult> {
-    const format = compositeFormat(this.registration, false);
+    const format = compositeFormat(this.#device.registration, false);
     const entries = paths.map((path) => ({ path, value: null }));
     const payload = encodeContent(format, Lwm2mPath.ROOT, entries, this.#parts.models);
     const path = this.#path(Lwm2mPath.ROOT);
@@ -144,16 +157,16 @@ export class DeviceClient implements RegisteredDevice {
 
   async writeComposite(entries: readonly Lwm2mEntry[], options?: OperationOptions): Promise<OperationResult> {
     const removals = entries.some(({ value }) => value === null);
-    const format = compositeFormat(this.registration, removals);
+    const format = compositeFormat(this.#device.registration, removals);
     return this.#put('iPATCH', Lwm2mPath.ROOT, format, entries, options);
   }
 
   observe(paths: readonly Lwm2mPath[], options?: OperationOptions): Promise<ReadResult> {
-    return this.#parts.observations.observe(this.#device, paths, options);
+    return this.#parts.observations.observe(this.#device, this.#target(paths), options);
   }
 
   cancelObservation(paths: readonly Lwm2mPath[]): Promise<boolean> {
-    return this.#parts.observations.cancel(this.#device, paths);
+    return this.#parts.observations.cancel(this.#device, this.#target(paths));
   }
 
   async #put(
@@ -173,7 +186,11 @@ export class DeviceClient implements RegisteredDevice {
   }
 
   #path(path: Lwm2mPath): readonly string[] {
-    return requestPath(this.registration, path);
+    return requestPath(this.#device.registration, path, this.#endDevice?.prefix);
+  }
+
+  #target(paths: readonly Lwm2mPath[]): ObservationTarget {
+    return { paths, prefix: this.#endDevice?.prefix };
   }
 
   #nowSeconds(): number {

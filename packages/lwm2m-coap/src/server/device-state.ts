@@ -18,7 +18,9 @@ export interface Waiting {
 /** An observation that is wanted of a device, and the one that runs, if any. */
 export interface WantedObservation {
   readonly paths: readonly Lwm2mPath[];
-  /** The paths as text. */
+  /** Of the end device behind the device that they belong to, if any. */
+  readonly prefix: string | undefined;
+  /** The paths as text, behind the prefix. */
   readonly names: readonly string[];
   running: ClientObservation | undefined;
   /** The peer that it was made with. */

@@ -1,6 +1,7 @@
 import type { CoapEndpoint, RequestHandler } from '@sefleet/coap';
 import type { Peer } from '@sefleet/runtime';
-import type { DeviceOperations } from './device-operations.ts';
+import type { DeviceOperations, OperationOptions } from './device-operations.ts';
+import type { EndDevice } from './end-devices.ts';
 import type { Registration } from './registration.ts';
 
 /** A registered device: what is known of it and what can be asked of it. */
@@ -10,6 +11,8 @@ export interface RegisteredDevice extends DeviceOperations {
   readonly reachable: boolean;
   /** True for a queue-mode device whose awake time is over. */
   readonly sleeping: boolean;
+  /** The gateway that it is behind; undefined for a device of its own. */
+  readonly gateway: string | undefined;
   /** Paths of the observations that are wanted of it. */
   observations(): readonly (readonly string[])[];
 }
@@ -24,6 +27,14 @@ export interface Lwm2mServer {
   find(endpoint: string): RegisteredDevice | undefined;
   /** As `find`; throws `LWM2M_DEVICE_NOT_FOUND`. */
   device(endpoint: string): RegisteredDevice;
+  /**
+   * The end devices behind a gateway, asked of it (object 25); none for a device that is no gateway.
+   *
+   * @throws SefleetError `LWM2M_DEVICE_NOT_FOUND` and what operations throw
+   */
+  endDevices(endpoint: string, options?: OperationOptions): Promise<readonly EndDevice[]>;
+  /** An end device behind a gateway, as a device: its operations go through the gateway. */
+  endDevice(gateway: string, endDevice: EndDevice): RegisteredDevice | undefined;
   /** Every registered device, in no order. */
   devices(): Iterable<RegisteredDevice>;
   readonly size: number;

@@ -5,12 +5,16 @@ import {
   type CoapRequest,
   type RequestHandler,
 } from '@sefleet/coap';
+import { GATEWAY_OBJECT_ID, Lwm2mPath } from '@sefleet/lwm2m';
 import type { Peer } from '@sefleet/runtime';
 import { AnnouncementTable } from './announcement-table.ts';
 import { DeviceClient } from './device-client.ts';
 import type { DeviceClientParts } from './device-client.ts';
+import type { OperationOptions } from './device-operations.ts';
 import type { DeviceState } from './device-state.ts';
 import { DeviceTable } from './device-table.ts';
+import { endDevicesOf, isGateway } from './end-devices.ts';
+import type { EndDevice } from './end-devices.ts';
 import { serverError } from './errors.ts';
 import { Exchanges } from './exchanges.ts';
 import type { Lwm2mServer, RegisteredDevice } from './lwm2m-server.ts';
@@ -116,6 +120,18 @@ class ManagementServer implements Lwm2mServer {
       throw serverError('LWM2M_DEVICE_NOT_FOUND', `no device is registered as ${endpoint}`, { context });
     }
     return device;
+  }
+
+  async endDevices(endpoint: string, options?: OperationOptions): Promise<readonly EndDevice[]> {
+    const device = this.device(endpoint);
+    if (!isGateway(device.registration)) return [];
+    const { entries } = await device.read(new Lwm2mPath(GATEWAY_OBJECT_ID.GATEWAY), undefined, options);
+    return endDevicesOf(entries, this.#announcements);
+  }
+
+  endDevice(gateway: string, endDevice: EndDevice): RegisteredDevice | undefined {
+    const device = this.#table.byEndpoint(gateway);
+    return device === undefined ? undefined : new DeviceClient(device, this.#clientParts, endDevice);
   }
 
   *devices(): Iterable<RegisteredDevice> {

@@ -25,6 +25,12 @@ export interface ObservationParts {
   readonly count: (name: string) => void;
 }
 
+/** What is observed: one path, or several with Observe-Composite, of the device or of an end device behind it. */
+export interface ObservationTarget {
+  readonly paths: readonly Lwm2mPath[];
+  readonly prefix: string | undefined;
+}
+
 /**
  * Observations as wishes: a wish outlives the device's registration and session, and is put to the device
  * again when it comes back (Core §6.4.1 ends observations with the registration).
@@ -38,19 +44,22 @@ export class Observations {
 
   /** Puts a wish back that the store kept, without asking the device yet. */
   restore(device: DeviceState, names: readonly string[]): void {
-    const paths = names.map((name) => Lwm2mPath.tryParse(name)).filter((path) => path !== undefined);
-    if (paths.length > 0) this.#want(device, paths);
+    const [prefix] = names.map(prefixOf);
+    const texts = prefix === undefined ? names : names.map((name) => name.slice(prefix.length + 1));
+    const paths = texts.map((text) => Lwm2mPath.tryParse(text)).filter((path) => path !== undefined);
+    if (paths.length > 0) this.#want(device, { paths, prefix });
   }
 
   /** Starts an observation; its answer is the state now. A refusal of the device withdraws the wish. */
   async observe(
     device: DeviceState,
-    paths: readonly Lwm2mPath[],
+    target: ObservationTarget,
     options?: OperationOptions,
   ): Promise<ReadResult> {
+    const { paths } = target;
     const [first] = paths;
     if (first === undefined) throw serverError('LWM2M_OPERATION_INVALID', 'an Observe names a path');
-    const wanted = this.#want(device, paths);
+    const wanted = this.#want(device, target);
     const { endpoint } = device.registration;
     this.#parts.store.saveObservation({ endpoint, paths: wanted.names });
     const response = await this.#start(device, wanted, options);
@@ -59,8 +68,8 @@ export class Observations {
   }
 
   /** Withdraws a wish; false when there was none. */
-  async cancel(device: DeviceState, paths: readonly Lwm2mPath[]): Promise<boolean> {
-    const wanted = device.wanted?.get(keyOf(paths));
+  async cancel(device: DeviceState, target: ObservationTarget): Promise<boolean> {
+    const wanted = device.wanted?.get(keyOf(target));
     if (wanted === undefined) return false;
     const { running } = wanted;
     this.#drop(device, wanted);
@@ -97,11 +106,11 @@ export class Observations {
     wanted.running = undefined;
     const observation = await this.#parts.exchanges.observe(
       device,
-      this.#request(device, wanted.paths),
+      this.#request(device, wanted),
       this.#listener(device, wanted),
       options,
     );
-    if (device.wanted?.get(keyOf(wanted.paths)) !== wanted) {
+    if (device.wanted?.get(keyOf(wanted)) !== wanted) {
       // Withdrawn meanwhile.
       await observation.cancel('forget').catch(() => {});
     } else if (observation.active) {
@@ -111,16 +120,16 @@ export class Observations {
     return observation.first;
   }
 
-  #request({ registration }: DeviceState, paths: readonly Lwm2mPath[]): CoapRequestInit {
+  #request({ registration }: DeviceState, { paths, prefix }: ObservationTarget): CoapRequestInit {
     const [first = Lwm2mPath.ROOT] = paths;
     if (paths.length === 1) {
       const accept = readFormat(registration, first);
-      return { method: 'GET', path: requestPath(registration, first), accept };
+      return { method: 'GET', path: requestPath(registration, first, prefix), accept };
     }
     const format = compositeFormat(registration, false);
     const entries = paths.map((path) => ({ path, value: null }));
     const payload = encodeContent(format, Lwm2mPath.ROOT, entries, this.#parts.models);
-    const path = requestPath(registration, Lwm2mPath.ROOT);
+    const path = requestPath(registration, Lwm2mPath.ROOT, prefix);
     return { method: 'FETCH', path, payload, contentFormat: format, accept: format };
   }
 
@@ -130,7 +139,7 @@ export class Observations {
       ended: (reason) => {
         wanted.running = undefined;
         // RFC 7641 §4.2: an error ends the observation; what was observed is not there any more.
-        if (reason === 'error-response' && device.wanted?.get(keyOf(wanted.paths)) === wanted) {
+        if (reason === 'error-response' && device.wanted?.get(keyOf(wanted)) === wanted) {
           this.#drop(device, wanted);
         }
       },
@@ -150,22 +159,23 @@ export class Observations {
     }
   }
 
-  #want(device: DeviceState, paths: readonly Lwm2mPath[]): WantedObservation {
+  #want(device: DeviceState, target: ObservationTarget): WantedObservation {
     device.wanted ??= new Map();
-    const key = keyOf(paths);
+    const key = keyOf(target);
     const known = device.wanted.get(key);
     if (known !== undefined) return known;
     if (device.wanted.size >= this.#parts.maxPerDevice) {
       throw serverError('LWM2M_OPERATION_QUEUE_FULL', 'too many observations of one device');
     }
-    const names = paths.map((path) => path.toString());
-    const wanted: WantedObservation = { paths, names, running: undefined, peerKey: undefined };
+    const { paths, prefix } = target;
+    const names = paths.map((path) => nameOf(path, prefix));
+    const wanted: WantedObservation = { paths, prefix, names, running: undefined, peerKey: undefined };
     device.wanted.set(key, wanted);
     return wanted;
   }
 
   #drop(device: DeviceState, wanted: WantedObservation): void {
-    device.wanted?.delete(keyOf(wanted.paths));
+    device.wanted?.delete(keyOf(wanted));
     this.#parts.store.removeObservation({ endpoint: device.registration.endpoint, paths: wanted.names });
   }
 
@@ -174,8 +184,17 @@ export class Observations {
   }
 }
 
-function keyOf(paths: readonly Lwm2mPath[]): string {
-  return paths.join(' ');
+function keyOf({ paths, prefix }: ObservationTarget): string {
+  return paths.map((path) => nameOf(path, prefix)).join(' ');
+}
+
+function nameOf(path: Lwm2mPath, prefix: string | undefined): string {
+  return prefix === undefined ? path.toString() : `/${prefix}${path.toString()}`;
+}
+
+/** The prefix of a name, which begins with no digit (Gateway 1.1 §6). */
+function prefixOf(name: string): string | undefined {
+  return /^\/([^/0-9][^/]*)/.exec(name)?.[1];
 }
 
 function baseOf(paths: readonly Lwm2mPath[]): Lwm2mPath {

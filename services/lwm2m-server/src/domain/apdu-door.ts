@@ -6,7 +6,7 @@ import {
   decodeApduScript,
   encodeApduScript,
 } from '@sefleet/lwm2m-coap';
-import type { Lwm2mServer } from '@sefleet/lwm2m-coap';
+import type { FleetDirectory } from './fleet-directory.ts';
 import type { Timers } from '@sefleet/runtime';
 import { serviceError } from '../errors.ts';
 import { DeviceLocks } from './device-locks.ts';
@@ -25,12 +25,12 @@ const IDLE_MS = 60_000;
 
 /** The way to the devices' secure elements: object 30000, one conversation a device at a time. */
 export class ApduDoor {
-  readonly #server: Lwm2mServer;
+  readonly #fleet: FleetDirectory;
   readonly #timers: Timers;
   readonly #locks: DeviceLocks;
 
-  constructor(server: Lwm2mServer, timers: Timers) {
-    this.#server = server;
+  constructor(fleet: FleetDirectory, timers: Timers) {
+    this.#fleet = fleet;
     this.#timers = timers;
     this.#locks = new DeviceLocks(timers);
   }
@@ -56,7 +56,7 @@ export class ApduDoor {
    * @throws SefleetError `LWM2M_DEVICE_NOT_FOUND`, `LWM2M_APDU_LOCK_TIMEOUT`
    */
   async open(endpoint: string, onIdle: () => void = () => {}): Promise<ApduConversation> {
-    this.#server.device(endpoint);
+    this.#fleet.device(endpoint);
     const release = await this.#locks.acquire(endpoint, LOCK_WAIT_MS);
     let open = true;
     const idle = (): void => {
@@ -91,7 +91,7 @@ export class ApduDoor {
     signal: AbortSignal | undefined,
   ): Promise<readonly Uint8Array[]> {
     if (commands.length === 0) return [];
-    const device = this.#server.device(endpoint);
+    const device = this.#fleet.device(endpoint);
     const options = signal === undefined ? {} : { signal };
     const written = await device.writeOpaque(APDU_COMMAND_PATH, encodeApduScript(commands), options);
     if (!written.success) throw refused(endpoint, 'write', written.code);

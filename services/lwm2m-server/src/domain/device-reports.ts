@@ -13,6 +13,15 @@ import type { BootstrapStore } from './bootstrap-store.ts';
 import type { DeviceEventType, EventJournal } from './event-journal.ts';
 import type { RecordForwarder } from './record-forwarder.ts';
 
+/** Told where devices are. */
+export interface PresenceListener {
+  /** A device can be sent to again. */
+  heard(endpoint: string): void;
+  /** A device registered (`anew`) or changed its registration. */
+  registered(registration: Registration, anew: boolean): void;
+  gone(endpoint: string): void;
+}
+
 /** What {@link DeviceReports} works with. */
 export interface DeviceReportParts {
   readonly log: EventLog;
@@ -20,8 +29,7 @@ export interface DeviceReportParts {
   readonly forwarder: RecordForwarder;
   readonly store: BootstrapStore;
   readonly clock: Clock;
-  /** A device can be sent to again. */
-  readonly heard: (endpoint: string) => void;
+  readonly listener: PresenceListener;
 }
 
 const NO_ENTRIES: readonly Lwm2mEntry[] = [];
@@ -54,35 +62,42 @@ export class DeviceReports implements ReportConsumer {
   }
 
   #createServerEvents(): Lwm2mServerEvents {
-    const { log, heard } = this.#parts;
+    const { log, listener } = this.#parts;
     return {
       registered: (registration) => {
         const { endpoint, kind } = registration;
         log.emit(EVENTS.registered, { endpoint, kind });
         this.#note('registered', registration);
-        heard(endpoint);
+        listener.registered(registration, true);
+        listener.heard(endpoint);
       },
       updated: (registration) => {
         log.count('registration.updated');
         this.#note('updated', registration);
-        heard(registration.endpoint);
+        listener.registered(registration, false);
+        listener.heard(registration.endpoint);
       },
       deregistered: (registration) => {
         log.emit(EVENTS.deregistered, { endpoint: registration.endpoint });
         this.#note('deregistered', registration);
+        listener.gone(registration.endpoint);
       },
       expired: (registration) => {
         log.emit(EVENTS.expired, { endpoint: registration.endpoint });
         this.#note('expired', registration);
+        listener.gone(registration.endpoint);
       },
-      connected: ({ endpoint }) => heard(endpoint),
+      connected: (registration) => {
+        listener.registered(registration, false);
+        listener.heard(registration.endpoint);
+      },
       sleeping: (registration) => {
         log.count('device.sleeping');
         this.#note('sleeping', registration);
       },
       awake: ({ endpoint }) => {
         log.count('device.awake');
-        heard(endpoint);
+        listener.heard(endpoint);
       },
       refused: ({ address }, reason, endpoint) => log.emit(EVENTS.refused, { address, reason, endpoint }),
     };

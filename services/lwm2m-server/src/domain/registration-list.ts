@@ -1,5 +1,6 @@
-import type { Lwm2mServer, RegisteredDevice } from '@sefleet/lwm2m-coap';
+import type { RegisteredDevice } from '@sefleet/lwm2m-coap';
 import type { Clock } from '@sefleet/runtime';
+import type { FleetDirectory } from './fleet-directory.ts';
 
 /** Which registrations a page is cut from. */
 export interface RegistrationFilter {
@@ -28,13 +29,13 @@ const ORDER_FRESH_MS = 1000;
 
 /** Registered devices in the order of their endpoint names. */
 export class RegistrationList {
-  readonly #server: Lwm2mServer;
+  readonly #fleet: FleetDirectory;
   readonly #clock: Clock;
   #order: readonly string[] = [];
   #orderedMs = -Infinity;
 
-  constructor(server: Lwm2mServer, clock: Clock) {
-    this.#server = server;
+  constructor(fleet: FleetDirectory, clock: Clock) {
+    this.#fleet = fleet;
     this.#clock = clock;
   }
 
@@ -44,7 +45,7 @@ export class RegistrationList {
     let total = 0;
     let more = false;
     for (const endpoint of this.#sorted()) {
-      const device = this.#server.find(endpoint);
+      const device = this.#fleet.find(endpoint);
       if (device === undefined || !passes(device, filter)) continue;
       total++;
       if (endpoint <= after) continue;
@@ -57,7 +58,7 @@ export class RegistrationList {
   /** Endpoint names of all that the filter lets through. */
   endpoints(filter: RegistrationFilter): readonly string[] {
     const found: string[] = [];
-    for (const device of this.#server.devices()) {
+    for (const device of this.#fleet.devices()) {
       if (passes(device, filter)) found.push(device.registration.endpoint);
     }
     return found.toSorted();
@@ -66,10 +67,7 @@ export class RegistrationList {
   #sorted(): readonly string[] {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#orderedMs >= ORDER_FRESH_MS) {
-      this.#order = Array.from(
-        this.#server.devices(),
-        ({ registration }) => registration.endpoint,
-      ).toSorted();
+      this.#order = Array.from(this.#fleet.devices(), ({ registration }) => registration.endpoint).toSorted();
       this.#orderedMs = nowMs;
     }
     return this.#order;

@@ -36,7 +36,12 @@ export class SoftwareDevice {
 
   constructor(known: KnownDevice, settings: Partial<Lwm2mClientSettings> = {}) {
     this.tree = new ObjectTree(
-      [...enablerObjects<SoftwareDevice>(models, {}), defineObject(models, 6), this.#apduObject()],
+      [
+        ...enablerObjects<SoftwareDevice>(models, {}),
+        defineObject(models, 6),
+        defineObject(models, 25),
+        this.#apduObject(),
+      ],
       this,
       models,
     );
@@ -54,6 +59,14 @@ export class SoftwareDevice {
       transport: this.#transport(),
       settings: { ...DEFAULT_CLIENT_SETTINGS, ...settings },
     });
+  }
+
+  /** A sensor behind the device, which makes it a gateway. */
+  withSensor(deviceId: string, prefix: string, celsius: number): this {
+    const sensor = new ObjectTree([defineObject(models, 3303)], undefined, models);
+    sensor.require(3303).add(0, [[5700, celsius]]);
+    this.client.attachEndDevice(deviceId, prefix, sensor);
+    return this;
   }
 
   /** An account of the management server, as a bootstrap writes it. */

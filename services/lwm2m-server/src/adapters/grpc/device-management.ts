@@ -1,6 +1,5 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { management } from '@sefleet/api';
-import type { Lwm2mServer } from '@sefleet/lwm2m-coap';
 import { serve } from '@sefleet/service';
 import type { ServedService, ServiceImplementation } from '@sefleet/service';
 import type { ApduDoor } from '../../domain/apdu-door.ts';
@@ -18,7 +17,6 @@ import { toRegistrationMessage } from './registration-message.ts';
 
 /** What the northbound interface works with. */
 export interface DeviceManagementParts extends CampaignCallParts {
-  readonly server: Lwm2mServer;
   readonly door: ApduDoor;
   readonly journal: EventJournal;
   readonly statistics: Statistics;
@@ -50,7 +48,7 @@ function registrationQueries({
       const page = list.page(fromPageToken(pageToken), pageSizeOf(pageSize), {
         kind: kindName(kind),
         search,
-        visible: ({ registration }) => access.allows(context, 'list', registration),
+        visible: ({ registration }) => access.allowsDevice(context, 'list', registration.endpoint),
       });
       return {
         registrations: page.devices.map(toRegistrationMessage),

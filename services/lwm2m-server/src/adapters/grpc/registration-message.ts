@@ -8,12 +8,14 @@ import { kindOf } from './device-kind.ts';
 export function toRegistrationMessage({
   registration,
   sleeping,
+  gateway,
 }: RegisteredDevice): MessageInitShape<typeof management.RegistrationSchema> {
   const { id, endpoint, kind, lifetimeSeconds, version, binding, credential, announcement } = registration;
   return {
     endpoint,
     credential,
     sleeping,
+    gateway: gateway ?? '',
     lifetimeSeconds,
     binding: registration.queueMode ? `${binding}Q` : binding,
     registrationId: id,

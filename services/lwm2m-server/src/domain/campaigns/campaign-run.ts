@@ -1,12 +1,12 @@
 import { isSefleetError } from '@sefleet/errors';
-import type { Lwm2mServer } from '@sefleet/lwm2m-coap';
+import type { FleetDirectory } from '../fleet-directory.ts';
 import type { Runtime, Timer } from '@sefleet/runtime';
 import type { Campaign, CampaignResult, CampaignState, CampaignStore } from './campaign.ts';
 import type { OperationRunner } from './operation-runner.ts';
 
 /** What a {@link CampaignRun} works with. */
 export interface CampaignRunParts {
-  readonly server: Lwm2mServer;
+  readonly fleet: FleetDirectory;
   readonly runner: OperationRunner;
   readonly store: CampaignStore;
   readonly runtime: Runtime;
@@ -87,7 +87,7 @@ export class CampaignRun {
   }
 
   async #attempt(item: CampaignResult): Promise<void> {
-    const device = this.#parts.server.find(item.endpoint);
+    const device = this.#parts.fleet.find(item.endpoint);
     if (device === undefined || !device.reachable) {
       this.#parked.set(item.endpoint, item);
       return;

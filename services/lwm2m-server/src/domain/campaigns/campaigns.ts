@@ -88,6 +88,11 @@ export class Campaigns {
     return this.find(id);
   }
 
+  /** True while a campaign is under way. */
+  get active(): boolean {
+    return this.#runs.size > 0;
+  }
+
   /** A device was heard of. */
   deviceHeard(endpoint: string): void {
     for (const run of this.#runs.values()) run.deviceHeard(endpoint);

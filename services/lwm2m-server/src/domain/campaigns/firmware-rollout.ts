@@ -1,8 +1,9 @@
 import { isSefleetError } from '@sefleet/errors';
 import { Lwm2mPath } from '@sefleet/lwm2m';
-import type { Lwm2mServer, OperationOptions, OperationResult, RegisteredDevice } from '@sefleet/lwm2m-coap';
+import type { OperationOptions, OperationResult, RegisteredDevice } from '@sefleet/lwm2m-coap';
 import type { Timers } from '@sefleet/runtime';
 import { serviceError } from '../../errors.ts';
+import type { FleetDirectory } from '../fleet-directory.ts';
 import type { FirmwareImages } from './firmware-images.ts';
 
 /** Resources of Firmware Update (Core appendix E.6). */
@@ -24,14 +25,14 @@ const POLLS_MAX = 600;
  * appendix E.6).
  */
 export class FirmwareRollout {
-  readonly #server: Lwm2mServer;
+  readonly #fleet: FleetDirectory;
   readonly #images: FirmwareImages;
   readonly #timers: Timers;
   readonly #publicUri: string;
 
   /** @param publicUri where devices reach the management server, for the URI of a pull */
-  constructor(server: Lwm2mServer, images: FirmwareImages, timers: Timers, publicUri: string) {
-    this.#server = server;
+  constructor(fleet: FleetDirectory, images: FirmwareImages, timers: Timers, publicUri: string) {
+    this.#fleet = fleet;
     this.#images = images;
     this.#timers = timers;
     this.#publicUri = publicUri.replace(/\/+$/, '');
@@ -89,7 +90,7 @@ export class FirmwareRollout {
 
   /** The number at a resource; undefined while the device is away. */
   async #value(endpoint: string, path: Lwm2mPath, options: OperationOptions): Promise<number | undefined> {
-    const device = this.#server.find(endpoint);
+    const device = this.#fleet.find(endpoint);
     if (device === undefined) return undefined;
     try {
       const { entries } = await device.read(path, undefined, options);

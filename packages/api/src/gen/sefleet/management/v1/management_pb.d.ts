@@ -74,6 +74,13 @@ export declare type Registration = Message<"sefleet.management.v1.Registration">
    * @generated from field: bool sleeping = 11;
    */
   sleeping: boolean;
+
+  /**
+   * Endpoint name of the gateway that the device is behind; empty for a device that registered itself.
+   *
+   * @generated from field: string gateway = 12;
+   */
+  gateway: string;
 };
 
 /**

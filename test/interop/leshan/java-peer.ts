@@ -9,22 +9,24 @@ import { join } from 'node:path';
 const FOLDER = import.meta.dirname;
 const BUILD = join(tmpdir(), 'sefleet-leshan-2.0.0-M18');
 const LINE_TIMEOUT_MS = 60_000;
+const PROGRAMS = { java: 'java', compiler: 'javac', maven: 'mvn' } as const;
 
 /** Why Leshan cannot be had here; undefined when it is built and ready. */
 export function buildLeshan(): string | undefined {
   if (process.env['SEFLEET_LESHAN'] === undefined) return 'opt-in: npm run test:interop:leshan';
-  for (const program of ['java', 'javac', 'mvn']) {
+  for (const program of Object.values(PROGRAMS)) {
     if (spawnSync(program, ['-version']).status !== 0) return `${program} is not installed`;
   }
   mkdirSync(join(BUILD, 'classes'), { recursive: true });
   const copy = ['-q', '-B', '-f', join(FOLDER, 'pom.xml'), 'dependency:copy-dependencies'];
   if (
-    spawnSync('mvn', [...copy, `-DoutputDirectory=${join(BUILD, 'lib')}`], { stdio: 'inherit' }).status !== 0
+    spawnSync(PROGRAMS.maven, [...copy, `-DoutputDirectory=${join(BUILD, 'lib')}`], { stdio: 'inherit' })
+      .status !== 0
   ) {
     return 'Maven could not get Leshan';
   }
   const compile = ['-cp', join(BUILD, 'lib', '*'), '-d', join(BUILD, 'classes')];
-  const { status } = spawnSync('javac', [...compile, ...globSync(join(FOLDER, '*.java'))], {
+  const { status } = spawnSync(PROGRAMS.compiler, [...compile, ...globSync(join(FOLDER, '*.java'))], {
     stdio: 'inherit',
   });
   return status === 0 ? undefined : 'the peers do not compile';
@@ -32,7 +34,7 @@ export function buildLeshan(): string | undefined {
 
 /** How a Java program of this folder is started. */
 export function javaCommand(name: string, args: readonly string[]): readonly string[] {
-  return ['java', '-cp', `${join(BUILD, 'classes')}:${join(BUILD, 'lib', '*')}`, name, ...args];
+  return [PROGRAMS.java, '-cp', `${join(BUILD, 'classes')}:${join(BUILD, 'lib', '*')}`, name, ...args];
 }
 
 /** A Java program of this folder and the lines that it prints. */

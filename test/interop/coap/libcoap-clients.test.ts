@@ -80,5 +80,13 @@ for (const program of BUILDS) {
         assert.ok(new Set(seen.match(/tick \d+/g)).size >= 3, seen);
       },
     );
+
+    test('speaks CoAP over TLS', { skip: withoutTls(program) }, async (t) => {
+      const { certificate, certificateFile, privateKey } = makeCertificate();
+      const port = await startOurStreamServer(t, { certificate, privateKey, protocols: ['coap'] });
+      const uri = `coaps+tcp://127.0.0.1:${port}`;
+      assert.match(await client(program, '-n', '-C', certificateFile, `${uri}/hello`), /hello from sefleet/);
+      assert.equal((await client(program, '-n', '-C', certificateFile, `${uri}/large`)).trim(), LARGE);
+    });
   });
 }

@@ -11,13 +11,15 @@ export interface RepositoryConnection {
 }
 
 /**
- * Makes the `download` of firmware hooks for `coap` and `coaps` URIs: one GET, blockwise as the repository serves it
- * (Core appendix E.6, Package URI). The endpoint's `limits.maxBodyBytes` bounds the package.
+ * Makes the `download` of firmware hooks for `coap` and `coaps` URIs: one GET, blockwise as the repository
+ * serves it (Core appendix E.6, Package URI). The endpoint's `limits.maxBodyBytes` bounds the package.
  *
  * @param open connects to the repository of a URI, with the security that its scheme asks for
- * @returns a function that resolves with the package; rejects with `LWM2M_DOWNLOAD_FAILED` when the repository
+ * @returns a function that resolves with the package; rejects with `LWM2M_DOWNLOAD_FAILED` when the
+ * repository
  *   refuses, and with what `open` and CoAP reject with
- * @example firmwareUpdateObject(models, { ...hooks, download: (device, uri, signal) => download(uri, signal) })
+ * @example firmwareUpdateObject(models, { ...hooks, download: (device, uri, signal) => download(uri, signal)
+ * })
  */
 export function createCoapDownload(
   open: (uri: CoapUri) => Promise<RepositoryConnection>,

@@ -38,7 +38,7 @@ export const DEVICE_SIM_SETTINGS = {
   }),
   commitWindowMs: integerSetting({
     env: 'SEFLEET_COMMIT_WINDOW_MS',
-    doc: 'how long changes of devices are gathered before they are written together; readings are sent after that',
+    doc: 'how long changes of devices are gathered and then written together; readings go out after that',
     unit: 'ms',
     min: 1,
     max: 5000,
@@ -46,7 +46,7 @@ export const DEVICE_SIM_SETTINGS = {
   }),
   keepAliveMs: integerSetting({
     env: 'SEFLEET_KEEPALIVE_MS',
-    doc: 'a device that has heard nothing of its server for so long sends an Update, to notice that it is gone',
+    doc: 'silence of its server after which a device sends an Update, to notice that it is gone',
     unit: 'ms',
     min: 1000,
     max: 86_400_000,
@@ -60,7 +60,7 @@ export const DEVICE_SIM_SETTINGS = {
   racsPort: portSetting({ env: 'SEFLEET_RACS_PORT', doc: 'TCP port of the RACS server', default: 7777 }),
   racsTables: textSetting({
     env: 'SEFLEET_RACS_TABLES',
-    doc: 'JSON file with RACS users, applications and filters; empty: every certificate of our authority, every card',
+    doc: 'JSON file of RACS users, applications, filters; empty: every certificate of ours, every card',
     default: '',
   }),
   sessionCertificateMinutes: integerSetting({

@@ -20,7 +20,7 @@ export interface UdpChannelOptions {
 }
 
 const MAX_KNOWN_PEERS = 65_536;
-/** Memory that datagrams are copied into until the system has them; all sockets share it, a fleet has many. */
+/** Memory that datagrams are copied into until the system has them; shared by all sockets of a fleet. */
 const POOL_BYTES = 65_536;
 let pool = Buffer.allocUnsafeSlow(POOL_BYTES);
 let poolUsed = 0;

@@ -48,7 +48,7 @@ for (const [name, create] of kinds) {
   });
 }
 
-test('household: the register grows by the integral of the power within 1 Wh and never runs backwards', () => {
+test('household: the register grows by the integral of the power, within 1 Wh, and never falls', () => {
   fc.assert(
     fc.property(seeds, steps, (seed, deltas) => {
       const model = new HouseholdLoad(seed, START_MS);

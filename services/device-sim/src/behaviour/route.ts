@@ -1,7 +1,7 @@
 import { uniformNoise } from './seeded-noise.ts';
 
 /** Where a vehicle is. */
-export interface Position {
+interface Position {
   readonly latitude: number;
   readonly longitude: number;
   /** Clockwise from north, 0 to 360. */

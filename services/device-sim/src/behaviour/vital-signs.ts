@@ -28,7 +28,7 @@ const MACKOWIAK =
 const ESH =
   'ESH/ESC guidelines for arterial hypertension (2018): below 140/90 by day; dipping of 10 to 20 % at night';
 const HEART =
-  'American Heart Association: 60 to 100 per minute at rest; Furlan et al., Circulation 1990;81:537: lowest asleep';
+  'American Heart Association: 60 to 100 per minute at rest; Furlan, Circulation 1990;81:537: lowest asleep';
 
 /** The vital signs of an adult at rest, from published reference ranges. */
 export const VITAL_SIGNS: readonly VitalSign[] = [

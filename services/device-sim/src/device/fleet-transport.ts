@@ -24,8 +24,8 @@ const DEFAULT_PORT = { 'coaps:': 5684, 'coap:': 5683 } as const;
  * watches.
  * RFC 7252 §4.8 allows other values than its defaults where the network is known.
  */
-export const DEVICE_COAP_SETTINGS: Partial<TransmissionParameters> = { ackTimeoutMs: 1500, maxRetransmit: 2 };
-export const DEVICE_FLIGHT_TIMERS: FlightTimerSettings = {
+const DEVICE_COAP_SETTINGS: Partial<TransmissionParameters> = { ackTimeoutMs: 1500, maxRetransmit: 2 };
+const DEVICE_FLIGHT_TIMERS: FlightTimerSettings = {
   initialTimeoutMs: 1500,
   maxTimeoutMs: 6000,
   maxRetransmissions: 3,
@@ -114,7 +114,7 @@ function createEndpoint(
 }
 
 /** Where a server is, from the URI of its account. */
-export function parseServerUri(uri: string): {
+function parseServerUri(uri: string): {
   readonly secured: boolean;
   readonly host: string;
   readonly port: number;

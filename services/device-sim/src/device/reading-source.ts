@@ -31,7 +31,7 @@ export interface Reading {
  * The evening of a workday in January: where the models begin when nobody says otherwise, so that one seed
  * gives the same readings whenever it is used.
  */
-export const MODEL_REFERENCE_MS: number = Date.UTC(2026, 0, 12, 16);
+const MODEL_REFERENCE_MS: number = Date.UTC(2026, 0, 12, 16);
 
 const stateSchema = z.object({ taken: z.number().int(), anchorMs: z.number(), model: z.string() });
 const PHASE_STREAM = 1000;

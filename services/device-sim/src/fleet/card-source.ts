@@ -2,7 +2,7 @@ import type { DeviceKind } from '../device-kind.ts';
 import type { DeviceIdentity } from '../store/fleet-store.ts';
 
 /** A device that is to be made. */
-export interface DeviceOrder {
+interface DeviceOrder {
   readonly endpoint: string;
   readonly kind: DeviceKind;
 }

@@ -127,7 +127,7 @@ test('the same seed gives the same readings, another one gives others', async ()
   assert.notDeepEqual(await values(6n), first);
 });
 
-test('servers that are killed and come back get every reading, and every device registers again', async () => {
+test('servers that are killed and come back get every reading, and every device back', async () => {
   const running = await start(2);
   const { world, fleet } = running;
   await world.runtime.advance(5000);
@@ -180,7 +180,7 @@ test('devices whose NAT forgets their addresses go on in the same sessions', asy
 });
 
 for (const afterMs of [700, 1530, 4999, 7777]) {
-  test(`a process killed ${afterMs} ms after registration goes on from disk: no number twice, no reading lost`, async () => {
+  test(`a process killed ${afterMs} ms after registration goes on from disk, nothing lost or doubled`, async () => {
     const running = await start(5);
     const { world } = running;
     await world.runtime.advance(afterMs);

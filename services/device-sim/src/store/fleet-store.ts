@@ -135,7 +135,8 @@ export class FleetStore {
       'SELECT * FROM device JOIN device_state USING (id) WHERE endpoint = ?',
     );
     this.#updateState = this.#database.prepare(
-      'UPDATE device_state SET card_image = ?, readings = ?, accounts = ?, sealed = ?, acknowledged = ? WHERE id = ?',
+      `UPDATE device_state SET card_image = ?, readings = ?, accounts = ?, sealed = ?, acknowledged = ?
+       WHERE id = ?`,
     );
     this.#addRecord = this.#database.prepare('INSERT INTO outbox (id, position, sealed) VALUES (?, ?, ?)');
     this.#removeRecord = this.#database.prepare('DELETE FROM outbox WHERE id = ? AND position = ?');
@@ -171,7 +172,8 @@ export class FleetStore {
            bootstrap_secret_id, device_key_id, certificate_chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       );
       const state = this.#database.prepare(
-        `INSERT INTO device_state (id, card_image, readings, accounts, sealed, acknowledged) VALUES (?, ?, '', '', 0, 0)`,
+        `INSERT INTO device_state (id, card_image, readings, accounts, sealed, acknowledged)
+           VALUES (?, ?, '', '', 0, 0)`,
       );
       for (const device of devices) {
         const { changes, lastInsertRowid } = identity.run(

@@ -19,7 +19,7 @@ export interface MqttFleetOptions {
 }
 
 /** What connections tell. */
-export interface MqttEvents {
+interface MqttEvents {
   connected(): void;
   disconnected(): void;
   /** An attempt to connect failed. */

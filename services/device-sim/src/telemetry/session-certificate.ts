@@ -30,7 +30,7 @@ export interface SessionCredentialRequest {
 
 /**
  * A key pair that lives as long as one session, and the certificate that the secure element issues for it
- * with the device key, which never leaves it: the short-life session key of GlobalPlatform's IoT paper, §3.6.
+ * with the device key, which never leaves it: the short-life key of GlobalPlatform's IoT paper, §3.6.
  *
  * @throws SefleetError `SIM_CERTIFICATE_INVALID` when the device certificate is none.
  */

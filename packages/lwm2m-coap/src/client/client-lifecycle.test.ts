@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CODE } from '@sefleet/coap';
+import { SefleetError } from '@sefleet/errors';
 import { CONTENT_FORMAT, encodeContent, parseRegistration } from '@sefleet/lwm2m';
 import fc from 'fast-check';
 import { entry, models, path, senml, SERVER, World } from './client-world.test.ts';
@@ -97,6 +98,27 @@ describe('registration', () => {
       }),
       { numRuns: 25 },
     );
+  });
+
+  it('keeps the TLS alert of a refused connection in the account', async () => {
+    const world = new World().withAccounts();
+    world.refuses = new SefleetError('DTLS_HANDSHAKE_FAILED', 'peer', 'refused', { context: { alert: 115 } });
+    world.client.start().catch(() => undefined);
+    await world.runtime.advance(1_000);
+    assert.equal(world.tree.instance(1, 0)?.get(11), 115);
+    world.refuses = undefined;
+    await world.runtime.advance(120_000);
+    assert.equal(world.client.state, 'registered');
+  });
+
+  it('waits with its first registration as the account says', async () => {
+    const world = new World().withAccounts();
+    world.tree.instance(1, 0)?.set(14, 30);
+    const started = world.client.start();
+    await world.runtime.advance(29_000);
+    assert.equal(world.requests.length, 0);
+    await world.run(started);
+    assert.equal(world.requests.length, 1);
   });
 
   it('comes back after the connection was lost', async () => {

@@ -37,6 +37,8 @@ export class World {
   device: Peer | undefined;
   lose: ((reason: string) => void) | undefined;
   connections = 0;
+  /** When set, connecting fails with it. */
+  refuses: Error | undefined;
 
   constructor(settings: Partial<Lwm2mClientSettings> = {}, events: Lwm2mClientEvents = {}) {
     const channel = this.network.bind(SERVER, 5683);
@@ -125,6 +127,7 @@ export class World {
     return {
       connect: ({ handler, lost }) => {
         this.connections++;
+        if (this.refuses !== undefined) return Promise.reject(this.refuses);
         const channel: SimChannel = this.network.bind('10.0.0.2');
         const endpoint = createCoapEndpoint({ channel, runtime: this.runtime, handler });
         this.lose = lost;

@@ -43,7 +43,7 @@ export const LWM2M_SERVER_SETTINGS = {
   }),
   shards: textSetting({
     env: 'SEFLEET_LWM2M_SHARDS',
-    doc: 'URIs of management servers, blanks between them, that devices are spread over; empty: as provisioning says',
+    doc: 'URIs of management servers, blank between them; devices are spread over them',
     default: '',
     pattern: /^(coaps?:\/\/\S+(\s+|$))*$/,
     expected: 'coaps URIs with blanks between them',

@@ -25,7 +25,9 @@ export interface ObservationParts {
   readonly count: (name: string) => void;
 }
 
-/** What is observed: one path, or several with Observe-Composite, of the device or of an end device behind it. */
+/**
+ * What is observed: one path, or several with Observe-Composite, of the device or of an end device behind it.
+ */
 export interface ObservationTarget {
   readonly paths: readonly Lwm2mPath[];
   readonly prefix: string | undefined;

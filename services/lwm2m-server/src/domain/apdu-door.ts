@@ -25,11 +25,11 @@ const IDLE_MS = 60_000;
 
 /** The way to the devices' secure elements: object 30000, one conversation a device at a time. */
 export class ApduDoor {
-  readonly #fleet: FleetDirectory;
+  readonly #fleet: Pick<FleetDirectory, 'device'>;
   readonly #timers: Timers;
   readonly #locks: DeviceLocks;
 
-  constructor(fleet: FleetDirectory, timers: Timers) {
+  constructor(fleet: Pick<FleetDirectory, 'device'>, timers: Timers) {
     this.#fleet = fleet;
     this.#timers = timers;
     this.#locks = new DeviceLocks(timers);

@@ -12,8 +12,9 @@ interface Placed {
 const END_DEVICES_MAX = 256;
 
 /**
- * Every device by its name: the registered ones, and those behind gateways, which are shown as devices of their own. A
- * name that a gateway tells never hides a registered device, nor one that another gateway told before.
+ * Every device by its name: the registered ones, and those behind gateways, which are shown as devices of
+ * their own. A name that a gateway tells never hides a registered device, nor one that another gateway
+ * told before.
  */
 export class FleetDirectory {
   readonly #server: Lwm2mServer;

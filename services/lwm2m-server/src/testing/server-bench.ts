@@ -80,7 +80,10 @@ export class ServerBench {
     return device;
   }
 
-  /** A device certificate of the bench's authority. @param organisation `sefleet` and the kind, as provisioning makes it */
+  /**
+   * A device certificate of the bench's authority. @param organisation `sefleet` and the kind, as
+   * provisioning makes it
+   */
   issueCertificate(commonName: string, organisation: string): Promise<Credential> {
     const authority = {
       certificatePem: readFileSync(join(this.folder, 'ca.pem'), 'utf8'),

@@ -13,8 +13,9 @@ const SERVICE_ORGANISATION = 'sefleet service';
 const KINDS: ReadonlySet<string> = new Set(['smart-meter', 'obu', 'rpm-gateway']);
 
 /**
- * Devices that prove themselves with the certificate that our authority signed for them. What a device signed itself with
- * its key, such as the certificate of a short session, is not taken here: its common name would be the device's choice.
+ * Devices that prove themselves with the certificate that our authority signed for them. What a device
+ * signed itself with its key, such as the certificate of a short session, is not taken here: its common
+ * name would be the device's choice.
  */
 export class DeviceCertificates {
   readonly signingKey: SigningKeyProvider;
@@ -40,7 +41,9 @@ export class DeviceCertificates {
     };
   }
 
-  /** The device of a verified chain (DER, its own certificate first), or undefined when it is none of ours. */
+  /**
+   * The device of a verified chain (DER, its own certificate first), or undefined when it is none of ours.
+   */
   deviceOf(chain: readonly Uint8Array[]): AuthorisedDevice | undefined {
     const [own] = chain;
     if (own === undefined) return undefined;

@@ -6,7 +6,7 @@ import type { OperationRunner } from './operation-runner.ts';
 
 /** What a {@link CampaignRun} works with. */
 export interface CampaignRunParts {
-  readonly fleet: FleetDirectory;
+  readonly fleet: Pick<FleetDirectory, 'find'>;
   readonly runner: OperationRunner;
   readonly store: CampaignStore;
   readonly runtime: Runtime;

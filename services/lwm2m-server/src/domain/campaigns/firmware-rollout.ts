@@ -25,13 +25,18 @@ const POLLS_MAX = 600;
  * appendix E.6).
  */
 export class FirmwareRollout {
-  readonly #fleet: FleetDirectory;
+  readonly #fleet: Pick<FleetDirectory, 'find'>;
   readonly #images: FirmwareImages;
   readonly #timers: Timers;
   readonly #publicUri: string;
 
   /** @param publicUri where devices reach the management server, for the URI of a pull */
-  constructor(fleet: FleetDirectory, images: FirmwareImages, timers: Timers, publicUri: string) {
+  constructor(
+    fleet: Pick<FleetDirectory, 'find'>,
+    images: FirmwareImages,
+    timers: Timers,
+    publicUri: string,
+  ) {
     this.#fleet = fleet;
     this.#images = images;
     this.#timers = timers;

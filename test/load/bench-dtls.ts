@@ -164,7 +164,9 @@ async function fleet(): Promise<readonly Row[]> {
     row('dtls-session-export-size', transfer.bytes / transfer.sessions, 'bytes/session', GOAL_EXPORT_BYTES),
     {
       ...row('dtls-nat-rebinding', survival * 100, '% of sessions survive'),
-      ...{ better: 'higher', goal: 100, holds: survival === 1 },
+      better: 'higher',
+      goal: 100,
+      holds: survival === 1,
     },
     row('dtls-nat-rebinding-handshakes', end.handshakes, 'new handshakes', 0),
     { ...row('dtls-nat-rebinding-moves', end.addressChanges, 'addresses changed'), better: 'higher' },

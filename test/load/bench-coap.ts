@@ -1,7 +1,8 @@
 /**
- * Confirmable GETs between two processes on loopback: sefleet's endpoint, node-coap and a raw dgram echo, one
- * after the other in the same run. `node test/load/bench-coap.ts [--json] [--rounds 5] [--seconds 2]
- * [--window 64]`
+ * Confirmable GETs between two processes on loopback, one subject after the other in the same run: sefleet's endpoint
+ * on UDP, on UDP in batches and on DTLS, node-coap, and a raw dgram echo.
+ * `node test/load/bench-coap.ts [--json] [--rounds 5] [--seconds 2] [--window 64] [--clients 2000] [--subject NAME]...`
+ * Over DTLS each client has a session, a socket and an endpoint of its own.
  */
 import { execFileSync, fork } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -14,16 +15,18 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
     window: { type: 'string', default: '64' },
+    clients: { type: 'string', default: '2000' },
     subject: {
       type: 'string',
       multiple: true,
-      default: ['sefleet', 'sefleet ffi', 'node-coap', 'dgram echo'],
+      default: ['sefleet', 'sefleet ffi', 'sefleet coaps', 'node-coap', 'dgram echo'],
     },
   },
 });
 
 /** Requests per second, and the ratio to node-coap in the same run. */
 const GOAL_PER_SECOND = 20_000;
+const GOAL_SECURED_PER_SECOND = 12_000;
 const GOAL_RATIO = 3.5;
 const GOAL_DEDUPLICATION_BYTES = 64 * 1_048_576;
 
@@ -72,7 +75,8 @@ async function measure(subject: CoapSubject): Promise<Measured> {
   const server = fork(new URL('./coap/server-process.ts', import.meta.url), [subject], { execArgv });
   try {
     const { port } = await message<{ port: number }>(server);
-    const args = [subject, String(port), values.rounds, values.seconds, values.window];
+    const workers = subject === 'sefleet coaps' ? values.clients : values.window;
+    const args = [subject, String(port), values.rounds, values.seconds, workers];
     const client = fork(new URL('./coap/client-process.ts', import.meta.url), args, { execArgv });
     const rounds = await message<ClientRound[]>(client);
     server.send('report');
@@ -92,11 +96,16 @@ function message<T>(child: ReturnType<typeof fork>): Promise<T> {
 function rowsOf({ subject, rounds, server }: Measured): Row[] {
   const perSecond = rates({ rounds });
   const value = Math.round(median(perSecond));
-  const goal = subject === 'sefleet' ? { goal: GOAL_PER_SECOND, holds: value >= GOAL_PER_SECOND } : {};
+  const secured = subject === 'sefleet coaps';
+  const asked = secured ? GOAL_SECURED_PER_SECOND : GOAL_PER_SECOND;
+  const ours = subject === 'sefleet' || secured;
+  const goal = ours ? { goal: asked, holds: value >= asked } : {};
+  const label = secured ? 'sefleet' : subject;
+  const series = secured ? 'coaps-psk-ccm8-get' : 'coap-con-get';
   const spread = { minimum: Math.round(Math.min(...perSecond)), maximum: Math.round(Math.max(...perSecond)) };
   const row = (name: string, amount: number, unit: string): Row => ({
-    name: `coap-con-get-${name}`,
-    subject,
+    name: `${series}-${name}`,
+    subject: label,
     value: round(amount, 2),
     unit,
     better: 'lower',
@@ -104,7 +113,15 @@ function rowsOf({ subject, rounds, server }: Measured): Row[] {
   const requests = rounds.reduce((sum, one) => sum + one.requests, 0);
   const clientCpu = rounds.reduce((sum, one) => sum + one.cpuSeconds, 0);
   const rows: Row[] = [
-    { name: 'coap-con-get', subject, value, unit: 'requests/s', better: 'higher', ...goal, ...spread },
+    {
+      name: series,
+      subject: secured ? 'sefleet' : subject,
+      value,
+      unit: 'requests/s',
+      better: 'higher',
+      ...goal,
+      ...spread,
+    },
     row('p50', median(rounds.map((one) => one.p50)), 'us'),
     row('p99', median(rounds.map((one) => one.p99)), 'us'),
     row('client-cpu', (clientCpu / requests) * 1e6, 'us/request'),
@@ -116,7 +133,7 @@ function rowsOf({ subject, rounds, server }: Measured): Row[] {
       'requests',
     ),
   ];
-  if (subject !== 'sefleet') return rows;
+  if (!ours) return rows;
   const holds = server.deduplicationBytes <= GOAL_DEDUPLICATION_BYTES;
   const deduplication = row('deduplication', server.deduplicationBytes / 1_048_576, 'MiB');
   return [...rows, { ...deduplication, goal: 64, holds }];

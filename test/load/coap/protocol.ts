@@ -1,5 +1,9 @@
 /** What the processes of a CoAP benchmark say to each other. */
-export type CoapSubject = 'sefleet' | 'sefleet ffi' | 'node-coap' | 'dgram echo';
+export type CoapSubject = 'sefleet' | 'sefleet ffi' | 'sefleet coaps' | 'node-coap' | 'dgram echo';
+
+/** The key of every client of a benchmark over DTLS, and the identity that goes with it. */
+export const PSK_IDENTITY = 'bench';
+export const PSK = new Uint8Array(16).fill(0x42);
 
 export interface ServerReport {
   readonly cpuSeconds: number;

@@ -1,9 +1,10 @@
 /** The server's side of a CoAP benchmark, in a process of its own: `server-process.ts <subject>`. */
 import { createSocket } from 'node:dgram';
 import { CODE, createCoapEndpoint } from '@sefleet/coap';
+import { createDtlsEndpoint, createSoftwarePsk } from '@sefleet/dtls';
 import { createNodeRuntime, FfiUdpChannel, UdpChannel } from '@sefleet/runtime/node';
 import coap from 'coap';
-import type { CoapSubject, ServerReport } from './protocol.ts';
+import { type CoapSubject, PSK, PSK_IDENTITY, type ServerReport } from './protocol.ts';
 
 const PAYLOAD = Buffer.from('{"t":21.5,"u":"Cel"}');
 const RECEIVE_BUFFER_BYTES = 4_194_304;
@@ -31,7 +32,7 @@ interface Started {
 async function start(which: CoapSubject): Promise<Started> {
   if (which === 'node-coap') return startNodeCoap();
   if (which === 'dgram echo') return startEcho();
-  return startSefleet(which);
+  return which === 'sefleet coaps' ? startSecured() : startSefleet(which);
 }
 
 async function startSefleet(which: CoapSubject): Promise<Started> {
@@ -39,6 +40,23 @@ async function startSefleet(which: CoapSubject): Promise<Started> {
   const channel = await Channel.bind({ receiveBufferBytes: RECEIVE_BUFFER_BYTES });
   const reply = { code: CODE.CONTENT, payload: PAYLOAD, contentFormat: 50 };
   const endpoint = createCoapEndpoint({ channel, runtime: createNodeRuntime(), handler: () => reply });
+  return {
+    port: channel.localAddress().port,
+    deduplicationBytes: () => endpoint.counters()['deduplication.bytes'] ?? 0,
+  };
+}
+
+/** The same over DTLS with PSK and AES_128_CCM_8. */
+async function startSecured(): Promise<Started> {
+  const runtime = createNodeRuntime();
+  const psk = createSoftwarePsk(PSK_IDENTITY, PSK);
+  const channel = createDtlsEndpoint({
+    channel: await UdpChannel.bind({ receiveBufferBytes: RECEIVE_BUFFER_BYTES }),
+    runtime,
+    server: { pskFor: (identity) => (identity === PSK_IDENTITY ? psk : undefined) },
+  });
+  const reply = { code: CODE.CONTENT, payload: PAYLOAD, contentFormat: 50 };
+  const endpoint = createCoapEndpoint({ channel, runtime, handler: () => reply });
   return {
     port: channel.localAddress().port,
     deduplicationBytes: () => endpoint.counters()['deduplication.bytes'] ?? 0,

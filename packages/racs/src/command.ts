@@ -15,7 +15,7 @@ export const COMMAND_CODES = {
 } as const;
 
 /** The commands of a request, BEGIN and END apart. */
-export type CommandName = Exclude<keyof typeof COMMAND_CODES, 'BEGIN' | 'SYSTEM'>;
+type CommandName = Exclude<keyof typeof COMMAND_CODES, 'BEGIN' | 'SYSTEM'>;
 
 /** What the first digit of an error status says. */
 export const ERROR_CLASSES = {

@@ -1,8 +1,8 @@
 /**
- * Confirmable GETs between two processes on loopback, one subject after the other in the same run: sefleet's endpoint
- * on UDP, on UDP in batches and on DTLS, node-coap, and a raw dgram echo.
- * `node test/load/bench-coap.ts [--json] [--rounds 5] [--seconds 2] [--window 64] [--clients 2000] [--subject NAME]...`
- * Over DTLS each client has a session, a socket and an endpoint of its own.
+ * Confirmable GETs between two processes on loopback, one subject after the other in the same run: sefleet's
+ * endpoint on UDP, on UDP in batches and on DTLS, node-coap, and a raw dgram echo.
+ * `node test/load/bench-coap.ts [--json] [--rounds 5] [--seconds 2] [--window 64] [--clients 2000] [--subject
+ * NAME]...` Over DTLS each client has a session, a socket and an endpoint of its own.
  */
 import { execFileSync, fork } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -115,7 +115,7 @@ function rowsOf({ subject, rounds, server }: Measured): Row[] {
   const rows: Row[] = [
     {
       name: series,
-      subject: secured ? 'sefleet' : subject,
+      subject: label,
       value,
       unit: 'requests/s',
       better: 'higher',

@@ -30,6 +30,10 @@ export const SIMULATION_ERRORS = {
   SIM_RACS_LISTEN: { fault: 'environment', doc: 'The RACS server cannot take its port.' },
   SIM_RACS_TABLES: { fault: 'caller', doc: 'The file with the RACS users cannot be read.' },
   SIM_URI_INVALID: { fault: 'peer', doc: 'A server account names a URI that the device cannot use.' },
+  SIM_ACCOUNT_UNUSABLE: {
+    fault: 'peer',
+    doc: 'The credentials of a server account cannot be used, or the server is not the one it names.',
+  },
   SIM_BROKER_UNAVAILABLE: { fault: 'environment', doc: 'There is no connection with the MQTT broker.' },
   SIM_CERTIFICATE_INVALID: {
     fault: 'peer',

@@ -11,7 +11,7 @@ import {
   type ObjectTree,
 } from '@sefleet/lwm2m';
 import type { DeviceIdentity } from '../store/fleet-store.ts';
-import { cardReference } from './fleet-transport.ts';
+import { cardReference } from './account-credentials.ts';
 
 const ACCOUNT_OBJECTS = [OBJECT_ID.SECURITY, OBJECT_ID.SERVER];
 

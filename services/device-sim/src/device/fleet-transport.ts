@@ -3,20 +3,16 @@ import { isIP } from 'node:net';
 import { createCoapEndpoint, type CoapEndpoint, type TransmissionParameters } from '@sefleet/coap';
 import {
   createDtlsEndpoint,
-  createSoftwarePsk,
   type CipherSuiteName,
   type DtlsEvents,
   type FlightTimerSettings,
-  type PskKeyProvider,
 } from '@sefleet/dtls';
-import { SECURITY_MODE, SECURITY_RESOURCE, type SecurityAccount } from '@sefleet/lwm2m';
 import type { ConnectRequest, Lwm2mConnection, Lwm2mTransport } from '@sefleet/lwm2m-coap';
 import type { AddressableChannel, Peer, Runtime } from '@sefleet/runtime';
 import { simulationError } from '../errors.ts';
+import { credentialsOf } from './account-credentials.ts';
 import type { DeviceCard } from './device-card.ts';
 
-/** Before the number of a container in the secret key of a Security account: the key is in the card. */
-const CARD_REFERENCE = 'se:';
 const DEFAULT_PORT = { 'coaps:': 5684, 'coap:': 5683 } as const;
 
 /**
@@ -38,7 +34,7 @@ export interface FleetTransportOptions {
   bind(): Promise<AddressableChannel>;
   /** The card of a device. */
   cardOf(endpointName: string): DeviceCard | undefined;
-  /** What devices offer in their handshakes, in order of preference. */
+  /** What devices with a pre-shared key offer, in order of preference. */
   readonly cipherSuites: readonly CipherSuiteName[];
   /** Told of every handshake of the fleet. */
   readonly events: DtlsEvents;
@@ -55,9 +51,16 @@ async function connect(options: FleetTransportOptions, request: ConnectRequest):
   const { account } = request;
   const { secured, host, port } = parseServerUri(account.uri);
   const address = await resolveHost(host);
+  if (!secured) {
+    const channel = await options.bind();
+    return plainConnection(options, request, channel, channel.peerAt(address, port));
+  }
+  const credentials = credentialsOf(request, {
+    clock: options.runtime.clock,
+    card: options.cardOf(request.endpointName),
+    pskCipherSuites: options.cipherSuites,
+  });
   const channel = await options.bind();
-  if (!secured) return plainConnection(options, request, channel, channel.peerAt(address, port));
-  const psk = keyOf(options, request);
   const dtls = createDtlsEndpoint({
     channel,
     runtime: options.runtime,
@@ -75,7 +78,7 @@ async function connect(options: FleetTransportOptions, request: ConnectRequest):
   });
   const endpoint = createEndpoint(options, request, dtls);
   try {
-    const peer = await dtls.connect(address, port, { psk, cipherSuites: options.cipherSuites });
+    const peer = await dtls.connect(address, port, credentials);
     return {
       endpoint,
       peer,
@@ -136,31 +139,4 @@ function parseServerUri(uri: string): {
 
 async function resolveHost(host: string): Promise<string> {
   return isIP(host) !== 0 ? host : (await lookup(host)).address;
-}
-
-function keyOf(
-  options: FleetTransportOptions,
-  { account, tree, endpointName }: ConnectRequest,
-): PskKeyProvider {
-  const identity = Buffer.from(account.publicKeyOrIdentity).toString('utf8');
-  const secret = tree.instance(0, account.instanceId)?.get(SECURITY_RESOURCE.SECRET_KEY);
-  if (account.mode !== SECURITY_MODE.PSK || !(secret instanceof Uint8Array)) throw unusable(account);
-  const text = Buffer.from(secret).toString('latin1');
-  if (!text.startsWith(CARD_REFERENCE)) return createSoftwarePsk(identity, secret);
-  const card = options.cardOf(endpointName);
-  const container = Number(text.slice(CARD_REFERENCE.length));
-  if (card === undefined || !Number.isInteger(container) || container < 0 || container > 0xff)
-    throw unusable(account);
-  return card.psk(identity, container);
-}
-
-/** The secret key of an account whose key is in container `container` of the card. */
-export function cardReference(container: number): Uint8Array {
-  return Uint8Array.from(Buffer.from(`${CARD_REFERENCE}${container}`, 'latin1'));
-}
-
-function unusable({ uri, mode }: SecurityAccount): Error {
-  return simulationError('SIM_URI_INVALID', 'the account has no pre-shared key that the device can use', {
-    context: { uri, mode },
-  });
 }

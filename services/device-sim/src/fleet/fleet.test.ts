@@ -180,7 +180,7 @@ test('devices whose NAT forgets their addresses go on in the same sessions', asy
 });
 
 for (const afterMs of [700, 1530, 4999, 7777]) {
-  test(`a process killed ${afterMs} ms after registration goes on from disk, nothing lost or doubled`, async () => {
+  test(`a process killed ${afterMs} ms after registration goes on from disk, nothing lost`, async () => {
     const running = await start(5);
     const { world } = running;
     await world.runtime.advance(afterMs);

@@ -16,6 +16,7 @@ import {
   IOT_SAFE_INSTANCE,
   IOT_SAFE_LOAD_FILE,
   IOT_SAFE_MODULE,
+  IotSafeClient,
   iotSafePersonalisationCommands,
   ISSUER_SECURITY_DOMAIN,
   RECORDS_LOAD_FILE,
@@ -62,12 +63,14 @@ export async function createTestCard(endpoint: string, rng: Rng): Promise<Uint8A
     installCommand({ loadFile, module, instance, privileges: 0, parameters: Uint8Array.of(0xc9, 0x00) });
   const secret = (id: number, account: 'bootstrap' | 'management') =>
     ({ kind: 'secret', id: Uint8Array.of(id), label: account, value: testPsk(endpoint, account) }) as const;
+  const deviceKey = Uint8Array.of(TEST_CONTAINER.deviceKey);
   const commands = [
     install(aidBytes(IOT_SAFE_LOAD_FILE), aidBytes(IOT_SAFE_MODULE), iotSafe),
     install(aidBytes(RECORDS_LOAD_FILE), aidBytes(RECORDS_MODULE), RECORDS_INSTANCE),
     ...iotSafePersonalisationCommands(session, iotSafe, [
       secret(TEST_CONTAINER.bootstrapPsk, 'bootstrap'),
       secret(TEST_CONTAINER.managementPsk, 'management'),
+      { kind: 'key-pair', privateId: deviceKey, publicId: deviceKey, label: 'device key' },
     ]),
     ...recordsPersonalisationCommands(session, RECORDS_INSTANCE, {
       stakeholder: TEST_STAKEHOLDER,
@@ -80,6 +83,9 @@ export async function createTestCard(endpoint: string, rng: Rng): Promise<Uint8A
     const { sw } = await session.transmit(command);
     if (sw !== 0x9000) throw simulationError('SIM_CARD_UNUSABLE', `test card: ${sw.toString(16)}`);
   }
+  const client = new IotSafeClient(transmit);
+  client.generateKeyPair(deviceKey);
+  client.close();
   card.reset();
   return exportCard(card);
 }

@@ -1,0 +1,118 @@
+import { bytesEqual } from '@sefleet/bytes';
+import {
+  createSoftwarePsk,
+  createX509Trust,
+  type CipherSuiteName,
+  type DtlsClientSettings,
+  type PeerTrust,
+} from '@sefleet/dtls';
+import { SECURITY_MODE, SECURITY_RESOURCE, type SecurityAccount } from '@sefleet/lwm2m';
+import type { ConnectRequest } from '@sefleet/lwm2m-coap';
+import type { Clock } from '@sefleet/runtime';
+import { simulationError } from '../errors.ts';
+import type { DeviceCard } from './device-card.ts';
+
+/** Before the number of a container in the secret key of a Security account: the key is in the card. */
+const CARD_REFERENCE = 'se:';
+/** Values of Certificate Usage, resource 15 of a Security account (Core appendix E.1, after RFC 6698 §2.1.1). */
+const CERTIFICATE_USAGE = { CA: 0, SERVICE: 1, TRUST_ANCHOR: 2, DOMAIN_ISSUED: 3 } as const;
+
+/** What credentials are made of, beside the account. */
+export interface CredentialSources {
+  readonly clock: Pick<Clock, 'wallMs'>;
+  readonly card: DeviceCard | undefined;
+  /** For accounts with a pre-shared key, in order of preference. */
+  readonly pskCipherSuites: readonly CipherSuiteName[];
+}
+
+/**
+ * How a device proves itself to the server of an account, and what it demands of the server: with a pre-shared key, a raw
+ * public key or a certificate. Keys that the account refers to stay in the card, which computes with them.
+ *
+ * @throws SefleetError `SIM_ACCOUNT_UNUSABLE`
+ */
+export function credentialsOf(
+  { account, tree }: Pick<ConnectRequest, 'account' | 'tree'>,
+  sources: CredentialSources,
+): DtlsClientSettings {
+  const secret = tree.instance(0, account.instanceId)?.get(SECURITY_RESOURCE.SECRET_KEY);
+  if (!(secret instanceof Uint8Array)) throw unusable(account, 'it has no secret key');
+  const container = containerOf(secret);
+  switch (account.mode) {
+    case SECURITY_MODE.PSK: {
+      const identity = Buffer.from(account.publicKeyOrIdentity).toString('utf8');
+      const psk =
+        container === undefined
+          ? createSoftwarePsk(identity, secret)
+          : cardOf(sources, account).psk(identity, container);
+      return { psk, cipherSuites: sources.pskCipherSuites };
+    }
+    case SECURITY_MODE.RPK: {
+      const sign = signerOf(sources, account, container);
+      return {
+        signingKey: { subjectPublicKeyInfo: account.publicKeyOrIdentity, sign },
+        trust: { rawPublicKey: (key) => bytesEqual(key, account.serverPublicKey) },
+      };
+    }
+    case SECURITY_MODE.X509: {
+      const sign = signerOf(sources, account, container);
+      return {
+        signingKey: { certificateChain: [account.publicKeyOrIdentity], sign },
+        trust: trustOf(account, sources.clock),
+        ...(account.sni === undefined ? {} : { serverName: account.sni }),
+      };
+    }
+    default:
+      throw unusable(account, 'its security mode is not offered');
+  }
+}
+
+/** The secret key of an account whose key is in container `container` of the card. */
+export function cardReference(container: number): Uint8Array {
+  return Uint8Array.from(Buffer.from(`${CARD_REFERENCE}${container}`, 'latin1'));
+}
+
+function containerOf(secret: Uint8Array): number | undefined {
+  const text = Buffer.from(secret).toString('latin1');
+  const match = /^se:(\d{1,3})$/.exec(text);
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** Private keys are never in an account: without a reference into the card there is nothing to sign with. */
+function signerOf(
+  sources: CredentialSources,
+  account: SecurityAccount,
+  container: number | undefined,
+): (message: Uint8Array) => Uint8Array {
+  if (container === undefined) throw unusable(account, 'its private key is not in the card');
+  const card = cardOf(sources, account);
+  return (message) => card.sign(container, message);
+}
+
+function cardOf({ card }: CredentialSources, account: SecurityAccount): DeviceCard {
+  if (card === undefined) throw unusable(account, 'the device has no card');
+  return card;
+}
+
+/** The server's very certificate, or one below the authority that the account names. */
+function trustOf(account: SecurityAccount, clock: Pick<Clock, 'wallMs'>): PeerTrust {
+  const { certificateUsage = CERTIFICATE_USAGE.DOMAIN_ISSUED, serverPublicKey } = account;
+  const byAuthority =
+    certificateUsage === CERTIFICATE_USAGE.CA || certificateUsage === CERTIFICATE_USAGE.TRUST_ANCHOR;
+  // A certificate that is an anchor by itself is trusted as the server's own (Core §6.1.5, usages 1 and 3).
+  const judge = createX509Trust({ anchors: [serverPublicKey], clock });
+  return {
+    x509: (chain, subject) => {
+      const [own] = chain;
+      const isExpected = own !== undefined && bytesEqual(own, serverPublicKey);
+      if (!byAuthority && !isExpected) throw unusable(account, 'the server has another certificate');
+      judge(chain, subject);
+    },
+  };
+}
+
+function unusable({ uri, mode }: SecurityAccount, why: string): Error {
+  return simulationError('SIM_ACCOUNT_UNUSABLE', `the account of ${uri} cannot be used: ${why}`, {
+    context: { uri, mode },
+  });
+}

@@ -14,9 +14,6 @@ export const COMMAND_CODES = {
   ECHO: 9,
 } as const;
 
-/** The commands of a request, BEGIN and END apart. */
-type CommandName = Exclude<keyof typeof COMMAND_CODES, 'BEGIN' | 'SYSTEM'>;
-
 /** What the first digit of an error status says. */
 export const ERROR_CLASSES = {
   execution: 0,

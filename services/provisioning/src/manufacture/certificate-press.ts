@@ -92,7 +92,7 @@ export class CertificatePress {
 }
 
 /** A DER certificate as PEM. */
-export function toPem(der: Uint8Array): string {
+function toPem(der: Uint8Array): string {
   return new X509Certificate(der).toString();
 }
 

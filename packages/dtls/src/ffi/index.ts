@@ -12,13 +12,14 @@ import { EvpAead } from './openssl-evp.ts';
  * const endpoint = createDtlsEndpoint({ channel, runtime, recordCipher: createFfiRecordCipher() });
  */
 export function createFfiRecordCipher(): RecordCipher {
-  const aeads = new Map<string, EvpAead>();
-  const aeadFor = ({ algorithm, tagLength }: CipherSuite, encrypts: boolean): EvpAead => {
-    const key = `${algorithm} ${tagLength} ${encrypts}`;
-    const known = aeads.get(key);
+  const sealing = new Map<number, EvpAead>();
+  const opening = new Map<number, EvpAead>();
+  const aeadFor = ({ id, algorithm, tagLength }: CipherSuite, encrypts: boolean): EvpAead => {
+    const aeads = encrypts ? sealing : opening;
+    const known = aeads.get(id);
     if (known !== undefined) return known;
     const made = new EvpAead(algorithm, tagLength, encrypts);
-    aeads.set(key, made);
+    aeads.set(id, made);
     return made;
   };
   return {

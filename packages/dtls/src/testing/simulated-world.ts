@@ -82,7 +82,7 @@ export function createWorld(options: WorldOptions = {}) {
 export type World = ReturnType<typeof createWorld>;
 
 /** Lets virtual time pass until a promise settles, and gives what it settled to. */
-export async function settled<T>(world: World, promise: Promise<T>, limitMs = 300_000): Promise<T> {
+export async function settled<T>(world: World, promise: Promise<T>, limitMs = 600_000): Promise<T> {
   let done = false;
   const mark = (): void => {
     done = true;

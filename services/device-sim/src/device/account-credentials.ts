@@ -14,7 +14,7 @@ import type { DeviceCard } from './device-card.ts';
 
 /** Before the number of a container in the secret key of a Security account: the key is in the card. */
 const CARD_REFERENCE = 'se:';
-/** Values of Certificate Usage, resource 15 of a Security account (Core appendix E.1, after RFC 6698 §2.1.1). */
+/** Values of Certificate Usage, resource 15 of a Security account (Core appendix E.1). */
 const CERTIFICATE_USAGE = { CA: 0, SERVICE: 1, TRUST_ANCHOR: 2, DOMAIN_ISSUED: 3 } as const;
 
 /** What credentials are made of, beside the account. */
@@ -26,8 +26,8 @@ export interface CredentialSources {
 }
 
 /**
- * How a device proves itself to the server of an account, and what it demands of the server: with a pre-shared key, a raw
- * public key or a certificate. Keys that the account refers to stay in the card, which computes with them.
+ * How a device proves itself to the server of an account, and what it demands of the server: with a pre-shared
+ * key, a raw public key or a certificate. Keys that the account refers to stay in the card, which computes with them.
  *
  * @throws SefleetError `SIM_ACCOUNT_UNUSABLE`
  */

@@ -91,11 +91,6 @@ export class CertificatePress {
   }
 }
 
-/** A DER certificate as PEM. */
-function toPem(der: Uint8Array): string {
-  return new X509Certificate(der).toString();
-}
-
 function serialNumber(): Uint8Array {
   const octets = randomBytes(SERIAL_BYTES);
   // Positive, and never with a leading zero octet (RFC 5280 §4.1.2.2).

@@ -17,7 +17,11 @@ export interface Canary {
 export function scanForCanaries(folders: readonly string[], canaries: readonly Canary[]): readonly string[] {
   const needles = canaries.flatMap(({ owner, name, value }) => {
     const bytes = Buffer.from(value);
-    const forms = [bytes, Buffer.from(bytes.toString('hex')), Buffer.from(bytes.toString('base64').replaceAll('=', ''))];
+    const forms = [
+      bytes,
+      Buffer.from(bytes.toString('hex')),
+      Buffer.from(bytes.toString('base64').replaceAll('=', '')),
+    ];
     return forms.map((form) => ({ form, label: `${name} of ${owner}` }));
   });
   const hits: string[] = [];

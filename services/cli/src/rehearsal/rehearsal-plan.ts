@@ -24,7 +24,12 @@ export interface RehearsalPlan {
 export type RehearsalVerb = 'switch' | 'erroneous-transfer' | 'forced-switch' | 'move-in';
 
 /** All verbs that can be rehearsed. */
-export const REHEARSAL_VERBS: readonly RehearsalVerb[] = ['switch', 'erroneous-transfer', 'forced-switch', 'move-in'];
+export const REHEARSAL_VERBS: readonly RehearsalVerb[] = [
+  'switch',
+  'erroneous-transfer',
+  'forced-switch',
+  'move-in',
+];
 
 /** Faults by where they are played. */
 export const FAULTS = {

@@ -165,10 +165,15 @@ class Rehearsal {
       const state = await this.#office.getSwitch({ switchId }, LONG_CALL);
       this.#show(state, total);
       if (state.done || state.stopped !== '') return Math.round(clock.now);
-      const { nextReturnAt } = await this.#ground.advanceGround({ now: BigInt(Math.round(clock.now)) }, LONG_CALL);
+      const { nextReturnAt } = await this.#ground.advanceGround(
+        { now: BigInt(Math.round(clock.now)) },
+        LONG_CALL,
+      );
       const idle = state.working === 0n;
       const due = Number(state.nextDueAt);
-      const now = idle ? clock.skip(performance.now(), due, Number(nextReturnAt)) : clock.work(performance.now());
+      const now = idle
+        ? clock.skip(performance.now(), due, Number(nextReturnAt))
+        : clock.work(performance.now());
       // The meters live through the time before anybody asks them about it.
       await this.#ground.advanceGround({ now: BigInt(Math.round(now)) }, LONG_CALL);
       await this.#office.advanceClock({ now: BigInt(Math.round(now)) }, LONG_CALL);
@@ -182,12 +187,18 @@ class Rehearsal {
     const { parties } = await this.#office.listParties({}, LONG_CALL);
     const disclosed = await this.#office.disclose({ switchId }, LONG_CALL);
     const truths = await this.#collectTruths();
-    const recordKeys = new Map(disclosed.suppliers.map((s) => [`${s.supplier}:${s.keyVersion}`, s.recordMasterKey]));
+    const recordKeys = new Map(
+      disclosed.suppliers.map((s) => [`${s.supplier}:${s.keyVersion}`, s.recordMasterKey]),
+    );
     const bundle: EvidenceBundle = {
       format: 'sefleet-evidence-bundle-1',
       switchId,
       authority: readTlsFiles(rehearsalPki(this.#layout), 'cli').authority.toString(),
-      parties: parties.map(({ name, roles, certificate }) => ({ name, roles, certificate: toHex(certificate) })),
+      parties: parties.map(({ name, roles, certificate }) => ({
+        name,
+        roles,
+        certificate: toHex(certificate),
+      })),
       meters: evidence,
       root: merkleRoot(evidence),
     };
@@ -199,7 +210,9 @@ class Rehearsal {
       intervalMs: this.#plan.intervalMinutes * MINUTE_MS,
       deadlineMs: DEADLINE_MS,
       truths,
-      billing: [...truths.values()].flatMap(({ endpoint, records }) => billMeter(endpoint, records, recordKeys)),
+      billing: [...truths.values()].flatMap(({ endpoint, records }) =>
+        billMeter(endpoint, records, recordKeys),
+      ),
       recordKeys,
       receiptKeys: new Map(Object.entries(disclosed.receiptKeys)),
       canaryHits: scanForCanaries([this.#layout.dataFolder], disclosed.canaries),
@@ -255,7 +268,8 @@ class Rehearsal {
   }
 
   #show(state: switching.GetSwitchResponse, total: number): void {
-    const count = (name: string): number => Number(state.states.find((counter) => counter.name === name)?.value ?? 0);
+    const count = (name: string): number =>
+      Number(state.states.find((counter) => counter.name === name)?.value ?? 0);
     const through = count('confirmed') + count('exception') + count('rolled-back');
     const staged = count('credential-staged');
     const note = `${staged} staged, ${count('confirmed')} confirmed, ${count('exception')} exceptions`;
@@ -271,7 +285,10 @@ class Rehearsal {
   }
 }
 
-function sharesOf(faults: ReadonlyMap<string, number>, names: readonly string[]): { name: string; percent: number }[] {
+function sharesOf(
+  faults: ReadonlyMap<string, number>,
+  names: readonly string[],
+): { name: string; percent: number }[] {
   return names.flatMap((name) => {
     const percent = faults.get(name);
     return percent === undefined ? [] : [{ name, percent }];

@@ -29,7 +29,8 @@ export function billMeter(
     const wh = values.find(([metric]) => metric === ACTIVE_ENERGY)?.[1];
     if (wh === undefined) continue;
     const before = last.get(supplier);
-    if (before !== undefined) lines.push({ supplier, endpoint, from: before.at, until, energyWh: wh - before.wh });
+    if (before !== undefined)
+      lines.push({ supplier, endpoint, from: before.at, until, energyWh: wh - before.wh });
     last.set(supplier, { at: until, wh });
   }
   return lines;

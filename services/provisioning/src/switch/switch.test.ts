@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { checkRehearsal } from '@sefleet/evidence';
+import type { DeviceKind } from '../domain/device-kind.ts';
 import { recordRehearsal } from '../testing/rehearsal-record.ts';
 import { createSwitchBench as openBench, CUT, order, runToEnd, START } from '../testing/switch-bench.ts';
 
@@ -11,8 +12,12 @@ const KILL_POINTS = 140;
 const opened: { close(): Promise<void> }[] = [];
 
 /** A bench that is closed after the test, however it ends. */
-async function createSwitchBench(meters: number, faults: Readonly<Record<string, number>> = {}) {
-  const bench = await openBench(meters, faults);
+async function createSwitchBench(
+  meters: number,
+  faults: Readonly<Record<string, number>> = {},
+  kind: DeviceKind = 'smart-meter',
+) {
+  const bench = await openBench(meters, faults, kind);
   opened.push(bench.bench);
   return {
     ...bench,
@@ -141,6 +146,41 @@ describe('supplier switch', () => {
         ['confirmed', ''],
       ],
     );
+  });
+
+  for (const [kind, from, to, giver] of [
+    ['obu', 'shield-insurance', 'beacon-insurance', 'vehicle-owner'],
+    ['rpm-gateway', 'valley-clinic', 'lakeside-hospital', 'patient'],
+  ] as const) {
+    it(`moves the records of an ${kind} from ${from} to ${to} on the word of the ${giver}`, async () => {
+      const bench = await createSwitchBench(3, {}, kind);
+      const desk = bench.office();
+      const switchId = await desk.start({ ...order(bench.endpoints), from, to });
+      await runToEnd(desk, bench.ground, switchId, CUT + HOUR_MS);
+      const verdict = checkRehearsal(await recordRehearsal(bench, desk, switchId));
+      deepEqual(broken(verdict), []);
+      equal(verdict.switched, 3);
+      const [first] = await desk.meters(switchId);
+      equal(first?.evidence.mandate?.party, giver);
+    });
+  }
+
+  it('fails over a whole portfolio, the canaries first, and stops when too many fail', async () => {
+    const bench = await createSwitchBench(60, { 'se-full': 60 });
+    const desk = bench.office();
+    const forced = {
+      ...order([], bench.faults),
+      verb: 'forced-switch' as const,
+      canaryPercent: 50,
+      stopAbovePercent: 20,
+    };
+    const switchId = await desk.start(forced);
+    while ((await desk.progress(switchId)).stopped === '' && (await desk.progress(switchId)).working > 0)
+      await settled();
+    const { stopped, total, states } = await desk.progress(switchId);
+    equal(total, 60);
+    ok(stopped.includes('more than 20 per cent'), stopped);
+    ok((states.get('planned') ?? 0) >= 30, 'the others were not begun');
   });
 
   it('refuses a second switch of a meter, strangers and suppliers that are none', async () => {

@@ -1,5 +1,6 @@
 import type { CardLinks } from '../card-link/card-link.ts';
 import { CARD_PLANS } from '../domain/card-plan.ts';
+import type { DeviceKind } from '../domain/device-kind.ts';
 import { partyId } from '../domain/party.ts';
 import { Ground } from '../rehearsal-ground/ground.ts';
 import { SqliteSwitchJournal } from '../store/sqlite/sqlite-switch-journal.ts';
@@ -15,19 +16,24 @@ export const CUT = Date.UTC(2026, 5, 1, 22);
 const MINUTE_MS = 60_000;
 
 /** A rehearsal in one process: factory, ground, office and journal. */
-export async function createSwitchBench(meters: number, faults: Readonly<Record<string, number>> = {}) {
+export async function createSwitchBench(
+  meters: number,
+  faults: Readonly<Record<string, number>> = {},
+  kind: DeviceKind = 'smart-meter',
+) {
   const bench = await createBench();
   const endpoints = Array.from({ length: meters }, (_, i) => `m-${i}`);
   const shares = new Map(Object.entries(faults));
   const plan = { seed: '7', startAt: START, intervalMs: 15 * MINUTE_MS, cutOverAt: CUT, faults: shares };
   const ground = new Ground(plan, bench.runtime.rng);
-  const { endpointsToCards } = await deliver(bench, endpoints);
-  const recordsApplet = CARD_PLANS['smart-meter'].domains[1]?.records;
+  const { endpointsToCards } = await deliver(bench, endpoints, kind);
+  const { domains, supplier } = CARD_PLANS[kind];
+  const recordsApplet = domains.find(({ role }) => role === supplier)?.records;
   if (recordsApplet === undefined) throw new RangeError('no supplier on the plan');
   for (const endpoint of endpoints) {
     const image = endpointsToCards.get(endpoint) ?? new Uint8Array();
     const swapped = ground.faultsOf(endpoint).swapped
-      ? (await deliver(bench, [`${endpoint}.other`])).endpointsToCards
+      ? (await deliver(bench, [`${endpoint}.other`], kind)).endpointsToCards
       : undefined;
     ground.putUp({ endpoint, image, recordsApplet }, swapped?.get(`${endpoint}.other`));
   }
@@ -130,9 +136,13 @@ function meterPort(ground: Ground): MeterPort {
   };
 }
 
-async function deliver(bench: Awaited<ReturnType<typeof createBench>>, endpoints: readonly string[]) {
+async function deliver(
+  bench: Awaited<ReturnType<typeof createBench>>,
+  endpoints: readonly string[],
+  kind: DeviceKind,
+) {
   const endpointsToCards = new Map<string, Uint8Array>();
-  const orders = endpoints.map((endpoint) => ({ endpoint, kind: 'smart-meter' as const }));
+  const orders = endpoints.map((endpoint) => ({ endpoint, kind }));
   for await (const batch of bench.factory.deliver(orders, new AbortController().signal)) {
     for (const { device, image } of batch) endpointsToCards.set(device.endpoint, image);
   }

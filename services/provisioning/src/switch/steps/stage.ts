@@ -74,6 +74,8 @@ export async function agreeOnKeys(context: StepContext): Promise<void> {
     foreign ? FOREIGN_AUTHORITY : undefined,
   );
   const presented = await session.transmit(scenario3CertificateCommand(certificate));
+  if (presented.sw === STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED)
+    throw refused('STORE DATA 3A01', presented.sw);
   if (presented.sw !== STATUS_WORD.OK) {
     throw provisioningError('SWITCH_CERTIFICATE_REFUSED', `the card answers ${presented.sw.toString(16)}`);
   }

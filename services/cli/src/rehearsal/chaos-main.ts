@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { onFreePorts, readLayout } from '../supervisor/layout.ts';
+import { createProgress } from '../terminal/progress.ts';
+import { parseFaults } from './rehearsal-plan.ts';
+import { RehearsalServices } from './rehearsal-services.ts';
+import { runRehearsal } from './run-rehearsal.ts';
+
+/**
+ * Rehearses a switch of a few meters again and again, with faults, and with provisioning killed once at a moment that
+ * the seed decides. Ends with 5 unless every invariant of every run holds.
+ */
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '5' },
+    meters: { type: 'string', default: '50' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+const FAULTS =
+  'offline=10%,lost-ack=20%,power-cut=20%,duplicate=20%,drift=20%,swap=2%,tsm-preload=2%,se-full=2%';
+/** A run of fifty meters lasts a few seconds; a kill can fall into any part of it. */
+const KILL_SPAN_MS = 4000;
+const DATA_INTEGRITY = 5;
+
+const parent = resolve('.sefleet');
+mkdirSync(parent, { recursive: true });
+let broken = 0;
+for (let run = 1; run <= Number(values.runs); run++) {
+  const seed = Number(values.seed) + run;
+  const dataFolder = mkdtempSync(join(parent, 'chaos-'));
+  const ports = await onFreePorts(readLayout(process.env));
+  const layout = {
+    dataFolder,
+    provisioningPort: ports.provisioningGrpcPort,
+    groundPort: ports.lwm2mGrpcPort,
+  };
+  const services = await RehearsalServices.start(layout);
+  const killAfterMs =
+    (createHash('sha256').update(`kill/${seed}`).digest().readUInt32BE(0) / 2 ** 32) * KILL_SPAN_MS;
+  try {
+    const plan = {
+      meters: Number(values.meters),
+      from: 'northern-power',
+      to: 'sunrise-energy',
+      noticeMs: 120_000,
+      compress: 60,
+      faults: parseFaults(FAULTS) ?? new Map(),
+      seed,
+      concurrency: 16,
+      canaryPercent: 0,
+      stopAbovePercent: 0,
+      verb: 'switch' as const,
+      intervalMinutes: 15,
+      windowHours: 6,
+      killAfterMs,
+    };
+    const silent = {
+      ...createProgress(),
+      update: () => undefined,
+      finish: () => undefined,
+      say: () => undefined,
+    };
+    const { verdict } = await runRehearsal(plan, layout, services, silent);
+    const failed = verdict.invariants.filter(({ holds }) => !holds);
+    if (failed.length > 0) broken++;
+    console.log(
+      JSON.stringify({
+        run,
+        seed,
+        killAfterMs: Math.round(killAfterMs),
+        switched: verdict.switched,
+        exceptions: verdict.exceptions,
+        failed,
+      }),
+    );
+  } finally {
+    await services.stop();
+    rmSync(dataFolder, { recursive: true, force: true });
+  }
+}
+console.log(`${Number(values.runs) - broken} of ${values.runs} runs: all invariants hold`);
+process.exit(broken === 0 ? 0 : DATA_INTEGRITY);

@@ -136,6 +136,22 @@ test('acknowledges records only when the broker has them', async () => {
   );
 });
 
+test('takes no record while the broker is away, and all of them afterwards', async () => {
+  const known = bench.addDevice('obu-2', common.DeviceKind.OBU);
+  const device = create(known).withManagementAccount(bench.lwm2mPort, known);
+  await device.client.start();
+  const record = (sequence: number) => [{ path: SEALED_RECORD_PATH, value: Uint8Array.of(0xd0, sequence) }];
+  const before = bench.published.length;
+  await bench.stopBroker();
+  await until(async () => (await counter('mqtt.lost')) > 0);
+  const sent = device.client.send(record(1));
+  await until(async () => (await counter('sends.busy')) > 0);
+  assert.equal(bench.published.length, before);
+  await bench.startBroker();
+  await sent;
+  assert.equal(bench.published.length, before + 1);
+});
+
 test('knows a device by the certificate of our authority, over DTLS and over TLS', async () => {
   const endpoint = 'urn:dev:sefleet:obu-9';
   const certificate = await bench.issueCertificate(endpoint, 'sefleet obu');

@@ -14,7 +14,8 @@ export interface RecordPublisher {
   publish(topic: string, payload: Uint8Array): Promise<boolean>;
 }
 
-const RETRY_AFTER_SECONDS = 5;
+/** About the time in which a broker that was restarted is there again. */
+const RETRY_AFTER_SECONDS = 2;
 const BUSY: SendVerdict = { kind: 'busy', retryAfterSeconds: RETRY_AFTER_SECONDS };
 const ACCEPTED: SendVerdict = { kind: 'accepted' };
 const REFUSED: SendVerdict = { kind: 'refused' };

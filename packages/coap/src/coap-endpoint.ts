@@ -1,3 +1,4 @@
+import type { SefleetError } from '@sefleet/errors';
 import type { Peer } from '@sefleet/runtime';
 import type {
   ClientObservation,
@@ -36,6 +37,7 @@ class DatagramEndpoint implements CoapEndpoint {
   readonly #options: CoapEndpointOptions;
   readonly #messages: MessageLayer;
   readonly #requests: RequestLayer;
+  #closed: SefleetError | undefined;
 
   constructor(options: CoapEndpointOptions) {
     const parameters = resolveParameters(options.settings);
@@ -58,14 +60,15 @@ class DatagramEndpoint implements CoapEndpoint {
     return this.#requests.observe(peer, request, listener);
   }
 
-  ping(peer: Peer): Promise<void> {
+  async ping(peer: Peer): Promise<void> {
+    if (this.#closed !== undefined) throw this.#closed;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#messages.ping(peer, {
       // RFC 7252 §4.3: the Reset is the answer.
       acknowledged: resolve,
       failed: (error) => (error.code === 'COAP_RESET' ? resolve() : reject(error)),
     });
-    return promise;
+    await promise;
   }
 
   counters(): Readonly<Record<string, number>> {
@@ -77,9 +80,10 @@ class DatagramEndpoint implements CoapEndpoint {
   }
 
   async close(): Promise<void> {
-    const error = coapError('COAP_CLOSED', 'the endpoint is closed');
-    this.#requests.close(error);
-    this.#messages.close(error);
+    if (this.#closed !== undefined) return;
+    this.#closed = coapError('COAP_CLOSED', 'the endpoint is closed');
+    this.#requests.close(this.#closed);
+    this.#messages.close(this.#closed);
     await this.#options.channel.close();
   }
 }

@@ -12,6 +12,10 @@ export interface CoapLimits {
   readonly maxDeduplicationBytes: number;
   /** Confirmable messages that wait for one peer's turn (NSTART). */
   readonly maxQueuedPerPeer: number;
+  /** Confirmable messages under way or waiting, all peers together. */
+  readonly maxTransmissions: number;
+  /** Requests whose handlers have not answered yet; beyond it a request gets 5.03. */
+  readonly maxConcurrentRequests: number;
   /** Observers of our resources, all peers together. */
   readonly maxObservations: number;
   /** The same for one peer. */
@@ -26,6 +30,8 @@ export const DEFAULT_LIMITS: CoapLimits = {
   maxBlockwiseTransfers: 4096,
   maxDeduplicationBytes: 50_331_648,
   maxQueuedPerPeer: 256,
+  maxTransmissions: 262_144,
+  maxConcurrentRequests: 16_384,
   maxObservations: 262_144,
   maxObservationsPerPeer: 1024,
   maxStreamMessageBytes: 65_536,

@@ -260,6 +260,25 @@ test('without a handler every request gets 4.04; a handler that throws gives 5.0
   assert.equal(errors.length, 1);
 });
 
+test('answers 5.03 while too many handlers are at work, and bounds what is under way in all', async () => {
+  const limits = { maxConcurrentRequests: 1, maxTransmissions: 2 };
+  const answers: ((reply: CoapReply) => void)[] = [];
+  const handler = (): Promise<CoapReply> => new Promise((resolve) => answers.push(resolve));
+  const { script, endpoint, peer, runtime } = lockstep({ handler, limits });
+  script.send({ type: 'CON', code: GET, messageId: 1 });
+  script.send({ type: 'CON', code: GET, messageId: 2 });
+  const maxAge = [{ number: OPTION.MAX_AGE, value: Uint8Array.of(5) }];
+  await script.expect({ type: 'ACK', code: CODE.SERVICE_UNAVAILABLE, messageId: 2, options: maxAge });
+  answers[0]?.(content());
+  await script.expect({ type: 'ACK', code: CODE.CONTENT, messageId: 1 });
+  const timeouts = [1, 2].map(() =>
+    assert.rejects(endpoint.request(peer, { method: 'GET' }), { code: 'COAP_TIMEOUT' }),
+  );
+  await assert.rejects(endpoint.request(peer, { method: 'GET' }), { code: 'COAP_QUEUE_FULL' });
+  await settled(runtime, Promise.all(timeouts));
+  await assertAtRest(runtime, endpoint);
+});
+
 test('leaves out the responses that No-Response names, and still acknowledges', async () => {
   const { script } = lockstep({ handler: content });
   const noResponse = (bits: number) => [{ number: OPTION.NO_RESPONSE, value: Uint8Array.of(bits) }];
@@ -336,7 +355,9 @@ test('closing rejects what is under way', async () => {
   await endpoint.close();
   await request;
   await observation;
-  await assert.rejects(endpoint.request(peer, { method: 'GET' }), { code: 'COAP_CLOSED' });
+  await assert.rejects(endpoint.request(peer, { method: 'GET' }), closed);
+  await assert.rejects(endpoint.ping(peer), closed);
+  await endpoint.close();
   await assertAtRest(runtime, endpoint);
 });
 

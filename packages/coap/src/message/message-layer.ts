@@ -11,11 +11,10 @@ import { Fingerprint } from '../codec/hash.ts';
 import { CODE, MESSAGE_TYPE, type MessageType } from '../constants.ts';
 import { coapError } from '../errors.ts';
 import type { CoapLimits } from '../limits.ts';
-import { type DerivedTimes, deriveTimes, type TransmissionParameters } from '../settings.ts';
+import { deriveTimes, type TransmissionParameters } from '../settings.ts';
 import { Deduplicator } from './deduplicator.ts';
 import { IncomingRequest } from './incoming-request.ts';
-import { PeerTable } from './peer-table.ts';
-import { type PeerTraffic, Transmission, type TransmissionOwner } from './transmission.ts';
+import { Transmitter } from './transmitter.ts';
 import type { Fate, IncomingMessage, MessageReceiver, MessageTransport, SentMessage } from './transport.ts';
 
 const { CON, NON, ACK, RST } = MESSAGE_TYPE;
@@ -38,31 +37,25 @@ const scratch = new Uint8Array(MAX_DATAGRAM_BYTES);
 /**
  * The message layer of datagram transports (RFC 7252 §4): types, ids, retransmission, duplicates, congestion.
  */
-export class MessageLayer implements MessageTransport, TransmissionOwner {
+export class MessageLayer implements MessageTransport {
   readonly reliable = false;
   readonly #channel: DatagramChannel;
   readonly #runtime: Runtime;
   readonly #parameters: TransmissionParameters;
-  readonly #times: DerivedTimes;
-  readonly #maxQueuedPerPeer: number;
   #receiver: MessageReceiver | undefined;
-  readonly #traffic: PeerTable<PeerTraffic>;
+  readonly #transmitter: Transmitter;
   readonly #duplicates: Deduplicator;
   readonly #seed: number;
   readonly #fingerprint = new Fingerprint();
-  #transmissions = 0;
   #deferred = new Set<IncomingRequest>();
   readonly #counters = {
     'messages.received': 0,
     'messages.sent': 0,
-    'messages.retransmitted': 0,
-    'messages.timedOut': 0,
     'messages.duplicates': 0,
     'messages.resetReceived': 0,
     'messages.resetSent': 0,
     'dropped.malformed': 0,
     'dropped.unexpected': 0,
-    'dropped.queueFull': 0,
   };
 
   constructor(
@@ -74,22 +67,10 @@ export class MessageLayer implements MessageTransport, TransmissionOwner {
     this.#channel = channel;
     this.#runtime = runtime;
     this.#parameters = parameters;
-    this.#times = deriveTimes(parameters);
-    this.#maxQueuedPerPeer = limits.maxQueuedPerPeer;
     this.#seed = randomUint32(runtime);
-    this.#duplicates = new Deduplicator(this.#times.exchangeLifetimeMs, limits.maxDeduplicationBytes);
-    this.#traffic = new PeerTable(
-      runtime.clock,
-      this.#times.exchangeLifetimeMs,
-      (peer): PeerTraffic => ({
-        peer,
-        // RFC 7252 §4.4: the first message id is random.
-        nextMessageId: randomUint32(runtime) & 0xffff,
-        transmissions: new Map(),
-        waiting: [],
-      }),
-      (traffic) => traffic.transmissions.size === 0 && traffic.waiting.length === 0,
-    );
+    const { exchangeLifetimeMs } = deriveTimes(parameters);
+    this.#duplicates = new Deduplicator(exchangeLifetimeMs, limits.maxDeduplicationBytes);
+    this.#transmitter = new Transmitter(runtime, parameters, limits, exchangeLifetimeMs, this.#emit);
   }
 
   /** Takes over the channel and tells `receiver` what arrives. */
@@ -102,26 +83,15 @@ export class MessageLayer implements MessageTransport, TransmissionOwner {
   }
 
   send(peer: Peer, content: MessageContent, confirmable: boolean, fate: Fate | undefined): SentMessage {
-    const traffic = this.#traffic.obtain(peer);
-    const messageId = this.#nextMessageId(traffic);
     if (!confirmable) {
+      const messageId = this.#transmitter.messageIdFor(peer);
       this.#write(peer, NON, messageId, content);
       return { messageId, withdraw: withdrawNothing };
     }
-    if (traffic.waiting.length >= this.#maxQueuedPerPeer) {
-      this.#counters['dropped.queueFull']++;
-      throw coapError(
-        'COAP_QUEUE_FULL',
-        `${traffic.waiting.length} confirmable messages wait for ${peer.key}`,
-      );
-    }
+    this.#transmitter.makeRoom(peer);
+    const messageId = this.#transmitter.messageIdFor(peer);
     const length = this.#encode(CON, messageId, content);
-    const transmission = new Transmission(this, traffic, messageId, scratch.slice(0, length), fate);
-    this.#transmissions++;
-    // RFC 7252 §4.7: at most NSTART interactions are outstanding to one peer.
-    if (traffic.transmissions.size < this.#parameters.nstart) this.#begin(transmission);
-    else traffic.waiting.push(transmission);
-    return transmission;
+    return this.#transmitter.start(peer, messageId, scratch.slice(0, length), fate);
   }
 
   respond(request: IncomingMessage, content: MessageContent | undefined): void {
@@ -175,74 +145,25 @@ export class MessageLayer implements MessageTransport, TransmissionOwner {
     return this.send(peer, NOTHING, true, fate);
   }
 
-  transmit(transmission: Transmission): void {
-    this.#emit(transmission.data, transmission.traffic.peer);
-    transmission.timer = this.#runtime.timers.after(transmission.timeoutMs, transmission.onTimeout);
-  }
-
-  expired(transmission: Transmission): void {
-    if (transmission.over) return;
-    if (transmission.retransmissions >= this.#parameters.maxRetransmit) {
-      this.#counters['messages.timedOut']++;
-      const { peer } = transmission.traffic;
-      transmission.failed(
-        coapError('COAP_TIMEOUT', `${peer.key} did not acknowledge`, {
-          context: { peer: peer.key, transmissions: transmission.retransmissions + 1 },
-        }),
-      );
-      return;
-    }
-    // RFC 7252 §4.2: the time-out doubles with each retransmission.
-    transmission.retransmissions++;
-    transmission.timeoutMs *= 2;
-    this.#counters['messages.retransmitted']++;
-    this.transmit(transmission);
-  }
-
-  release(transmission: Transmission): void {
-    const { traffic } = transmission;
-    this.#transmissions--;
-    if (!traffic.transmissions.delete(transmission.messageId)) {
-      const place = traffic.waiting.indexOf(transmission);
-      if (place >= 0) traffic.waiting.splice(place, 1);
-    }
-    while (traffic.transmissions.size < this.#parameters.nstart) {
-      const next = traffic.waiting.shift();
-      if (next === undefined) return;
-      this.#begin(next);
-    }
-  }
-
   counters(): Readonly<Record<string, number>> {
     return {
       ...this.#counters,
+      'messages.retransmitted': this.#transmitter.retransmitted,
+      'messages.timedOut': this.#transmitter.timedOut,
+      'dropped.queueFull': this.#transmitter.refused,
       'deduplication.bytes': this.#duplicates.bytes,
       'deduplication.evictedEarly': this.#duplicates.evictedEarly,
     };
   }
 
   open(): { readonly transmissions: number; readonly deferred: number } {
-    return { transmissions: this.#transmissions, deferred: this.#deferred.size };
+    return { transmissions: this.#transmitter.size, deferred: this.#deferred.size };
   }
 
   close(error: SefleetError): void {
-    for (const traffic of this.#traffic.values()) this.#fail(traffic, error);
+    this.#transmitter.failAll(error);
     for (const incoming of this.#deferred) incoming.settled();
     this.#deferred.clear();
-  }
-
-  #begin(transmission: Transmission): void {
-    const { ackTimeoutMs, ackRandomFactor } = this.#parameters;
-    // RFC 7252 §4.2: the first time-out is random, so that peers that collided once do not do so again.
-    transmission.timeoutMs = ackTimeoutMs * (1 + (ackRandomFactor - 1) * this.#runtime.rng.fraction());
-    transmission.traffic.transmissions.set(transmission.messageId, transmission);
-    this.transmit(transmission);
-  }
-
-  #nextMessageId(traffic: PeerTraffic): number {
-    do traffic.nextMessageId = (traffic.nextMessageId + 1) & 0xffff;
-    while (traffic.transmissions.has(traffic.nextMessageId));
-    return traffic.nextMessageId;
   }
 
   #datagram(data: Uint8Array, peer: Peer): void {
@@ -311,7 +232,7 @@ export class MessageLayer implements MessageTransport, TransmissionOwner {
   }
 
   #acknowledgement(message: CoapMessage, peer: Peer): void {
-    const transmission = this.#traffic.find(peer.key)?.transmissions.get(message.messageId);
+    const transmission = this.#transmitter.find(peer, message.messageId);
     if (transmission === undefined || isRequest(message.code)) {
       this.#counters['dropped.unexpected']++;
       return;
@@ -331,7 +252,7 @@ export class MessageLayer implements MessageTransport, TransmissionOwner {
       return;
     }
     this.#counters['messages.resetReceived']++;
-    const transmission = this.#traffic.find(peer.key)?.transmissions.get(messageId);
+    const transmission = this.#transmitter.find(peer, messageId);
     if (transmission === undefined) this.#receiver?.reset(peer, messageId);
     else
       transmission.failed(
@@ -361,30 +282,20 @@ export class MessageLayer implements MessageTransport, TransmissionOwner {
     return writeMessage(scratch, type, messageId, content);
   }
 
-  #emit(datagram: Uint8Array, peer: Peer): void {
+  readonly #emit = (datagram: Uint8Array, peer: Peer): void => {
     this.#counters['messages.sent']++;
     this.#channel.send(datagram, peer);
-  }
+  };
 
   #peerGone(peer: Peer, reason: string): void {
-    const traffic = this.#traffic.take(peer.key);
-    if (traffic !== undefined) {
-      this.#fail(
-        traffic,
-        coapError('COAP_PEER_GONE', `${peer.key} is gone: ${reason}`, { context: { reason } }),
-      );
-    }
+    const error = coapError('COAP_PEER_GONE', `${peer.key} is gone: ${reason}`, { context: { reason } });
+    this.#transmitter.failPeer(peer, error);
     for (const incoming of this.#deferred) {
       if (incoming.peer.key !== peer.key) continue;
       incoming.settled();
       this.#deferred.delete(incoming);
     }
     this.#receiver?.peerGone(peer);
-  }
-
-  #fail(traffic: PeerTraffic, error: SefleetError): void {
-    const waiting = traffic.waiting.splice(0);
-    for (const transmission of [...traffic.transmissions.values(), ...waiting]) transmission.failed(error);
   }
 
   #own(request: IncomingMessage): IncomingRequest {

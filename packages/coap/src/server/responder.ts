@@ -20,6 +20,8 @@ import { ServedRequest } from './served-request.ts';
 import { transferKey } from './transfer-key.ts';
 
 const NOT_FOUND: CoapReply = { code: CODE.NOT_FOUND };
+/** RFC 7252 §5.9.3.4: Max-Age says when to try again. */
+const OVERLOADED: CoapReply = { code: CODE.SERVICE_UNAVAILABLE, maxAgeSeconds: 5 };
 
 /** Answers requests: option rules, bodies in blocks, the handler, its reply in blocks, observers. */
 export class Responder {
@@ -36,6 +38,7 @@ export class Responder {
     'requests.refused': 0,
     'requests.failed': 0,
     'requests.handling': 0,
+    'requests.overload': 0,
     'notifications.sent': 0,
   };
 
@@ -180,6 +183,11 @@ export class Responder {
     const { handler } = this.#options;
     if (handler === undefined) {
       this.#answer(incoming, request, NOT_FOUND, block1, block2);
+      return;
+    }
+    if (this.#counters['requests.handling'] >= this.#limits.maxConcurrentRequests) {
+      this.#counters['requests.overload']++;
+      this.#answer(incoming, request, OVERLOADED, undefined, undefined);
       return;
     }
     const observing = this.#observing(incoming, request, block2);

@@ -271,3 +271,18 @@ test('an unknown critical option in a request gets 4.02; the peer goes on', asyn
   const codes = await send({ code: SIGNAL.CSM }, { code: 1, options }, { code: 1, options: path });
   assert.deepEqual(codes.slice(1), [CODE.BAD_OPTION, CODE.CONTENT]);
 });
+
+test('whatever messages a peer sends, nothing is thrown and the connection lives or is closed', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(content, { maxLength: 20 }), async (messages) => {
+      const handler = (request: CoapRequest): CoapReply => {
+        request.observe?.accept()?.notify({ code: CODE.CONTENT });
+        return { code: CODE.CONTENT, payload: request.payload };
+      };
+      const { send, runtime } = raw(handler);
+      await send({ code: SIGNAL.CSM }, ...messages);
+      await runtime.advance(1000);
+    }),
+    { numRuns: 100 },
+  );
+});

@@ -1,0 +1,107 @@
+import { deepEqual, equal, notEqual, ok, rejects } from 'node:assert/strict';
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { afterEach, describe, it } from 'node:test';
+import { decodeSealedRecord, deriveRecordKey, openTelemetryRecord } from '@sefleet/cose';
+import { importCard, IotSafeClient, RecordsClient } from '@sefleet/secure-element';
+import { CARD_PLANS, IOT_SAFE_CONTAINER } from '../domain/card-plan.ts';
+import { DEVICE_KINDS } from '../domain/device-kind.ts';
+import { createBench } from '../testing/factory-bench.ts';
+import type { DeliveredCard, DeviceOrder, Factory } from './factory.ts';
+
+const opened: { close(): Promise<void> }[] = [];
+
+async function bench() {
+  const made = await createBench();
+  opened.push(made);
+  return made;
+}
+
+async function deliver(factory: Factory, orders: readonly DeviceOrder[]): Promise<DeliveredCard[]> {
+  const cards: DeliveredCard[] = [];
+  for await (const batch of factory.deliver(orders, new AbortController().signal)) cards.push(...batch);
+  return cards;
+}
+
+describe('the factory', () => {
+  afterEach(async () => {
+    for (const item of opened.splice(0)) await item.close();
+  });
+
+  it('makes a card once, and delivers the same one again', async () => {
+    const { factory } = await bench();
+    const order = { endpoint: 'm-1', kind: 'smart-meter' as const };
+    const [first] = await deliver(factory, [order]);
+    const [again] = await deliver(factory, [order]);
+    deepEqual(Buffer.from(again?.image ?? []), Buffer.from(first?.image ?? [1]));
+    const [a, b] = await Promise.all([
+      deliver(factory, [{ ...order, endpoint: 'm-2' }]),
+      deliver(factory, [{ ...order, endpoint: 'm-2' }]),
+    ]);
+    deepEqual(Buffer.from(a[0]?.image ?? []), Buffer.from(b[0]?.image ?? [1]));
+    await rejects(deliver(factory, [{ ...order, kind: 'obu' }]), { code: 'PROVISIONING_DEVICE_EXISTS' });
+  });
+
+  it('certifies the key pair that the card made; only an OBU may certify further', async () => {
+    const { factory, runtime } = await bench();
+    for (const kind of DEVICE_KINDS) {
+      const [card] = await deliver(factory, [{ endpoint: `one-${kind}`, kind }]);
+      ok(card);
+      const [leaf, authority] = card.certificateChain.map((der) => new X509Certificate(der));
+      ok(leaf && authority && leaf.verify(authority.publicKey) && leaf.checkIssued(authority));
+      ok(leaf.subject.includes(`CN=one-${kind}`));
+      equal(leaf.ca, kind === 'obu');
+      const client = new IotSafeClient((apdu) => element.transmit(apdu));
+      const element = importCard(card.image, { rng: runtime.rng });
+      const key = client.subjectPublicKeyInfo(Uint8Array.of(IOT_SAFE_CONTAINER.deviceKey));
+      ok(createPublicKey({ key: Buffer.from(key), format: 'der', type: 'spki' }).equals(leaf.publicKey));
+    }
+  });
+
+  it('gives every certificate a serial number and a key identifier of its own', async () => {
+    const { factory } = await bench();
+    const orders = ['a', 'b'].map((endpoint) => ({ endpoint, kind: 'obu' as const }));
+    const [a, b] = (await deliver(factory, orders)).map(
+      ({ certificateChain }) => new X509Certificate(certificateChain[0] ?? ''),
+    );
+    ok(a && b);
+    notEqual(a.serialNumber, b.serialNumber);
+    notEqual(a.raw.toString('hex'), b.raw.toString('hex'));
+  });
+
+  it('personalises an applet a stakeholder, under that stakeholder’s own record key', async () => {
+    const { factory, runtime, custody } = await bench();
+    for (const kind of DEVICE_KINDS) {
+      const endpoint = `r-${kind}`;
+      const [card] = await deliver(factory, [{ endpoint, kind }]);
+      const element = importCard(card?.image ?? new Uint8Array(), { rng: runtime.rng });
+      for (const { records, party } of CARD_PLANS[kind].domains) {
+        const client = new RecordsClient((apdu) => element.transmit(apdu), records);
+        const sealed = decodeSealedRecord(client.seal({ timestampMs: 1, values: [[2, 5]] }));
+        client.close();
+        equal(sealed.stakeholder, party);
+        const key = deriveRecordKey(await custody.vault(party).release('record', 1), endpoint);
+        deepEqual(openTelemetryRecord(sealed, key, endpoint).values, [[2, 5]]);
+      }
+    }
+  });
+
+  it('refuses names that do not fit a certificate, a path or an identity', async () => {
+    const { factory } = await bench();
+    for (const endpoint of ['', 'a b', '../x', 'bs:m', 'x'.repeat(65), 'ü']) {
+      await rejects(deliver(factory, [{ endpoint, kind: 'obu' }]), { code: 'PROVISIONING_REQUEST_INVALID' });
+    }
+    await rejects(deliver(factory, []), { code: 'PROVISIONING_REQUEST_INVALID' });
+  });
+
+  it('gives a software device the same PSK every time, and no card', async () => {
+    const { factory } = await bench();
+    const order = { endpoint: 'soft', kind: 'smart-meter' as const };
+    const first = await factory.addSoftwareDevice(order, true);
+    const again = await factory.addSoftwareDevice(order, false);
+    deepEqual(again.psk, first.psk);
+    // 128 bits as text, for programs that are driven by hand.
+    equal(first.psk.length, 22);
+    ok(first.credential?.certificatePem.includes('BEGIN CERTIFICATE'));
+    await rejects(deliver(factory, [order]), { code: 'PROVISIONING_DEVICE_EXISTS' });
+  });
+});

@@ -25,6 +25,7 @@ export const LWM2M_SERVICE_ERRORS = {
   LWM2M_REQUEST_INVALID: { fault: 'caller', doc: 'A northbound request has a field that cannot be used.' },
   LWM2M_ACCESS_FORBIDDEN: { fault: 'caller', doc: "The caller's certificate does not allow the operation." },
   LWM2M_ACCESS_FILE_INVALID: { fault: 'caller', doc: 'The file with the access rules cannot be used.' },
+  LWM2M_TEMPLATE_FILE_INVALID: { fault: 'caller', doc: 'The file with bootstrap templates cannot be used.' },
   LWM2M_CAMPAIGN_NOT_FOUND: { fault: 'caller', doc: 'No campaign has that id.' },
   LWM2M_CAMPAIGN_PRECONDITION: { fault: 'caller', doc: "The campaign's state does not allow the action." },
   LWM2M_FIRMWARE_FAILED: { fault: 'peer', doc: 'The device did not take the firmware image.' },

@@ -12,6 +12,7 @@ import { TlsListener } from './adapters/coaps/tls-listener.ts';
 import { DeviceAccess } from './adapters/grpc/device-access.ts';
 import { serveDeviceManagement } from './adapters/grpc/device-management.ts';
 import { bootstrapConfigurationFor } from './adapters/provisioning/bootstrap-configurations.ts';
+import { withTemplates } from './domain/bootstrap-templates.ts';
 import { ApduDoor } from './domain/apdu-door.ts';
 import { Campaigns } from './domain/campaigns/campaigns.ts';
 import { FirmwareImages } from './domain/campaigns/firmware-images.ts';
@@ -145,7 +146,7 @@ function sessionFile({ dataFolder, tls }: Lwm2mServiceContext): SessionFile {
 
 async function startBootstrap(
   { settings, log }: Lwm2mServiceContext,
-  { runtime, models, credentials, reports, directory, certificates }: SharedParts,
+  { runtime, models, credentials, reports, directory, certificates, templates }: SharedParts,
 ): Promise<{ readonly server: BootstrapServer; readonly listener: SecuredListener }> {
   const authority = new DeviceAuthority(directory, certificates, 'bootstrap');
   const listener = await SecuredListener.bind({
@@ -165,7 +166,10 @@ async function startBootstrap(
     runtime,
     models,
     authoriser: authority,
-    configurationFor: ({ endpoint }) => bootstrapConfigurationFor(credentials, endpoint, shards),
+    configurationFor: async (device) => {
+      const accounts = await bootstrapConfigurationFor(credentials, device.endpoint, shards);
+      return accounts === undefined ? undefined : withTemplates(accounts, device, templates);
+    },
     events: reports.bootstrapEvents,
   });
   server.listen((handler) => listener.connect(handler));

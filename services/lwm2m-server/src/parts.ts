@@ -13,11 +13,14 @@ import { MqttPublisher } from './adapters/mqtt/mqtt-publisher.ts';
 import { CredentialDirectory } from './adapters/provisioning/credential-directory.ts';
 import { parseAccessRules } from './domain/access/access-rule.ts';
 import { DEFAULT_RULES, Gatekeeper } from './domain/access/gatekeeper.ts';
+import { parseBootstrapTemplates } from './domain/bootstrap-templates.ts';
+import type { BootstrapTemplate } from './domain/bootstrap-templates.ts';
 import { DeviceReports } from './domain/device-reports.ts';
 import type { PresenceListener } from './domain/device-reports.ts';
 import { EventJournal } from './domain/event-journal.ts';
 import { RecordForwarder } from './domain/record-forwarder.ts';
 import { serviceError } from './errors.ts';
+import type { Lwm2mServiceErrorCode } from './errors.ts';
 import { EVENTS } from './events.ts';
 import type { LWM2M_SERVER_SETTINGS } from './settings.ts';
 import { PostgresDatabase } from './store/postgres-database.ts';
@@ -40,6 +43,7 @@ export interface SharedParts {
   readonly journal: EventJournal;
   readonly reports: DeviceReports;
   readonly gatekeeper: Gatekeeper;
+  readonly templates: readonly BootstrapTemplate[];
 }
 
 /**
@@ -54,6 +58,7 @@ export async function openSharedParts(
 ): Promise<SharedParts> {
   const { settings, log, tls } = context;
   const { clock } = runtime;
+  const models = await openModels(settings.modelFolder);
   const store = await openStore(context, runtime.timers);
   const credentials = createGrpcClient(provisioning.CredentialService, settings.provisioningTarget, tls);
   const publisher = new MqttPublisher(settings.mqttUrl, tls, settings.maxPublishing, log);
@@ -65,7 +70,8 @@ export async function openSharedParts(
     credentials,
     publisher,
     journal,
-    models: await openModels(settings.modelFolder),
+    models,
+    templates: readTemplates(settings.templateFile, models),
     directory: new CredentialDirectory(credentials, runtime, log),
     certificates: new DeviceCertificates(tls, clock),
     reports: new DeviceReports({ log, journal, forwarder, store, clock, listener }),
@@ -101,7 +107,8 @@ async function openModels(folder: string): Promise<ModelRegistry> {
 }
 
 function createGatekeeper(file: string, store: ServerStore, { clock }: Runtime, log: EventLog): Gatekeeper {
-  const rules = file === '' ? DEFAULT_RULES : parseAccessRules(readAccessFile(file));
+  const rules =
+    file === '' ? DEFAULT_RULES : parseAccessRules(readGivenFile(file, 'LWM2M_ACCESS_FILE_INVALID'));
   return new Gatekeeper({
     rules,
     store,
@@ -111,13 +118,15 @@ function createGatekeeper(file: string, store: ServerStore, { clock }: Runtime, 
   });
 }
 
-function readAccessFile(path: string): string {
+function readTemplates(file: string, models: ModelRegistry): readonly BootstrapTemplate[] {
+  if (file === '') return [];
+  return parseBootstrapTemplates(readGivenFile(file, 'LWM2M_TEMPLATE_FILE_INVALID'), models);
+}
+
+function readGivenFile(path: string, code: Lwm2mServiceErrorCode): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw serviceError('LWM2M_ACCESS_FILE_INVALID', `${path} cannot be read`, {
-      cause,
-      hint: 'Correct SEFLEET_LWM2M_ACCESS.',
-    });
+    throw serviceError(code, `${path} cannot be read`, { cause, hint: 'Correct the setting that names it.' });
   }
 }

@@ -48,6 +48,11 @@ export const LWM2M_SERVER_SETTINGS = {
     pattern: /^(coaps?:\/\/\S+(\s+|$))*$/,
     expected: 'coaps URIs with blanks between them',
   }),
+  templateFile: textSetting({
+    env: 'SEFLEET_BOOTSTRAP_TEMPLATES',
+    doc: 'JSON file with what a bootstrap writes beside the accounts, by kind and name of devices',
+    default: '',
+  }),
   accessFile: textSetting({
     env: 'SEFLEET_LWM2M_ACCESS',
     doc: "JSON file with what callers' certificates allow; empty: our services everything, others nothing",

@@ -2,6 +2,7 @@ import type { Lwm2mPath } from '@sefleet/lwm2m';
 import type { Clock } from '@sefleet/runtime';
 import { serviceError } from '../../errors.ts';
 import type { AuditStore } from '../audit-record.ts';
+import { hasKind, hasName } from '../cohort.ts';
 import type { AccessRule, CallerOperation } from './access-rule.ts';
 
 /** What a caller wants to do. */
@@ -74,9 +75,8 @@ export class Gatekeeper {
 function refusalOf(rule: AccessRule, { operation, device, paths = [] }: AccessRequest): string | undefined {
   if (rule.operations?.has(operation) === false) return 'operation not granted';
   if (device !== undefined) {
-    if (rule.kinds?.has(device.kind) === false) return 'kind of device not granted';
-    if (rule.endpoints?.some((pattern) => matches(pattern, device.endpoint)) === false)
-      return 'device not granted';
+    if (!hasKind(rule, device.kind)) return 'kind of device not granted';
+    if (!hasName(rule, device.endpoint)) return 'device not granted';
   }
   if (rule.objects !== undefined) {
     for (const { objectId } of paths) {
@@ -84,8 +84,4 @@ function refusalOf(rule: AccessRule, { operation, device, paths = [] }: AccessRe
     }
   }
   return undefined;
-}
-
-function matches(pattern: string, endpoint: string): boolean {
-  return pattern.endsWith('*') ? endpoint.startsWith(pattern.slice(0, -1)) : pattern === endpoint;
 }

@@ -33,7 +33,7 @@ export const REHEARSAL_VERBS: readonly RehearsalVerb[] = [
 
 /** Faults by where they are played. */
 export const FAULTS = {
-  onTheWay: ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'swap'],
+  onTheWay: ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'replay', 'swap'],
   inTheHouse: ['tsm-preload', 'foreign-certificate', 'se-full'],
 } as const;
 

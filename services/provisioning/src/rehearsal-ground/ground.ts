@@ -31,10 +31,14 @@ interface Place {
   readonly answering: SecureElement;
   readonly exchanges: Uint8Array[];
   count: number;
+  /** The last commands, for replays. */
+  earlier: readonly Uint8Array[];
 }
 
 /** Meters per turn of the event loop while time passes. */
 const BATCH = 64;
+/** Commands that somebody on the way remembers. */
+const EARLIER = 12;
 
 /** All meters of a rehearsal, and what happens on the way to them. */
 export class Ground {
@@ -59,7 +63,7 @@ export class Ground {
     const { driftMs } = faults;
     const meter = new VirtualMeter({ endpoint, card, recordsApplet, register, startAt, intervalMs, driftMs });
     const answering = other === undefined ? card : importCard(other, { rng: this.#rng });
-    this.#places.set(endpoint, { meter, faults, answering, exchanges: [], count: 0 });
+    this.#places.set(endpoint, { meter, faults, answering, exchanges: [], count: 0, earlier: [] });
   }
 
   /** The faults that are played on a meter. */
@@ -118,6 +122,8 @@ export class Ground {
       answering.reset();
       throw groundError('GROUND_METER_UNAVAILABLE', 'the power was cut');
     }
+    if (place.count === faults.replayAt) replay(place);
+    place.earlier = [...place.earlier.slice(1 - EARLIER), command];
     const answer = answering.transmit(command);
     place.exchanges.push(digestOf(command, answer));
     if (place.count === faults.duplicateAt)
@@ -136,6 +142,11 @@ export class Ground {
     if (place === undefined) throw groundError('GROUND_METER_NOT_FOUND', `no meter ${endpoint}`);
     return place;
   }
+}
+
+/** Somebody on the way sends everything again that went by. */
+function replay({ answering, earlier, exchanges }: Place): void {
+  for (const command of earlier) exchanges.push(digestOf(command, answering.transmit(command)));
 }
 
 /** As the evidence digests exchanges: length in four bytes and bytes of command and response. */

@@ -10,6 +10,8 @@ export interface PlayedFaults {
   readonly lostAnswerAt: number;
   readonly powerCutAt: number;
   readonly duplicateAt: number;
+  /** A command of earlier is sent again before this one. */
+  readonly replayAt: number;
   /** Another card answers in place of the meter's. */
   readonly swapped: boolean;
   /** Their names, for the report. */
@@ -46,8 +48,9 @@ export function faultsOf(
     lostAnswerAt: exchange('lost-ack'),
     powerCutAt: exchange('power-cut'),
     duplicateAt: exchange('duplicate'),
+    replayAt: exchange('replay'),
     swapped: happens('swap'),
   };
-  const names = ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'swap'].filter(happens);
+  const names = ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'replay', 'swap'].filter(happens);
   return { ...played, names };
 }

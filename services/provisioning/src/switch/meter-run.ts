@@ -5,7 +5,8 @@ import type { CardLinks } from '../card-link/card-link.ts';
 import type { KeyCustody } from '../custody/key-custody.ts';
 import { TRUSTED_SERVICE_MANAGER } from '../domain/party.ts';
 import type { GrowingEvidence, MeterSwitch } from '../domain/switch/meter-switch.ts';
-import { TECHNICAL_SWITCH_MS, type SwitchOrder } from '../domain/switch/switch-order.ts';
+import type { SwitchOrder } from '../domain/switch/switch-order.ts';
+import { GERMAN_CALENDAR, technicalDeadline } from '../domain/switch/working-days.ts';
 import {
   canBeTakenBack,
   isSwitchOver,
@@ -89,7 +90,7 @@ export class MeterRun {
     } catch (error) {
       const committed = !canBeTakenBack(this.#meter.done, this.#meter.inDoubt);
       const { reason, detail, final } = judge(error, this.#meter.attempts, committed);
-      const late = this.#ports.now() > this.#order.cutOverAt + TECHNICAL_SWITCH_MS;
+      const late = this.#ports.now() > technicalDeadline(this.#order.cutOverAt, GERMAN_CALENDAR);
       this.#ports.log.emit(PROVISIONING_EVENTS.switchStepFailed, {
         endpoint: this.#meter.endpoint,
         step: what,

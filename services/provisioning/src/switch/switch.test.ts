@@ -61,8 +61,8 @@ describe('supplier switch', () => {
     equal(verdict.oldSupplierProbesRefused, verdict.oldSupplierProbes);
   });
 
-  it('goes on after lost answers, power cuts, duplicates, drift and absence', async () => {
-    const faults = { offline: 30, 'lost-ack': 60, 'power-cut': 60, duplicate: 60, drift: 50 };
+  it('goes on after lost answers, power cuts, duplicates, replays, drift and absence', async () => {
+    const faults = { offline: 30, 'lost-ack': 60, 'power-cut': 60, duplicate: 60, replay: 60, drift: 50 };
     const verdict = await rehearse(30, faults);
     deepEqual(broken(verdict), []);
     equal(verdict.switched, 30);

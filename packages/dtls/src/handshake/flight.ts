@@ -54,15 +54,17 @@ export class FlightWriter {
 
   /** The flight as datagrams of at most `mtu` bytes. */
   *datagrams(mtu: number): Generator<Uint8Array> {
-    let out = new Uint8Array(mtu);
+    // Most flights are one small datagram: no need to clear an MTU's worth of memory for it.
+    const size = Math.min(mtu, this.#sizeInOne());
+    let out = new Uint8Array(size);
     let used = 0;
     let secure = false;
     for (const item of this.#flight) {
       const overhead = secure ? (this.records?.overhead ?? 0) : RECORD_HEADER_LENGTH;
       if (item.kind === 'changeCipherSpec') {
-        if (used + overhead + 1 > mtu) {
+        if (used + overhead + 1 > size) {
           yield out.subarray(0, used);
-          [out, used] = [new Uint8Array(mtu), 0];
+          [out, used] = [new Uint8Array(size), 0];
         }
         used = this.#write(out, used, false, ContentType.change_cipher_spec, CHANGE_CIPHER_SPEC_BODY);
         secure = true;
@@ -71,10 +73,10 @@ export class FlightWriter {
       let offset = 0;
       do {
         const left = item.body.length - offset;
-        const room = mtu - used - overhead - HANDSHAKE_HEADER_LENGTH;
+        const room = size - used - overhead - HANDSHAKE_HEADER_LENGTH;
         if (used > 0 && room < Math.min(left, FRAGMENT_MIN)) {
           yield out.subarray(0, used);
-          [out, used] = [new Uint8Array(mtu), 0];
+          [out, used] = [new Uint8Array(size), 0];
           continue;
         }
         const take = Math.min(left, room);
@@ -90,6 +92,15 @@ export class FlightWriter {
     const secure = this.#flight.some((item) => item.kind === 'changeCipherSpec');
     const out = new Uint8Array(ALERT_ROOM);
     return out.subarray(0, this.#write(out, 0, secure, ContentType.alert, Uint8Array.of(level, description)));
+  }
+
+  /** Bytes of the flight when nothing is cut. */
+  #sizeInOne(): number {
+    const overhead = Math.max(RECORD_HEADER_LENGTH, this.records?.overhead ?? 0) + HANDSHAKE_HEADER_LENGTH;
+    return this.#flight.reduce(
+      (sum, item) => sum + overhead + (item.kind === 'message' ? item.body.length : 1),
+      0,
+    );
   }
 
   #write(out: Uint8Array, at: number, secure: boolean, type: number, content: Uint8Array): number {

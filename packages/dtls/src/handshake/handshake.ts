@@ -266,8 +266,8 @@ export class Handshake {
     if (opened.fate !== 'opened') {
       this.host.drop(opened.fate);
       const mayBeFinished = record.type === ContentType.handshake || record.cid !== undefined;
-      const failure = this.#flow.wrongKey;
-      if (opened.fate === 'forged' && mayBeFinished && failure !== undefined) this.fail(failure);
+      const failure = opened.fate === 'forged' && mayBeFinished ? this.#flow.wrongKey : undefined;
+      if (failure !== undefined) this.fail(failure);
       return;
     }
     const { type, content } = opened.record;

@@ -77,6 +77,12 @@ export { afterFailure, updateAfterSeconds } from './registration/retry-plan.ts';
 export type { RetryStep } from './registration/retry-plan.ts';
 export { defineObject, DEVICE_RESOURCE, enablerObjects } from './objects/enabler-objects.ts';
 export type { DeviceHooks } from './objects/enabler-objects.ts';
+export {
+  decodeFirmwareImage,
+  encodeFirmwareImage,
+  encodeFirmwareManifest,
+} from './objects/firmware-image.ts';
+export type { FirmwareImage, FirmwareManifest } from './objects/firmware-image.ts';
 export { FIRMWARE_RESULT, FIRMWARE_STATE, firmwareStep } from './objects/firmware-machine.ts';
 export type {
   FirmwareInput,

@@ -12,7 +12,12 @@ export {
   SECURITY_DOMAIN_MODULE,
   STANDARD_PROFILE,
 } from './profiles/standard-profile.ts';
-export { IOT_SAFE_INSTANCE, IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE } from './applets/iot-safe/identifiers.ts';
+export {
+  FIRMWARE_AUTHORITY_KEY,
+  IOT_SAFE_INSTANCE,
+  IOT_SAFE_LOAD_FILE,
+  IOT_SAFE_MODULE,
+} from './applets/iot-safe/identifiers.ts';
 export { BOOTSTRAP_LOAD_FILE, BOOTSTRAP_MODULE, PKCS15_INSTANCE } from './applets/bootstrap/identifiers.ts';
 export { decodeBootstrapFile, encodeBootstrapFile } from './applets/bootstrap/bootstrap-file.ts';
 export type { BootstrapObject } from './applets/bootstrap/bootstrap-file.ts';

@@ -15,7 +15,12 @@ import {
 import { IotSafeClient } from '../clients/iot-safe-client.ts';
 import { RecordsClient } from '../clients/records-client.ts';
 import { makeDomain, newCard, open, seededRng, send, SUPPLIER, testKeys } from '../testing/card-fixture.ts';
-import { IOT_SAFE_INSTANCE, IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE } from './iot-safe/identifiers.ts';
+import {
+  FIRMWARE_AUTHORITY_KEY,
+  IOT_SAFE_INSTANCE,
+  IOT_SAFE_LOAD_FILE,
+  IOT_SAFE_MODULE,
+} from './iot-safe/identifiers.ts';
 import { pskPremaster, tlsPrfSha256 } from './iot-safe/tls-prf.ts';
 import { RECORDS_LOAD_FILE, RECORDS_MODULE } from './records/identifiers.ts';
 
@@ -186,6 +191,49 @@ test('a key pair is made on the card and signs messages and digests', async () =
     assert.ok(verify('sha256', message, key, client.sign(PRIVATE_ID, digest)));
   }
 });
+
+test("a signature is checked on the card by somebody else's public key", async () => {
+  const signer = new IotSafeClient((await iotSafeCard()).transmit);
+  const publicKey = signer.generateKeyPair(PRIVATE_ID);
+  const card = await iotSafeCard();
+  const session = await open(card, SUPPLIER, KEYS);
+  const authority = { kind: 'public-key', id: FIRMWARE_AUTHORITY_KEY, label: 'firmware', publicKey } as const;
+  const commands = iotSafePersonalisationCommands(session, aidBytes(IOT_SAFE_INSTANCE), [authority]);
+  await sendAll(session, commands);
+  const client = new IotSafeClient(card.transmit);
+  assert.deepEqual(client.publicKey(FIRMWARE_AUTHORITY_KEY), publicKey);
+  for (const length of [1, 174, 175, 1000]) {
+    const message = new Uint8Array(length).fill(3);
+    const key = createPublicKey({
+      key: Buffer.from(signer.subjectPublicKeyInfo(PUBLIC_ID)),
+      format: 'der',
+      type: 'spki',
+    });
+    const der = signer.signMessage(PRIVATE_ID, message);
+    assert.ok(verify('sha256', message, key, der));
+    const signature = rawSignature(der);
+    assert.equal(client.verifyMessage(FIRMWARE_AUTHORITY_KEY, message, signature), true);
+    assert.equal(client.verifyMessage(FIRMWARE_AUTHORITY_KEY, message.with(0, 4), signature), false);
+    assert.equal(client.verifyMessage(FIRMWARE_AUTHORITY_KEY, message, signature.subarray(1)), false);
+  }
+  assert.throws(
+    () => client.verifyMessage(fromHex('09'), new Uint8Array(1), new Uint8Array(64)),
+    (error) => isSefleetError(error, 'SE_APPLET_REFUSED') && error.context['sw'] === 0x6a88,
+  );
+});
+
+/** r and s of a DER signature, 32 bytes each. */
+function rawSignature(der: Uint8Array): Uint8Array {
+  const raw = new Uint8Array(64);
+  let at = 2;
+  for (const end of [32, 64]) {
+    const length = der[at + 1] ?? 0;
+    const digits = der.subarray(at + 2, at + 2 + length).subarray(-32);
+    raw.set(digits, end - digits.length);
+    at += 2 + length;
+  }
+  return raw;
+}
 
 test('both sides of an ECDH agree, and a point off the curve is refused', async () => {
   const one = new IotSafeClient((await iotSafeCard()).transmit);

@@ -8,6 +8,7 @@ import {
 } from '@sefleet/globalplatform';
 import type { CommandApdu, KeyEncryptor } from '@sefleet/globalplatform';
 import { IOT_SAFE_STORE, IOT_SAFE_TAG } from '../applets/iot-safe/iot-safe-protocol.ts';
+import { encodePublicKey } from '../applets/iot-safe/key-commands.ts';
 import { RECORDS_DGI, RECORDS_TAG } from '../applets/records/records-protocol.ts';
 
 /** Whose records a records applet seals, and under which key. */
@@ -32,6 +33,13 @@ export type IotSafeContainer =
       readonly label: string;
       /** 32 bytes when the key comes from outside; else GENERATE KEY PAIR fills the container. */
       readonly privateKey?: Uint8Array;
+    }
+  /** Somebody else's public key, an uncompressed point, for signatures that the card checks. */
+  | {
+      readonly kind: 'public-key';
+      readonly id: Uint8Array;
+      readonly label: string;
+      readonly publicKey: Uint8Array;
     }
   | { readonly kind: 'file'; readonly id: Uint8Array; readonly label: string; readonly content: Uint8Array }
   | { readonly kind: 'remove-secret'; readonly id: Uint8Array };
@@ -100,6 +108,13 @@ function encodeContainer(session: KeyEncryptor, container: IotSafeContainer): Ui
         ...(container.privateKey === undefined
           ? []
           : [encodeTlv(IOT_SAFE_TAG.SECRET, wrapSecret(session, container.privateKey))]),
+      );
+    case 'public-key':
+      return encodeTlv(
+        IOT_SAFE_STORE.PUBLIC_KEY,
+        encodeTlv(IOT_SAFE_TAG.PUBLIC_ID, container.id),
+        encodeTlv(IOT_SAFE_TAG.PUBLIC_LABEL, Buffer.from(container.label)),
+        encodePublicKey(container.publicKey),
       );
     case 'file':
       return encodeTlv(

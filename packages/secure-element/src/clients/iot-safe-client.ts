@@ -1,5 +1,6 @@
 import { concatBytes } from '@sefleet/bytes';
-import { decodeOnlyTlv, decodeTlvs, encodeTlv } from '@sefleet/globalplatform';
+import { isSefleetError } from '@sefleet/errors';
+import { decodeOnlyTlv, decodeTlvs, encodeTlv, STATUS_WORD } from '@sefleet/globalplatform';
 import type { Aid } from '@sefleet/globalplatform';
 import { IOT_SAFE_INSTANCE } from '../applets/iot-safe/identifiers.ts';
 import {
@@ -67,12 +68,25 @@ export class IotSafeClient {
   /** The DER ECDSA signature over `message`, which the card hashes with SHA-256. */
   signMessage(privateId: Uint8Array, message: Uint8Array): Uint8Array {
     this.#signInit(privateId, SIGNATURE_MODE.FULL_TEXT);
-    for (let at = 0; ; at += TEXT_CHUNK) {
-      const last = at + TEXT_CHUNK >= message.length;
-      const text = encodeTlv(TAG.TEXT, message.subarray(at, at + TEXT_CHUNK));
-      const p1 = last ? SESSION.LAST : SESSION.MORE;
-      const response = this.#command(IOT_SAFE_INS.COMPUTE_SIGNATURE_UPDATE, p1, 1, text);
-      if (last) return signatureOf(response);
+    return signatureOf(this.#sendText(IOT_SAFE_INS.COMPUTE_SIGNATURE_UPDATE, message, NO_DATA));
+  }
+
+  /**
+   * True when `signature` is one over `message` by the key in container `publicId`: ECDSA with SHA-256, r and s
+   * of 32 bytes each. The card decides.
+   *
+   * @throws SefleetError `SE_APPLET_REFUSED` when there is no such key on the card
+   */
+  verifyMessage(publicId: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+    this.#openSession(IOT_SAFE_INS.VERIFY_SIGNATURE_INIT, TAG.PUBLIC_ID, publicId, SIGNATURE_MODE.FULL_TEXT);
+    try {
+      const end = encodeTlv(TAG.SIGNATURE, signature);
+      this.#sendText(IOT_SAFE_INS.VERIFY_SIGNATURE_UPDATE, message, end);
+      return true;
+    } catch (error) {
+      if (!isSefleetError(error, 'SE_APPLET_REFUSED')) throw error;
+      if (error.context['sw'] !== STATUS_WORD.SIGNATURE_INVALID) throw error;
+      return false;
     }
   }
 
@@ -129,13 +143,28 @@ export class IotSafeClient {
   }
 
   #signInit(privateId: Uint8Array, mode: number): void {
+    this.#openSession(IOT_SAFE_INS.COMPUTE_SIGNATURE_INIT, TAG.PRIVATE_ID, privateId, mode);
+  }
+
+  #openSession(ins: number, keyTag: number, keyId: Uint8Array, mode: number): void {
     const data = concatBytes(
-      encodeTlv(TAG.PRIVATE_ID, privateId),
+      encodeTlv(keyTag, keyId),
       encodeTlv(TAG.MODE, Uint8Array.of(mode)),
       encodeTlv(TAG.HASH_ALGORITHM, Uint8Array.of(0x00, 0x01)),
       encodeTlv(TAG.SIGNATURE_ALGORITHM, Uint8Array.of(0x04)),
     );
-    this.#command(IOT_SAFE_INS.COMPUTE_SIGNATURE_INIT, SESSION.OPEN, 1, data);
+    this.#command(ins, SESSION.OPEN, 1, data);
+  }
+
+  /** Gives a session its text in parts, `end` with the last of them; the answer to that. */
+  #sendText(ins: number, text: Uint8Array, end: Uint8Array): Uint8Array {
+    const chunk = TEXT_CHUNK - end.length;
+    for (let at = 0; ; at += chunk) {
+      const last = at + chunk >= text.length;
+      const part = encodeTlv(TAG.TEXT, text.subarray(at, at + chunk));
+      if (last) return this.#command(ins, SESSION.LAST, 1, concatBytes(part, end));
+      this.#command(ins, SESSION.MORE, 1, part);
+    }
   }
 
   #command(ins: number, p1: number, p2: number, data: Uint8Array): Uint8Array {

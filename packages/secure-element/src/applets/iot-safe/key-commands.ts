@@ -91,7 +91,7 @@ export function keyPairOf(state: IotSafeState, id: Uint8Array): KeyPairContainer
 }
 
 /** A public key as it travels: 34{49{86 point}}. */
-function encodePublicKey(point: Uint8Array): Uint8Array {
+export function encodePublicKey(point: Uint8Array): Uint8Array {
   return encodeTlv(
     IOT_SAFE_TAG.PUBLIC_KEY,
     encodeTlv(IOT_SAFE_TAG.KEY_VALUE, encodeTlv(IOT_SAFE_TAG.EC_POINT, point)),

@@ -26,6 +26,7 @@ import { Transaction } from './transaction.ts';
 const MAX_CHAIN_BYTES = 32_768;
 const MAX_SHORT_RESPONSE = 256;
 const CHAINING_BIT = 0x10;
+const MORE_COMMANDS = 0x80;
 const NO_DATA = new Uint8Array(0);
 /**
  * Commands that a plain class byte may carry although a secure channel session is open: they end or steer it.
@@ -136,14 +137,17 @@ export class VirtualCard implements SecureElement, CardServices {
   }
 
   /**
-   * Command chaining (ISO/IEC 7816-4 §5.3.3): the whole command once it is there, a status word until then.
-   * Secure messaging is under the chaining: a host protects a long command and cuts it up afterwards.
+   * Command chaining, by the class byte (ISO/IEC 7816-4 §5.3.3) or by the bit of P1 that announces more PUT KEY or
+   * INSTALL commands (GPCS 2.3.1 §11.8.2.1): the whole command once it is there, a status word until then. Secure
+   * messaging is under the chaining: a host protects a long command and cuts it up afterwards.
    */
   #assemble(channel: Channel, command: CommandApdu, chaining: boolean): CommandApdu | number {
     const { chain } = channel;
-    if (chain === undefined && !chaining) return command;
+    const partial = isPartial(command);
+    if (chain === undefined && !chaining && !partial) return command;
     const cla = command.cla & ~CHAINING_BIT;
-    const head = (cla << 24) | (command.ins << 16) | (command.p1 << 8) | command.p2;
+    const p1 = partial ? command.p1 & ~MORE_COMMANDS : command.p1;
+    const head = (cla << 24) | (command.ins << 16) | (p1 << 8) | command.p2;
     if (chain !== undefined && chain.head !== head) {
       channel.chain = undefined;
       return STATUS_WORD.LAST_COMMAND_OF_CHAIN_EXPECTED;
@@ -151,12 +155,13 @@ export class VirtualCard implements SecureElement, CardServices {
     const open = chain ?? { head, parts: [], length: 0 };
     open.parts.push(command.data.slice());
     open.length += command.data.length;
-    channel.chain = chaining ? open : undefined;
+    const goesOn = chaining || partial;
+    channel.chain = goesOn ? open : undefined;
     if (open.length > MAX_CHAIN_BYTES) {
       channel.chain = undefined;
       return STATUS_WORD.NOT_ENOUGH_MEMORY;
     }
-    return chaining ? STATUS_WORD.OK : { ...command, data: concatBytes(...open.parts) };
+    return goesOn ? STATUS_WORD.OK : { ...command, data: concatBytes(...open.parts) };
   }
 
   /** Secure messaging on the way in and out. */
@@ -231,6 +236,11 @@ class PowerCut {
   constructor(reason: unknown) {
     this.reason = reason;
   }
+}
+
+function isPartial({ cla, ins, p1 }: CommandApdu): boolean {
+  const isGlobalPlatform = (cla & 0x80) !== 0;
+  return isGlobalPlatform && (ins === INS.PUT_KEY || ins === INS.INSTALL) && (p1 & MORE_COMMANDS) !== 0;
 }
 
 function statusOnly(sw: number): Uint8Array {

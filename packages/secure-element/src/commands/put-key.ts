@@ -1,4 +1,4 @@
-import { bytesEqual, concatBytes } from '@sefleet/bytes';
+import { bytesEqual, concatBytes, toHex } from '@sefleet/bytes';
 import {
   AES_KEY_LENGTHS,
   aesCbcDecrypt,
@@ -30,6 +30,13 @@ const MAX_KEYS = 16;
 const LAST_VERSION = 0x7f;
 const INITIAL_VERSION = 0xff;
 const MAX_SYMMETRIC_LENGTH = 64;
+const EC_PRIME = 0xb2;
+/** The primes of P-256, P-384 and P-521. */
+const KNOWN_PRIMES = new Set([
+  `ffffffff00000001${'0'.repeat(24)}${'f'.repeat(24)}`,
+  `${'f'.repeat(63)}effffffff${'0'.repeat(16)}ffffffff`,
+  `01${'f'.repeat(130)}`,
+]);
 
 /** PUT KEY (GPCS 2.3.1 §11.8): adds keys, or replaces those of a version, all or none. */
 export function putKey(context: CommandContext): Answer {
@@ -146,13 +153,23 @@ export function isKeyLength(type: number, length: number): boolean {
 }
 
 function readKey(block: PutKeyBlock, id: number, dek: Uint8Array): Key {
-  const [first, second] = block.components;
-  if (first === undefined || block.components.length > 2) return refuse(STATUS_WORD.WRONG_DATA);
+  const [first, second, ...more] = block.components;
+  if (first === undefined) return refuse(STATUS_WORD.WRONG_DATA);
+  const isCurve = first.type === KEY_TYPE.EC_PUBLIC || first.type === KEY_TYPE.EC_PRIVATE;
+  if (isCurve) checkCurve(block.components);
+  else if (more.length > 0) refuse(STATUS_WORD.WRONG_DATA);
   const key = readComponents(first, second, id, dek);
   const checked = block.checkValue.length === 0 || bytesEqual(block.checkValue, keyCheckValue(key));
   if (!isKeyLength(key.type, key.value.length)) refuse(STATUS_WORD.WRONG_DATA);
   if (!checked) refuse(STATUS_WORD.INVALID_KEY_CHECK_VALUE);
   return key;
+}
+
+/** Curve parameters come by reference (F0 00, P-256) or written out (B2 to B7): only the NIST curves are known here. */
+function checkCurve(components: PutKeyBlock['components']): void {
+  const prime = components.find(({ type }) => type === EC_PRIME);
+  if (prime !== undefined && !KNOWN_PRIMES.has(toHex(prime.value)))
+    refuse(STATUS_WORD.ALGORITHM_NOT_SUPPORTED);
 }
 
 function readComponents(

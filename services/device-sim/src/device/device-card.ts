@@ -78,6 +78,15 @@ export class DeviceCard {
     return this.#records.seal(record);
   }
 
+  /** The last record for the stakeholder that readings are for now: afterwards its applet seals nothing. */
+  sealClosing(timestampMs: number, measurements: readonly Measurement[]): Uint8Array {
+    const records = this.#records ?? this.#findRecords();
+    const sealed = records.sealClosing({ timestampMs, values: measurements.flatMap(toRecordValue) });
+    records.close();
+    this.#records = undefined;
+    return sealed;
+  }
+
   /** Counts the changes of the card's memory. */
   get revision(): number {
     return this.#card.revision;

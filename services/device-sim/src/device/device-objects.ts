@@ -26,6 +26,7 @@ import {
   type MeasurementInstance,
 } from './measurement-objects.ts';
 import { SERVER_BEHAVIOUR } from './server-object.ts';
+import { SUPPLY_BEHAVIOUR, SUPPLY_MODEL, SUPPLY_OBJECT_ID, SUPPLY_SUPPORTS } from './supply-object.ts';
 
 /** A tree with every object of the kind and the instances that a device leaves the factory with. */
 export function createDeviceTree(owner: DeviceOwner): ObjectTree<DeviceOwner> {
@@ -165,6 +166,7 @@ function definitionsOf(kind: DeviceKind): readonly ObjectDefinition<DeviceOwner>
       ...(PAIRED_SENSORS[kind].length === 0 ? [] : [{ model: modelOf(25) }]),
       { model: APDU_EXCHANGE_MODEL, supports: [0], behaviour: APDU_BEHAVIOUR },
       { model: SEALED_RECORDS_MODEL, supports: [0], behaviour: SEALED_BEHAVIOUR },
+      { model: SUPPLY_MODEL, supports: SUPPLY_SUPPORTS, behaviour: SUPPLY_BEHAVIOUR },
     ];
     definitions.set(kind, known);
   }
@@ -213,6 +215,7 @@ function factoryInstances(kind: DeviceKind): readonly Instance[] {
     ]),
     [APDU_EXCHANGE_OBJECT_ID, 0, [[1, new Uint8Array(0)]]],
     [SEALED_RECORDS_OBJECT_ID, 0, []],
+    [SUPPLY_OBJECT_ID, 0, []],
   ];
 }
 

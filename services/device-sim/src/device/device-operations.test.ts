@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fromHex, toHex } from '@sefleet/bytes';
+import { decodeSealedRecord } from '@sefleet/cose';
 import { Lwm2mPath } from '@sefleet/lwm2m';
 import {
   APDU_COMMAND_PATH,
@@ -13,6 +14,7 @@ import {
 import { Fleet, type FleetPorts } from '../fleet/fleet.ts';
 import { planFleet } from '../fleet/fleet-plan.ts';
 import { CLEAR_NETWORK } from '../network/network-conditions.ts';
+import { giveToStakeholder } from '../testing/test-card.ts';
 import { TestWorld } from '../testing/test-world.ts';
 import { FIRMWARE_RESULT, FIRMWARE_STATE } from './firmware-object.ts';
 
@@ -165,6 +167,40 @@ test('refuses a package that is none and a URI that it cannot fetch', async () =
   assert.equal(await value(OBU, '/5/0/5'), FIRMWARE_RESULT.UNSUPPORTED_PACKAGE);
   await settle(device(OBU).write(at(1), [{ path: at(1), value: 'coap://x/y' }], 'replace'));
   assert.equal(await value(OBU, '/5/0/5'), FIRMWARE_RESULT.INVALID_URI);
+});
+
+test('takes part in a change of supplier: a closing record, then nothing without keys', async () => {
+  const at = (resource: number) => Lwm2mPath.parse(`/30002/0/${resource}`);
+  const meter = () => device(METER);
+  assert.equal((await settle(meter().read(at(1)))).code, 0x84, 'no closing record yet');
+  assert.equal((await settle(meter().execute(at(3)))).code, 0x85, 'nothing to go on from');
+  const instant = world.runtime.clock.wallMs() + 5400;
+  const schedule = async (value: number) => settle(meter().write(at(0), [{ path: at(0), value }], 'replace'));
+  assert.ok((await schedule(instant + 60_000)).success);
+  assert.ok((await settle(meter().execute(at(2)))).success, 'withdrawn in time');
+  assert.ok((await schedule(instant)).success);
+  await world.runtime.advance(10_000);
+  const closing = (await settle(meter().read(at(1)))).entries[0]?.value;
+  assert.ok(closing instanceof Uint8Array);
+  assert.equal((await settle(meter().execute(at(2)))).code, 0x85, 'a reading that was taken stays taken');
+  assert.equal((await settle(meter().execute(at(3)))).code, 0x85, 'the card has no new keys');
+  const sealed = fleet.device(METER)?.sealed;
+  await world.runtime.advance(5000);
+  assert.equal(fleet.device(METER)?.sealed, sealed, 'readings are kept');
+  const card = fleet.device(METER)?.card;
+  assert.ok(card !== undefined && sealed !== undefined);
+  await settle(giveToStakeholder((apdu) => card.transmit(apdu), METER, 'sunrise-energy', world.runtime.rng));
+  assert.ok((await settle(meter().execute(at(3)))).success);
+  assert.ok((await settle(meter().read(at(4)))).success);
+  await world.runtime.advance(3000);
+  const records = (world.received.get(METER) ?? []).map((record) => decodeSealedRecord(record));
+  const opened = world.opened(METER);
+  const cut = opened.findIndex(({ timestampMs }) => timestampMs === instant);
+  assert.equal(opened[cut + 1]?.timestampMs, instant);
+  assert.deepEqual(opened[cut + 1]?.values, opened[cut]?.values, 'opening and closing say the same');
+  assert.ok(records.slice(0, cut + 1).every(({ stakeholder }) => stakeholder === 'northern-power'));
+  assert.ok(records.slice(cut + 1).every(({ stakeholder }) => stakeholder === 'sunrise-energy'));
+  assert.ok(records.length - cut > 11, 'what was kept has come after it');
 });
 
 test('asks a silent server for a sign of life', async () => {

@@ -1,4 +1,5 @@
 import type { DeviceKind } from '../device-kind.ts';
+import type { SupplyContract } from './supply-contract.ts';
 
 /** The device behind an object tree, as its objects see it. */
 export interface DeviceOwner {
@@ -16,6 +17,8 @@ export interface DeviceOwner {
    * returns.
    */
   runApduScript(script: Uint8Array): Uint8Array;
+  /** Its part in changes of supplier. */
+  readonly supply: SupplyContract;
   /** Switches off and on again, once the answer is on its way. */
   reboot(): void;
 }

@@ -21,6 +21,7 @@ import { announceReading, createDeviceTree, createSensorTrees } from './device-o
 import { DeviceOutbox } from './device-outbox.ts';
 import type { DeviceOwner } from './device-owner.ts';
 import type { Reading, ReadingSource } from './reading-source.ts';
+import { SupplyContract } from './supply-contract.ts';
 
 /** What the devices of a fleet share. */
 export interface DeviceServices {
@@ -54,6 +55,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   readonly client: Lwm2mClient;
   readonly deviceKeyId: number;
   readonly certificateChain: readonly Uint8Array[];
+  readonly supply: SupplyContract;
   readonly #services: DeviceServices;
   readonly #readings: ReadingSource;
   readonly #intervalMs: number;
@@ -92,6 +94,16 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
       withoutReadings: services.withoutReadings(stored.kind),
       changed: () => services.journal.deviceChanged(this),
     });
+    this.supply = new SupplyContract({
+      timers: services.runtime.timers,
+      nowMs: () => this.nowMs(),
+      read: () => this.#takeReading(),
+      seal: (reading, closing) => this.#seal(reading, closing),
+      persist: () => {
+        services.journal.deviceChanged(this);
+        services.journal.flush();
+      },
+    });
     this.#tree = createDeviceTree(this);
     if (stored.accounts === '') addFactoryAccount(this.#tree, stored);
     else loadAccounts(this.#tree, stored.accounts);
@@ -109,6 +121,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     }
     this.#outbox = new DeviceOutbox(this, services.store, services.journal, () => this.#deliver());
     this.#carrier = services.carrierFor(this);
+    if (stored.supply !== '') this.supply.restore(stored.supply);
   }
 
   get serialNumber(): string {
@@ -168,6 +181,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
 
   stopReadings(): void {
     this.#reading = false;
+    this.supply.stop();
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -220,6 +234,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
       cardImage: this.card.image(),
       readings: this.#readings.snapshot(),
       accounts: this.#accounts,
+      supply: this.supply.snapshot(),
       sealed: this.#sealed,
       acknowledged: this.#acknowledged,
     };
@@ -236,17 +251,30 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   }
 
   #read(): void {
-    const reading = this.#readings.next(this.nowMs());
-    this.#latest = reading;
+    const reading = this.#takeReading();
     try {
-      this.#newestRecord = this.card.seal(reading.timestampMs, reading.measurements);
+      if (this.supply.keep(reading)) this.#services.journal.deviceChanged(this);
+      else this.#seal(reading, false);
     } catch (error) {
       this.#services.count(`seal.${nameOf(error)}`);
       return;
     }
+    if (this.client.observationCount > 0) announceReading(this.#tree, this.#sensors);
+  }
+
+  #takeReading(): Reading {
+    this.#latest = this.#readings.next(this.nowMs());
+    return this.#latest;
+  }
+
+  /** Has the card seal a reading and queues the record. */
+  #seal({ timestampMs, measurements }: Reading, closing: boolean): Uint8Array {
+    this.#newestRecord = closing
+      ? this.card.sealClosing(timestampMs, measurements)
+      : this.card.seal(timestampMs, measurements);
     this.#sealed++;
     this.#outbox.add({ position: this.#sealed, sealed: this.#newestRecord });
-    if (this.client.observationCount > 0) announceReading(this.#tree, this.#sensors);
+    return this.#newestRecord;
   }
 
   #deliver(): void {

@@ -51,7 +51,14 @@ test(
     store.putFleet(PLAN);
     store.addDevices([identity(1), identity(2)]);
     const id = store.device('meter-2')?.id ?? 0;
-    const state = { cardImage: Uint8Array.of(9), readings: '{}', accounts: '[]', sealed: 2, acknowledged: 1 };
+    const state = {
+      cardImage: Uint8Array.of(9),
+      readings: '{}',
+      accounts: '[]',
+      supply: '',
+      sealed: 2,
+      acknowledged: 1,
+    };
     const first = { position: 1, sealed: Uint8Array.of(1) };
     const second = { position: 2, sealed: Uint8Array.of(2) };
     store.apply({
@@ -78,7 +85,14 @@ test(
     const store = new FleetStore(path);
     store.addDevices([identity(1)]);
     const id = store.device('meter-1')?.id ?? 0;
-    const state = { cardImage: Uint8Array.of(77), readings: '', accounts: '', sealed: 5, acknowledged: 5 };
+    const state = {
+      cardImage: Uint8Array.of(77),
+      readings: '',
+      accounts: '',
+      supply: '',
+      sealed: 5,
+      acknowledged: 5,
+    };
     store.apply({ states: [{ id, state }], added: [], acknowledged: [] });
     store.addDevices([identity(1), identity(2)]);
     assert.deepEqual(store.device('meter-1')?.cardImage, Uint8Array.of(77));

@@ -53,6 +53,8 @@ export interface DeviceState {
   readonly readings: string;
   /** What the bootstrap server wrote, as JSON; empty before the first bootstrap. */
   readonly accounts: string;
+  /** What it knows of a change of supplier, as JSON; empty when there is none. */
+  readonly supply: string;
   /** Records sealed and acknowledged so far. */
   readonly sealed: number;
   readonly acknowledged: number;
@@ -106,6 +108,7 @@ const deviceRow = z.object({
   card_image: bytes,
   readings: z.string(),
   accounts: z.string(),
+  supply: z.string(),
   sealed: z.number(),
   acknowledged: z.number(),
 });
@@ -135,7 +138,7 @@ export class FleetStore {
       'SELECT * FROM device JOIN device_state USING (id) WHERE endpoint = ?',
     );
     this.#updateState = this.#database.prepare(
-      `UPDATE device_state SET card_image = ?, readings = ?, accounts = ?, sealed = ?, acknowledged = ?
+      `UPDATE device_state SET card_image = ?, readings = ?, accounts = ?, supply = ?, sealed = ?, acknowledged = ?
        WHERE id = ?`,
     );
     this.#addRecord = this.#database.prepare('INSERT INTO outbox (id, position, sealed) VALUES (?, ?, ?)');
@@ -172,8 +175,8 @@ export class FleetStore {
            bootstrap_secret_id, device_key_id, certificate_chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       );
       const state = this.#database.prepare(
-        `INSERT INTO device_state (id, card_image, readings, accounts, sealed, acknowledged)
-           VALUES (?, ?, '', '', 0, 0)`,
+        `INSERT INTO device_state (id, card_image, readings, accounts, supply, sealed, acknowledged)
+           VALUES (?, ?, '', '', '', 0, 0)`,
       );
       for (const device of devices) {
         const { changes, lastInsertRowid } = identity.run(
@@ -210,6 +213,7 @@ export class FleetStore {
       cardImage: parsed.card_image,
       readings: parsed.readings,
       accounts: parsed.accounts,
+      supply: parsed.supply,
       sealed: parsed.sealed,
       acknowledged: parsed.acknowledged,
     };
@@ -225,8 +229,8 @@ export class FleetStore {
   apply(changes: FleetChanges): void {
     this.#transaction(() => {
       for (const { id, state } of changes.states) {
-        const { cardImage, readings, accounts, sealed, acknowledged } = state;
-        this.#updateState.run(cardImage, readings, accounts, sealed, acknowledged, id);
+        const { cardImage, readings, accounts, supply, sealed, acknowledged } = state;
+        this.#updateState.run(cardImage, readings, accounts, supply, sealed, acknowledged, id);
       }
       for (const { id, record } of changes.added) this.#addRecord.run(id, record.position, record.sealed);
       for (const { id, position } of changes.acknowledged) this.#removeRecord.run(id, position);

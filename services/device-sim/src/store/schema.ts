@@ -1,5 +1,5 @@
 /** Changes with every change of {@link FLEET_SCHEMA} that older versions cannot read. */
-export const FLEET_SCHEMA_VERSION = 1;
+export const FLEET_SCHEMA_VERSION = 2;
 
 /** What never changes and what changes with every reading are apart, so that a commit writes little. */
 export const FLEET_SCHEMA = `
@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS device_state (
   card_image BLOB NOT NULL,
   readings TEXT NOT NULL,
   accounts TEXT NOT NULL,
+  supply TEXT NOT NULL,
   sealed INTEGER NOT NULL,
   acknowledged INTEGER NOT NULL
 ) STRICT;

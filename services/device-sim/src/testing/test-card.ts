@@ -54,10 +54,8 @@ export async function createTestCard(endpoint: string, rng: Rng): Promise<Uint8A
     },
     { rng },
   );
-  const domainAid = aidBytes(ISSUER_SECURITY_DOMAIN);
-  card.transmit(encodeApdu(selectCommand(domainAid)));
   const transmit = (apdu: Uint8Array): Uint8Array => card.transmit(apdu);
-  const session = await openScp03Session({ transmit, keys, level: 0x01, rng, domainAid });
+  const session = await openSession(transmit, rng);
   const iotSafe = aidBytes(IOT_SAFE_INSTANCE);
   const install = (loadFile: Uint8Array, module: Uint8Array, instance: Uint8Array): CommandApdu =>
     installCommand({ loadFile, module, instance, privileges: 0, parameters: Uint8Array.of(0xc9, 0x00) });
@@ -72,20 +70,45 @@ export async function createTestCard(endpoint: string, rng: Rng): Promise<Uint8A
       secret(TEST_CONTAINER.managementPsk, 'management'),
       { kind: 'key-pair', privateId: deviceKey, publicId: deviceKey, label: 'device key' },
     ]),
-    ...recordsPersonalisationCommands(session, RECORDS_INSTANCE, {
-      stakeholder: TEST_STAKEHOLDER,
-      keyVersion: 1,
-      endpoint,
-      recordKey: deriveRecordKey(TEST_RECORD_MASTER, endpoint),
-    }),
   ];
-  for (const command of commands) {
-    const { sw } = await session.transmit(command);
-    if (sw !== 0x9000) throw simulationError('SIM_CARD_UNUSABLE', `test card: ${sw.toString(16)}`);
-  }
+  await sendAll(session, commands);
+  await giveToStakeholder(transmit, endpoint, TEST_STAKEHOLDER, rng);
   const client = new IotSafeClient(transmit);
   client.generateKeyPair(deviceKey);
   client.close();
   card.reset();
   return exportCard(card);
+}
+
+/** Has the records applet of a test card seal for `stakeholder` from now on. */
+export async function giveToStakeholder(
+  transmit: (apdu: Uint8Array) => Uint8Array,
+  endpoint: string,
+  stakeholder: string,
+  rng: Rng,
+): Promise<void> {
+  const session = await openSession(transmit, rng);
+  const recordKey = deriveRecordKey(TEST_RECORD_MASTER, endpoint);
+  const personalisation = { stakeholder, keyVersion: 1, endpoint, recordKey };
+  await sendAll(session, recordsPersonalisationCommands(session, RECORDS_INSTANCE, personalisation));
+}
+
+function openSession(
+  transmit: (apdu: Uint8Array) => Uint8Array,
+  rng: Rng,
+): ReturnType<typeof openScp03Session> {
+  const domainAid = aidBytes(ISSUER_SECURITY_DOMAIN);
+  transmit(encodeApdu(selectCommand(domainAid)));
+  const keys = { enc: ISSUER_KEY, mac: ISSUER_KEY, dek: ISSUER_KEY };
+  return openScp03Session({ transmit, keys, level: 0x01, rng, domainAid });
+}
+
+async function sendAll(
+  session: Awaited<ReturnType<typeof openScp03Session>>,
+  commands: readonly CommandApdu[],
+): Promise<void> {
+  for (const command of commands) {
+    const { sw } = await session.transmit(command);
+    if (sw !== 0x9000) throw simulationError('SIM_CARD_UNUSABLE', `test card: ${sw.toString(16)}`);
+  }
 }

@@ -36,9 +36,9 @@ interface CutOver {
 }
 
 /**
- * A device's part in a change of supplier. At the instant that it was given it takes the cut-over reading by itself,
- * reachable or not, and seals it as the last record for the old stakeholder; from then on it keeps its readings until
- * it is told that the card holds the new one's keys.
+ * A device's part in a change of supplier. At the instant that it was given it takes the cut-over reading
+ * by itself, reachable or not, and seals it as the last record for the old stakeholder; from then on it
+ * keeps its readings until it is told that the card holds the new one's keys.
  */
 export class SupplyContract {
   readonly #ports: SupplyContractPorts;
@@ -81,8 +81,8 @@ export class SupplyContract {
   }
 
   /**
-   * Goes on under the keys that the card holds now: the opening record first, then what was kept. False when there was
-   * no cut-over. Throws what sealing throws; nothing is lost then.
+   * Goes on under the keys that the card holds now: the opening record first, then what was kept. False
+   * when there was no cut-over. Throws what sealing throws; nothing is lost then.
    */
   goOn(): boolean {
     const cutOver = this.#cutOver;

@@ -138,8 +138,8 @@ export class FleetStore {
       'SELECT * FROM device JOIN device_state USING (id) WHERE endpoint = ?',
     );
     this.#updateState = this.#database.prepare(
-      `UPDATE device_state SET card_image = ?, readings = ?, accounts = ?, supply = ?, sealed = ?, acknowledged = ?
-       WHERE id = ?`,
+      `UPDATE device_state
+       SET card_image = ?, readings = ?, accounts = ?, supply = ?, sealed = ?, acknowledged = ? WHERE id = ?`,
     );
     this.#addRecord = this.#database.prepare('INSERT INTO outbox (id, position, sealed) VALUES (?, ?, ?)');
     this.#removeRecord = this.#database.prepare('DELETE FROM outbox WHERE id = ? AND position = ?');

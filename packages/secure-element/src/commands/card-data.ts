@@ -42,20 +42,9 @@ export function cardCapabilities(scp03: number): Uint8Array {
   );
   const domainPrivileges = encodeTlv(0x81, fromHex('fffe80'));
   const applicationPrivileges = encodeTlv(0x82, fromHex('1e1600'));
-  const hashes = encodeTlv(0x83, fromHex('0102'));
-  const cipheredLoadFile = encodeTlv(0x84, fromHex('08'));
-  const tokens = encodeTlv(0x85, fromHex('7b'));
+  const hashes = encodeTlv(0x83, fromHex('01020304'));
+  const tokens = encodeTlv(0x85, fromHex('fb01'));
   const receipts = encodeTlv(0x86, fromHex('08'));
-  const daps = encodeTlv(0x87, fromHex('7b'));
-  return encodeTlv(
-    0x67,
-    scp,
-    domainPrivileges,
-    applicationPrivileges,
-    hashes,
-    cipheredLoadFile,
-    tokens,
-    receipts,
-    daps,
-  );
+  const daps = encodeTlv(0x87, fromHex('fb01'));
+  return encodeTlv(0x67, scp, domainPrivileges, applicationPrivileges, hashes, tokens, receipts, daps);
 }

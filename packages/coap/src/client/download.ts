@@ -56,7 +56,8 @@ async function collect(
   for (;;) {
     const block = findBlock(response.options, OPTION.BLOCK2);
     checkBlock(block, response.payload.length, received);
-    parts.push(response.payload);
+    // A copy: a small payload is a view of memory that it would keep alive whole, beyond what is counted.
+    parts.push(response.payload.slice());
     received += response.payload.length;
     if (received > maxBytes) throw tooLarge(received, maxBytes);
     if (!block.more) return assembled(first, parts);

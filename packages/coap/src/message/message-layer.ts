@@ -12,6 +12,7 @@ import { CODE, MESSAGE_TYPE, type MessageType } from '../constants.ts';
 import { coapError } from '../errors.ts';
 import type { CoapLimits } from '../limits.ts';
 import { deriveTimes, type TransmissionParameters } from '../settings.ts';
+import { copyOfDatagram } from './datagram-slab.ts';
 import { Deduplicator } from './deduplicator.ts';
 import { IncomingRequest } from './incoming-request.ts';
 import { Transmitter } from './transmitter.ts';
@@ -168,7 +169,7 @@ export class MessageLayer implements MessageTransport {
 
   #datagram(data: Uint8Array, peer: Peer): void {
     this.#counters['messages.received']++;
-    const copy = new Uint8Array(data);
+    const copy = copyOfDatagram(data);
     const message = readMessage(copy);
     if (typeof message === 'string') {
       this.#malformed(copy, peer);

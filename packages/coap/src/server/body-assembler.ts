@@ -65,7 +65,8 @@ export class BodyAssembler {
       // RFC 7959 §2.9.3: Size1 says how large the body may be.
       return { code: CODE.REQUEST_ENTITY_TOO_LARGE, options: [uintOption(OPTION.SIZE1, body.maxBytes)] };
     }
-    body.parts.push(payload);
+    // A copy: a small payload is a view of memory that it would keep alive whole, beyond what is counted.
+    body.parts.push(payload.slice());
     body.received += length;
     if (block.more) return this.#continue(arrived);
     this.#bodies.remove(key);

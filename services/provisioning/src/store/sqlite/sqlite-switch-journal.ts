@@ -19,7 +19,8 @@ const MIGRATIONS: readonly string[] = [
      in_doubt INTEGER NOT NULL, due_at INTEGER NOT NULL, attempts INTEGER NOT NULL, receipt_counter INTEGER,
      reason TEXT NOT NULL, detail TEXT NOT NULL, take_back TEXT NOT NULL, evidence TEXT NOT NULL,
      PRIMARY KEY (switch_id, endpoint)
-   ) STRICT, WITHOUT ROWID;
+   ) STRICT;
+   CREATE INDEX by_state ON meter_switches (switch_id, state, reason);
    CREATE INDEX open_meters ON meter_switches (switch_id, endpoint)
      WHERE state NOT IN ('confirmed', 'exception', 'rolled-back');`,
 ];

@@ -1,0 +1,110 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import type { EvidenceBundle, MeterEvidence } from '@sefleet/evidence';
+import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
+import type { RehearsalResult } from '../rehearsal/run-rehearsal.ts';
+import { passed, summariseRehearsal } from './rehearsal-summary.ts';
+import { writeReport } from './write-report.ts';
+
+const CUT = Date.UTC(2026, 5, 1);
+const NASTY = '"><script>alert(1)</script>';
+
+const plan: RehearsalPlan = {
+  meters: 1,
+  from: 'northern-power',
+  to: 'sunrise-energy',
+  noticeMs: 0,
+  compress: 60,
+  faults: new Map([['offline', 2]]),
+  seed: 1,
+  concurrency: 1,
+  canaryPercent: 0,
+  stopAbovePercent: 0,
+  verb: 'switch',
+  intervalMinutes: 15,
+  windowHours: 6,
+  killAfterMs: undefined,
+};
+
+function result(holds: boolean): RehearsalResult {
+  const meter = {
+    endpoint: NASTY,
+    state: 'exception',
+    reason: 'card-full',
+    timings: [],
+    keyStates: [],
+    probes: [],
+    newKeyCheckValues: [],
+  } as unknown as MeterEvidence;
+  const bundle: EvidenceBundle = {
+    format: 'sefleet-evidence-bundle-1',
+    switchId: 's',
+    authority: '',
+    parties: [],
+    meters: [meter],
+    root: 'r',
+  };
+  return {
+    verdict: {
+      meters: 1,
+      switched: 0,
+      rolledBack: 0,
+      exceptions: { 'card-full': 1 },
+      gapWh: 0,
+      overlapWh: 0,
+      residualWh: 0,
+      oldSupplierProbes: 0,
+      oldSupplierProbesRefused: 0,
+      canaryHits: 0,
+      receiptsVerified: 0,
+      invariants: [{ name: 'a & b', holds, detail: NASTY }],
+    },
+    bundle,
+    parties: [],
+    truths: new Map(),
+    details: new Map([[NASTY, 'no "room"']]),
+    cutOverAt: CUT,
+    startedAt: CUT,
+    endedAt: CUT,
+    phasesMs: { switch: 1 },
+  };
+}
+
+describe('the report of a rehearsal', () => {
+  it('is there for people, programs, CI and spreadsheets, and escapes what it is told', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'report-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const summary = summariseRehearsal(plan, result(false), 1234.5, '1.0.0');
+    writeReport(folder, summary, result(false));
+    const names = [
+      'bundle.json',
+      'exceptions.csv',
+      'index.html',
+      'junit.xml',
+      'summary.json',
+      'summary.schema.json',
+    ];
+    deepEqual(readdirSync(folder).toSorted(), names);
+    const text = (name: string): string => readFileSync(join(folder, name), 'utf8');
+    ok(!text('index.html').includes('<script>') && !text('junit.xml').includes('<script>'));
+    ok(!/https?:\/\//.test(text('index.html')), 'nothing from anywhere else');
+    ok(text('junit.xml').includes('failures="1"') && text('junit.xml').includes('name="a &amp; b"'));
+    equal(
+      text('exceptions.csv').split('\r\n')[1],
+      `"""><script>alert(1)</script>","exception","card-full","no ""room"""`,
+    );
+    const required: string[] = JSON.parse(text('summary.schema.json')).required;
+    deepEqual(
+      required.filter((name) => !(name in JSON.parse(text('summary.json')))),
+      [],
+    );
+  });
+
+  it('passes only when every invariant holds', () => {
+    equal(passed(summariseRehearsal(plan, result(true), 1, '1')), true);
+    equal(passed(summariseRehearsal(plan, result(false), 1, '1')), false);
+  });
+});

@@ -26,8 +26,8 @@ export interface CredentialSources {
 }
 
 /**
- * How a device proves itself to the server of an account, and what it demands of the server: with a pre-
- * shared key, a raw public key or a certificate. Keys that the account refers to stay in the card, which
+ * How a device proves itself to the server of an account, and what it demands of the server: with a
+ * pre-shared key, a raw public key or a certificate. Keys that the account refers to stay in the card, which
  * computes with them.
  *
  * @throws SefleetError `SIM_ACCOUNT_UNUSABLE`

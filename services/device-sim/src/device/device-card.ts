@@ -4,6 +4,7 @@ import { isSefleetError } from '@sefleet/errors';
 import type { Rng } from '@sefleet/runtime';
 import {
   exportCard,
+  FIRMWARE_AUTHORITY_KEY,
   importCard,
   IotSafeClient,
   RecordsClient,
@@ -54,6 +55,16 @@ export class DeviceCard {
   /** The DER ECDSA signature over the SHA-256 digest of `message`, with a private key of the card. */
   sign(container: number, message: Uint8Array): Uint8Array {
     return this.#keys().signMessage(Uint8Array.of(container), message);
+  }
+
+  /** True when the firmware authority whose key is on the card signed `message`; false without such a key. */
+  isFirmwareSigned(message: Uint8Array, signature: Uint8Array): boolean {
+    try {
+      return this.#keys().verifyMessage(FIRMWARE_AUTHORITY_KEY, message, signature);
+    } catch (error) {
+      if (isSefleetError(error, 'SE_APPLET_REFUSED')) return false;
+      throw error;
+    }
   }
 
   /**

@@ -17,7 +17,8 @@ import {
 import { KIND_FACTS, type DeviceKind } from '../device-kind.ts';
 import { simulationError } from '../errors.ts';
 import type { DeviceOwner } from './device-owner.ts';
-import { FIRMWARE_BEHAVIOUR, FIRMWARE_RESOURCE, FIRMWARE_RESULT, FIRMWARE_STATE } from './firmware-object.ts';
+import { FACTORY_FIRMWARE } from './device-firmware.ts';
+import { FIRMWARE_DEFAULTS, FIRMWARE_OBJECT } from './firmware-object.ts';
 import {
   createMeasurementObjects,
   MEASUREMENT_INSTANCES,
@@ -157,11 +158,7 @@ function definitionsOf(kind: DeviceKind): readonly ObjectDefinition<DeviceOwner>
       // §8.2).
       { model: modelOf(2) },
       { model: modelOf(4, '1.1') },
-      {
-        model: modelOf(5, '1.0'),
-        supports: [FIRMWARE_RESOURCE.PACKAGE, FIRMWARE_RESOURCE.PACKAGE_URI, FIRMWARE_RESOURCE.UPDATE],
-        behaviour: FIRMWARE_BEHAVIOUR,
-      },
+      FIRMWARE_OBJECT,
       ...createMeasurementObjects(MEASUREMENT_INSTANCES[kind], modelOf),
       ...(PAIRED_SENSORS[kind].length === 0 ? [] : [{ model: modelOf(25) }]),
       { model: APDU_EXCHANGE_MODEL, supports: [0], behaviour: APDU_BEHAVIOUR },
@@ -188,7 +185,7 @@ function factoryInstances(kind: DeviceKind): readonly Instance[] {
       [
         [DEVICE_RESOURCE.MANUFACTURER, 'sefleet'],
         [DEVICE_RESOURCE.MODEL, model],
-        [DEVICE_RESOURCE.FIRMWARE, '1.0.0'],
+        [DEVICE_RESOURCE.FIRMWARE, FACTORY_FIRMWARE.version],
         [DEVICE_RESOURCE.ERROR_CODE, NO_ERROR],
         [DEVICE_RESOURCE.UTC_OFFSET, '+01:00'],
         [DEVICE_RESOURCE.TIMEZONE, 'Europe/Berlin'],
@@ -197,17 +194,7 @@ function factoryInstances(kind: DeviceKind): readonly Instance[] {
       ],
     ],
     [4, 0, CONNECTIVITY],
-    [
-      5,
-      0,
-      [
-        [FIRMWARE_RESOURCE.STATE, FIRMWARE_STATE.IDLE],
-        [FIRMWARE_RESOURCE.UPDATE_RESULT, FIRMWARE_RESULT.INITIAL],
-        [FIRMWARE_RESOURCE.NAME, model],
-        [FIRMWARE_RESOURCE.VERSION, '1.0.0'],
-        [FIRMWARE_RESOURCE.DELIVERY_METHOD, PUSH_ONLY],
-      ],
-    ],
+    [5, 0, FIRMWARE_DEFAULTS],
     ...MEASUREMENT_INSTANCES[kind].map(({ objectId, instanceId, fixed }): Instance => [
       objectId,
       instanceId,
@@ -219,7 +206,6 @@ function factoryInstances(kind: DeviceKind): readonly Instance[] {
   ];
 }
 
-const PUSH_ONLY = 1;
 const NO_ERROR: ResourceValue = new Map([[0, 0]]);
 /**
  * Bearer Ethernet (41), an address on loopback, full signal: Connectivity Monitoring of a device on this

@@ -1,4 +1,5 @@
 import type { DeviceKind } from '../device-kind.ts';
+import type { DeviceFirmware } from './device-firmware.ts';
 import type { SupplyContract } from './supply-contract.ts';
 
 /** The device behind an object tree, as its objects see it. */
@@ -19,6 +20,8 @@ export interface DeviceOwner {
   runApduScript(script: Uint8Array): Uint8Array;
   /** Its part in changes of supplier. */
   readonly supply: SupplyContract;
+  /** What it runs, and updates of it. */
+  readonly firmware: DeviceFirmware;
   /** Switches off and on again, once the answer is on its way. */
   reboot(): void;
 }

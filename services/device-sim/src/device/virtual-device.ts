@@ -17,9 +17,11 @@ import { Lwm2mCarrier } from '../telemetry/lwm2m-carrier.ts';
 import type { RecordCarrier } from '../telemetry/record-carrier.ts';
 import { addFactoryAccount, loadAccounts, saveAccounts } from './accounts.ts';
 import { DeviceCard } from './device-card.ts';
+import { DeviceFirmware } from './device-firmware.ts';
 import { announceReading, createDeviceTree, createSensorTrees } from './device-objects.ts';
 import { DeviceOutbox } from './device-outbox.ts';
 import type { DeviceOwner } from './device-owner.ts';
+import { createFirmwareSource } from './firmware-source.ts';
 import type { Reading, ReadingSource } from './reading-source.ts';
 import { SupplyContract } from './supply-contract.ts';
 
@@ -56,6 +58,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   readonly deviceKeyId: number;
   readonly certificateChain: readonly Uint8Array[];
   readonly supply: SupplyContract;
+  readonly firmware: DeviceFirmware;
   readonly #services: DeviceServices;
   readonly #readings: ReadingSource;
   readonly #intervalMs: number;
@@ -107,6 +110,8 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     this.#tree = createDeviceTree(this);
     if (stored.accounts === '') addFactoryAccount(this.#tree, stored);
     else loadAccounts(this.#tree, stored.accounts);
+    this.firmware = this.#createFirmware();
+    this.firmware.restore();
     this.client = createLwm2mClient({
       endpointName: stored.endpoint,
       tree: this.#tree,
@@ -189,12 +194,14 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   /** De-registers and switches off. */
   async stop(): Promise<void> {
     this.stopReadings();
+    this.firmware.powerOff();
     await Promise.all([this.client.stop(), this.#carrier.stop()]);
   }
 
   /** Loses power, without a word to anybody. */
   async powerOff(): Promise<void> {
     this.stopReadings();
+    this.firmware.powerOff();
     await Promise.all([this.client.powerOff(), this.#carrier.stop()]);
   }
 
@@ -238,6 +245,20 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
       sealed: this.#sealed,
       acknowledged: this.#acknowledged,
     };
+  }
+
+  #createFirmware(): DeviceFirmware {
+    const { store, transport, runtime } = this.#services;
+    return new DeviceFirmware({
+      kind: this.kind,
+      tree: this.#tree,
+      timers: runtime.timers,
+      verify: (message, signature) => this.card.isFirmwareSigned(message, signature),
+      download: (uri, signal) => createFirmwareSource(this.endpoint, this.#tree, transport)(uri, signal),
+      load: () => store.firmware(this.id),
+      save: (firmware) => store.putFirmware(this.id, firmware),
+      reboot: () => this.reboot(),
+    });
   }
 
   /** Due times are counted from the first on: what reading takes does not slow the device's clock. */

@@ -1,6 +1,7 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import { DEVICE_KINDS, type DeviceKind } from '../device-kind.ts';
+import { FIRMWARE_RESULT, type FirmwareResult } from '@sefleet/lwm2m';
 import { simulationError } from '../errors.ts';
 import type { NetworkConditions } from '../network/network-conditions.ts';
 import { FLEET_SCHEMA, FLEET_SCHEMA_VERSION } from './schema.ts';
@@ -60,6 +61,18 @@ export interface DeviceState {
   readonly acknowledged: number;
 }
 
+/** What a device runs, and how far an update has come. */
+export interface StoredFirmware {
+  /** Counts the releases for its kind. */
+  readonly versionNumber: number;
+  readonly version: string;
+  readonly phase: 'idle' | 'downloading' | 'downloaded' | 'updating';
+  /** Of the newest update, as resource 5 of Firmware Update tells it. */
+  readonly result: FirmwareResult;
+  /** The package that is to be applied; empty when there is none. */
+  readonly package: Uint8Array;
+}
+
 /** A device as it is kept. */
 export interface StoredDevice extends DeviceIdentity, DeviceState {
   readonly id: number;
@@ -111,6 +124,13 @@ const deviceRow = z.object({
   supply: z.string(),
   sealed: z.number(),
   acknowledged: z.number(),
+});
+const firmwareRow = z.object({
+  version_number: z.number(),
+  version: z.string(),
+  phase: z.enum(['idle', 'downloading', 'downloaded', 'updating']),
+  result: z.literal(Object.values(FIRMWARE_RESULT)),
+  package: bytes,
 });
 const ledgerRow = deviceRow.pick({ endpoint: true, sealed: true, acknowledged: true });
 const outboxRow = z.object({ position: z.number(), sealed: bytes });
@@ -217,6 +237,26 @@ export class FleetStore {
       sealed: parsed.sealed,
       acknowledged: parsed.acknowledged,
     };
+  }
+
+  /** A device's firmware; undefined when it was never updated. */
+  firmware(id: number): StoredFirmware | undefined {
+    const row = this.#guard(() => this.#database.prepare('SELECT * FROM firmware WHERE id = ?').get(id));
+    if (row === undefined) return undefined;
+    const { version_number: versionNumber, ...firmware } = this.#parse(firmwareRow, row);
+    return { versionNumber, ...firmware };
+  }
+
+  /** Keeps a device's firmware in place of what was there. */
+  putFirmware(id: number, { versionNumber, version, phase, result, package: bytes }: StoredFirmware): void {
+    this.#guard(() =>
+      this.#database
+        .prepare(
+          `INSERT OR REPLACE INTO firmware (id, version_number, version, phase, result, package)
+           VALUES (?, ?, ?, ?, ?, ?)`,
+        )
+        .run(id, versionNumber, version, phase, result, bytes),
+    );
   }
 
   /** The oldest records of a device that have not been acknowledged. */

@@ -27,6 +27,14 @@ CREATE TABLE IF NOT EXISTS device_state (
   sealed INTEGER NOT NULL,
   acknowledged INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS firmware (
+  id INTEGER PRIMARY KEY REFERENCES device (id),
+  version_number INTEGER NOT NULL,
+  version TEXT NOT NULL,
+  phase TEXT NOT NULL,
+  result INTEGER NOT NULL,
+  package BLOB NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS outbox (
   id INTEGER NOT NULL REFERENCES device (id),
   position INTEGER NOT NULL,

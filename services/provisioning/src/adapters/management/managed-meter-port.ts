@@ -7,6 +7,9 @@ import type { MeterPort } from '../../switch/meter-port.ts';
 
 type Client = Pick<GrpcClient<typeof management.DeviceManagementService>, 'read' | 'write' | 'execute'>;
 
+/** CoAP content format of a resource as bytes, without framing. */
+const OPAQUE = 42;
+
 /** Meters by LwM2M operations on their supply contract, through the LwM2M server. */
 export class ManagedMeterPort implements MeterPort {
   readonly #client: Client;
@@ -55,7 +58,7 @@ export class ManagedMeterPort implements MeterPort {
 
   async #read(endpoint: string, path: string): Promise<Uint8Array | undefined> {
     const { code, payload } = await this.#call(endpoint, () =>
-      this.#client.read({ endpoint, path }, this.#options()),
+      this.#client.read({ endpoint, path, accept: OPAQUE }, this.#options()),
     );
     if (code === SUPPLY_CODE.NOT_FOUND) return undefined;
     check(code, SUPPLY_CODE.CONTENT, `read ${path}`);

@@ -19,8 +19,8 @@ export function openDatabase(
   try {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const database = new DatabaseSync(path);
-    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'power' ? 'FULL' : 'NORMAL'};
-      PRAGMA secure_delete = ${durability === 'power' ? 'ON' : 'OFF'}; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;`);
+    const care = durability === 'power' ? 'synchronous = FULL; PRAGMA secure_delete = ON' : 'synchronous = NORMAL';
+    database.exec(`PRAGMA journal_mode = WAL; PRAGMA ${care}; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;`);
     if (path !== ':memory:') chmodSync(path, 0o600);
     migrate(database, migrations);
     return database;

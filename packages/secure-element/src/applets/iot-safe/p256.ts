@@ -9,6 +9,8 @@ export interface RawKeyPair {
 }
 
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+const PRIME = 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn;
+const CURVE_B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn;
 const SCALAR_LENGTH = 32;
 /**
  * PKCS#8 of a P-256 key up to the scalar, between scalar and point (RFC 5915), and SubjectPublicKeyInfo up to
@@ -72,9 +74,34 @@ export function signDigest(privateKey: Uint8Array, digest: Uint8Array, rng: Rng)
   for (;;) {
     const nonce = randomScalar(rng);
     const r = toNumber(publicKeyOf(nonce).subarray(1, 1 + SCALAR_LENGTH)) % ORDER;
-    const s = (inverse(toNumber(nonce)) * (z + r * d)) % ORDER;
+    const s = (inverse(toNumber(nonce), ORDER) * (z + r * d)) % ORDER;
     if (r !== 0n && s !== 0n) return concatBytes(toBytes(r), toBytes(s));
   }
+}
+
+/**
+ * True when `signature` (r ‖ s) is one over a digest that the host made (FIPS 186-5 §6.4.2). Both multiples of points
+ * come from `node:crypto`; its ECDH gives the second one without its y coordinate, so both candidates are tried: the
+ * other one belongs to the negated key, which has the same holder.
+ */
+export function verifyDigest(publicKey: Uint8Array, digest: Uint8Array, signature: Uint8Array): boolean {
+  const r = toNumber(signature.subarray(0, SCALAR_LENGTH));
+  const s = toNumber(signature.subarray(SCALAR_LENGTH));
+  if (signature.length !== 2 * SCALAR_LENGTH || r === 0n || r >= ORDER || s === 0n || s >= ORDER)
+    return false;
+  const w = inverse(s, ORDER);
+  const u1 = (toNumber(digest.subarray(0, SCALAR_LENGTH)) * w) % ORDER;
+  const second = agree(toBytes((r * w) % ORDER), publicKey);
+  if (u1 === 0n || second === undefined) return false;
+  const first = publicKeyOf(toBytes(u1));
+  const [x1, y1] = [toNumber(first.subarray(1, 33)), toNumber(first.subarray(33))];
+  const x2 = toNumber(second);
+  const y2 = power(x2 * x2 * x2 - 3n * x2 + CURVE_B + 4n * PRIME * PRIME, (PRIME + 1n) / 4n);
+  return [y2, PRIME - y2].some((y) => {
+    const slope = ((y1 - y) * inverse(x1 - x2, PRIME)) % PRIME;
+    const x3 = (((slope * slope - x1 - x2) % PRIME) + PRIME) % PRIME;
+    return x3 % ORDER === r;
+  });
 }
 
 /** r ‖ s as a DER SEQUENCE of two INTEGERs (RFC 3279 §2.2.3). */
@@ -113,14 +140,27 @@ function toBytes(value: bigint): Uint8Array {
   return fromHex(value.toString(16).padStart(2 * SCALAR_LENGTH, '0'));
 }
 
-/** The modular inverse by the extended Euclidean algorithm. */
-function inverse(value: bigint): bigint {
-  let [a, b] = [value % ORDER, ORDER];
+/** The inverse modulo a prime by the extended Euclidean algorithm. */
+function inverse(value: bigint, modulus: bigint): bigint {
+  let [a, b] = [((value % modulus) + modulus) % modulus, modulus];
   let [x, y] = [1n, 0n];
   while (b !== 0n) {
     const quotient = a / b;
     [a, b] = [b, a - quotient * b];
     [x, y] = [y, x - quotient * y];
   }
-  return ((x % ORDER) + ORDER) % ORDER;
+  return ((x % modulus) + modulus) % modulus;
+}
+
+/** `base` to the power of `exponent` modulo the field's prime. */
+function power(base: bigint, exponent: bigint): bigint {
+  let result = 1n;
+  for (
+    let square = base % PRIME, rest = exponent;
+    rest > 0n;
+    rest >>= 1n, square = (square * square) % PRIME
+  ) {
+    if ((rest & 1n) === 1n) result = (result * square) % PRIME;
+  }
+  return result;
 }

@@ -7,7 +7,7 @@ import { IOT_SAFE_TAG, SESSION, SIGNATURE_MODE } from './iot-safe-protocol.ts';
 import { findContainer, putContainer } from './iot-safe-state.ts';
 import type { IotSafeState } from './iot-safe-state.ts';
 import { keyPairOf, publicKeyWithId, readPoint } from './key-commands.ts';
-import { signDigest, signMessage, verifyMessage } from './p256.ts';
+import { signDigest, signMessage, verifyDigest, verifyMessage } from './p256.ts';
 
 type Context = AppletContext<IotSafeState>;
 
@@ -47,8 +47,7 @@ export function signUpdate(command: CommandApdu, context: Context): Answer {
   const objects = decodeTlvs(command.data);
   const pair = keyPairOf(context.state, session.id);
   if (session.mode === SIGNATURE_MODE.PADDING) {
-    const digest = requireTlv(objects, IOT_SAFE_TAG.HASH);
-    if (digest.length !== DIGEST_LENGTH) refuse(STATUS_WORD.WRONG_DATA);
+    const digest = digestIn(objects);
     closeSession(command, context);
     return encodeTlv(IOT_SAFE_TAG.SIGNATURE, signDigest(pair.privateKey, digest, context.rng));
   }
@@ -64,7 +63,9 @@ export function verifyInit(command: CommandApdu, context: Context): Answer {
     const id = requireTlv(objects, IOT_SAFE_TAG.PUBLIC_ID);
     publicKeyWithId(context.state, id);
     const mode = requireTlv(objects, IOT_SAFE_TAG.MODE)[0] ?? 0;
-    if (mode !== SIGNATURE_MODE.FULL_TEXT) refuse(STATUS_WORD.FUNCTION_NOT_SUPPORTED);
+    if (mode !== SIGNATURE_MODE.FULL_TEXT && mode !== SIGNATURE_MODE.PADDING) {
+      refuse(STATUS_WORD.FUNCTION_NOT_SUPPORTED);
+    }
     checkAlgorithms(objects);
     return { id, mode };
   });
@@ -81,7 +82,9 @@ export function verifyUpdate(command: CommandApdu, context: Context): Answer {
   const publicKey = publicKeyWithId(context.state, session.id);
   const right =
     signature.length === SIGNATURE_LENGTH &&
-    verifyMessage(publicKey, concatBytes(...session.parts), signature);
+    (session.mode === SIGNATURE_MODE.PADDING
+      ? verifyDigest(publicKey, digestIn(objects), signature)
+      : verifyMessage(publicKey, concatBytes(...session.parts), signature));
   return right ? new Uint8Array(0) : refuse(STATUS_WORD.SIGNATURE_INVALID);
 }
 
@@ -147,6 +150,11 @@ function append(session: OpenSession, text: Uint8Array): void {
   session.length += text.length;
   if (session.length > MAX_TEXT_BYTES) refuse(STATUS_WORD.NOT_ENOUGH_MEMORY);
   session.parts.push(text.slice());
+}
+
+function digestIn(objects: readonly Tlv[]): Uint8Array {
+  const digest = requireTlv(objects, IOT_SAFE_TAG.HASH);
+  return digest.length === DIGEST_LENGTH ? digest : refuse(STATUS_WORD.WRONG_DATA);
 }
 
 function checkAlgorithms(objects: readonly Tlv[]): void {

@@ -19,8 +19,8 @@ export function openDatabase(
   try {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const database = new DatabaseSync(path);
-    const care = durability === 'power' ? 'synchronous = FULL; PRAGMA secure_delete = ON' : 'synchronous = NORMAL';
-    database.exec(`PRAGMA journal_mode = WAL; PRAGMA ${care}; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;`);
+    const care = durability === 'power' ? POWER : PROCESS;
+    database.exec(`${care} PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;`);
     if (path !== ':memory:') chmodSync(path, 0o600);
     migrate(database, migrations);
     return database;
@@ -56,3 +56,6 @@ function migrate(database: DatabaseSync, migrations: readonly string[]): void {
     });
   }
 }
+
+const POWER = 'PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;';
+const PROCESS = 'PRAGMA synchronous = NORMAL;';

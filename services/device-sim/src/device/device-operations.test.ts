@@ -16,7 +16,6 @@ import { planFleet } from '../fleet/fleet-plan.ts';
 import { CLEAR_NETWORK } from '../network/network-conditions.ts';
 import { giveToStakeholder } from '../testing/test-card.ts';
 import { TestWorld } from '../testing/test-world.ts';
-import { FIRMWARE_RESULT, FIRMWARE_STATE } from './firmware-object.ts';
 
 const METER = 'urn:dev:sefleet:meter-000001';
 const OBU = 'urn:dev:sefleet:obu-000001';
@@ -122,6 +121,29 @@ test('announces the sensors behind a gateway', async () => {
   );
 });
 
+test('shows the sensors behind a gateway below their prefixes', async () => {
+  const { management } = world;
+  assert.ok(management);
+  const endDevices = await settle(management.endDevices(GATEWAY));
+  const below = async (prefix: string, path: string): Promise<unknown> => {
+    const endDevice = endDevices.find((candidate) => candidate.prefix === prefix);
+    assert.equal(endDevice?.id, `${GATEWAY}:${prefix}`);
+    const sensor = management.endDevice(GATEWAY, endDevice);
+    assert.ok(sensor);
+    const { entries, code } = await settle(sensor.read(Lwm2mPath.parse(path)));
+    assert.equal(code, 0x45, `${prefix}${path}: ${code.toString(16)}`);
+    return entries[0]?.value;
+  };
+  assert.equal(await below('oximeter', '/3/0/1'), 'OX-1');
+  assert.equal(await below('cuff', '/3/0/1'), 'BP-1');
+  const heartRate = await below('oximeter', '/3346/0/5700');
+  assert.ok(typeof heartRate === 'number' && heartRate >= 51 && heartRate <= 100);
+  const saturation = await below('oximeter', '/3300/0/5700');
+  assert.ok(typeof saturation === 'number' && saturation > 90 && saturation <= 100);
+  const temperature = await below('thermometer', '/3303/0/5700');
+  assert.ok(typeof temperature === 'number' && temperature > 35 && temperature < 40);
+});
+
 test('hands APDU scripts to its card and stops at the first refusal', async () => {
   const script = encodeApduScript([
     fromHex('00a4040000'),
@@ -143,30 +165,6 @@ test('hands APDU scripts to its card and stops at the first refusal', async () =
 test('refuses a script that is none', async () => {
   const { code } = await settle(device(METER).writeOpaque(APDU_COMMAND_PATH, fromHex('ffffff00')));
   assert.equal(code >> 5, 4);
-});
-
-test('goes through the states of a pushed firmware update and reboots', async () => {
-  const at = (resource: number) => Lwm2mPath.parse(`/5/0/${resource}`);
-  const meter = () => device(METER);
-  const early = await settle(meter().execute(at(2)));
-  assert.equal(early.code, 0x85);
-  const image = new Uint8Array(5000).map((_, i) => i & 0xff);
-  assert.ok((await settle(meter().writeOpaque(at(0), image))).success);
-  assert.equal(await value(METER, '/5/0/3'), FIRMWARE_STATE.DOWNLOADED);
-  const handshakes = fleet.metrics.handshakes;
-  assert.ok((await settle(meter().execute(at(2)))).success);
-  await world.runtime.runUntil(() => fleet.metrics.handshakes > handshakes, 60_000);
-  await world.runtime.advance(2000);
-  assert.equal(await value(METER, '/5/0/3'), FIRMWARE_STATE.IDLE);
-  assert.equal(await value(METER, '/5/0/5'), FIRMWARE_RESULT.SUCCESS);
-});
-
-test('refuses a package that is none and a URI that it cannot fetch', async () => {
-  const at = (resource: number) => Lwm2mPath.parse(`/5/0/${resource}`);
-  await settle(device(OBU).writeOpaque(at(0), Uint8Array.of(1, 2, 3)));
-  assert.equal(await value(OBU, '/5/0/5'), FIRMWARE_RESULT.UNSUPPORTED_PACKAGE);
-  await settle(device(OBU).write(at(1), [{ path: at(1), value: 'coap://x/y' }], 'replace'));
-  assert.equal(await value(OBU, '/5/0/5'), FIRMWARE_RESULT.INVALID_URI);
 });
 
 test('takes part in a change of supplier: a closing record, then nothing without keys', async () => {

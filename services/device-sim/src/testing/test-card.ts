@@ -13,6 +13,7 @@ import type { Rng } from '@sefleet/runtime';
 import {
   createCard,
   exportCard,
+  FIRMWARE_AUTHORITY_KEY,
   IOT_SAFE_INSTANCE,
   IOT_SAFE_LOAD_FILE,
   IOT_SAFE_MODULE,
@@ -25,6 +26,7 @@ import {
   STANDARD_PROFILE,
 } from '@sefleet/secure-element';
 import { simulationError } from '../errors.ts';
+import { TEST_FIRMWARE_AUTHORITY } from './test-firmware.ts';
 
 /** Containers of a test card, as a factory lays them out. */
 export const TEST_CONTAINER = { bootstrapPsk: 1, managementPsk: 2, deviceKey: 3 } as const;
@@ -68,6 +70,12 @@ export async function createTestCard(endpoint: string, rng: Rng): Promise<Uint8A
     ...iotSafePersonalisationCommands(session, iotSafe, [
       secret(TEST_CONTAINER.bootstrapPsk, 'bootstrap'),
       secret(TEST_CONTAINER.managementPsk, 'management'),
+      {
+        kind: 'public-key',
+        id: FIRMWARE_AUTHORITY_KEY,
+        label: 'firmware authority',
+        publicKey: TEST_FIRMWARE_AUTHORITY,
+      },
       { kind: 'key-pair', privateId: deviceKey, publicId: deviceKey, label: 'device key' },
     ]),
   ];

@@ -137,9 +137,9 @@ export class VirtualCard implements SecureElement, CardServices {
   }
 
   /**
-   * Command chaining, by the class byte (ISO/IEC 7816-4 §5.3.3) or by the bit of P1 that announces more PUT KEY or
-   * INSTALL commands (GPCS 2.3.1 §11.8.2.1): the whole command once it is there, a status word until then. Secure
-   * messaging is under the chaining: a host protects a long command and cuts it up afterwards.
+   * Command chaining, by the class byte (ISO/IEC 7816-4 §5.3.3) or by the bit of P1 that announces more PUT
+   * KEY or INSTALL commands (GPCS 2.3.1 §11.8.2.1): the whole command once it is there, a status word until
+   * then. Secure messaging is under the chaining: a host protects a long command and cuts it up afterwards.
    */
   #assemble(channel: Channel, command: CommandApdu, chaining: boolean): CommandApdu | number {
     const { chain } = channel;

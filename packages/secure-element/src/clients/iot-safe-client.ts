@@ -72,8 +72,8 @@ export class IotSafeClient {
   }
 
   /**
-   * True when `signature` is one over `message` by the key in container `publicId`: ECDSA with SHA-256, r and s
-   * of 32 bytes each. The card decides.
+   * True when `signature` is one over `message` by the key in container `publicId`: ECDSA with SHA-256, r and
+   * s of 32 bytes each. The card decides.
    *
    * @throws SefleetError `SE_APPLET_REFUSED` when there is no such key on the card
    */

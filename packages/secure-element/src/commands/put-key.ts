@@ -165,7 +165,10 @@ function readKey(block: PutKeyBlock, id: number, dek: Uint8Array): Key {
   return key;
 }
 
-/** Curve parameters come by reference (F0 00, P-256) or written out (B2 to B7): only the NIST curves are known here. */
+/**
+ * Curve parameters come by reference (F0 00, P-256) or written out (B2 to B7): only the NIST curves are known
+ * here.
+ */
 function checkCurve(components: PutKeyBlock['components']): void {
   const prime = components.find(({ type }) => type === EC_PRIME);
   if (prime !== undefined && !KNOWN_PRIMES.has(toHex(prime.value)))

@@ -80,9 +80,9 @@ export function signDigest(privateKey: Uint8Array, digest: Uint8Array, rng: Rng)
 }
 
 /**
- * True when `signature` (r ‖ s) is one over a digest that the host made (FIPS 186-5 §6.4.2). Both multiples of points
- * come from `node:crypto`; its ECDH gives the second one without its y coordinate, so both candidates are tried: the
- * other one belongs to the negated key, which has the same holder.
+ * True when `signature` (r ‖ s) is one over a digest that the host made (FIPS 186-5 §6.4.2). Both multiples
+ * of points come from `node:crypto`; its ECDH gives the second one without its y coordinate, so both
+ * candidates are tried: the other one belongs to the negated key, which has the same holder.
  */
 export function verifyDigest(publicKey: Uint8Array, digest: Uint8Array, signature: Uint8Array): boolean {
   const r = toNumber(signature.subarray(0, SCALAR_LENGTH));

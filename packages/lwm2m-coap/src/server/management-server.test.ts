@@ -9,6 +9,8 @@ import { SimNetwork, SimRuntime } from '@sefleet/runtime/sim';
 import { createLwm2mServer } from './management-server.ts';
 import type { Lwm2mServer } from './lwm2m-server.ts';
 import type { Lwm2mServerOptions, SendVerdict } from './settings.ts';
+import { createVolatileStore } from './store.ts';
+import type { Lwm2mServerStore } from './store.ts';
 
 const models = omaModels();
 
@@ -258,4 +260,50 @@ test('lists its resources at /.well-known/core', async () => {
   const path = '/.well-known/core';
   const answer = await bench.settle(bench.device.request(bench.serverPeer, { method: 'GET', path }));
   assert.match(answer.text(), /<\/rd>/);
+});
+
+test('frees what a device held that goes silent in the middle of an operation', async () => {
+  const bench = new Bench({ operationTimeoutMs: 20_000 });
+  await bench.register();
+  const device = bench.server.device('meter');
+  bench.network.filter = (_data, from) => !from.startsWith('10.0.0.1');
+  const path = Lwm2mPath.parse('/5/0/0');
+  const written = device.writeOpaque(path, new Uint8Array(20_000));
+  await assert.rejects(bench.settle(written), { code: 'LWM2M_OPERATION_TIMEOUT' });
+  const observed = device.observe([Lwm2mPath.parse('/3/0/9')]);
+  await assert.rejects(bench.settle(observed), { code: 'LWM2M_OPERATION_TIMEOUT' });
+  await bench.runtime.advance(300_000);
+  const open = Object.entries(bench.serverEndpoint.open()).filter(([, count]) => count !== 0);
+  assert.deepEqual(open, []);
+});
+
+test('knows a device again by its credential after a restart, and renews what is observed of it', async () => {
+  const stored = new Map<string, Parameters<Lwm2mServerStore['saveRegistration']>[0]>();
+  const observations = [{ endpoint: 'meter', paths: ['/3/0/9'] }];
+  const store: Lwm2mServerStore = {
+    ...createVolatileStore(),
+    load: () => Promise.resolve({ registrations: [...stored.values()], observations }),
+    saveRegistration: (registration) => {
+      stored.set(registration.endpoint, registration);
+      return Promise.resolve();
+    },
+  };
+  const before = new Bench({ store });
+  const { locationPath = '' } = await before.register();
+  const bench = new Bench({ store });
+  await bench.server.restore();
+  const device = bench.server.device('meter');
+  assert.equal(device.reachable, false);
+  assert.deepEqual(device.observations(), [['/3/0/9']]);
+  bench.answer = (request) => {
+    request.observe?.accept();
+    return { code: CODE.CONTENT, payload: '80', contentFormat: CONTENT_FORMAT.TEXT };
+  };
+  assert.equal((await bench.post(locationPath)).code, CODE.CHANGED);
+  await bench.runtime.advance(100);
+  assert.equal(device.reachable, true);
+  assert.deepEqual(
+    bench.requests.map((request) => [request.path, request.observe !== undefined]),
+    [['/3/0/9', true]],
+  );
 });

@@ -123,6 +123,13 @@ export class ServerBench {
     );
   }
 
+  /** The northbound interface with another caller's certificate. */
+  async clientOf(caller: string): Promise<GrpcClient<typeof management.DeviceManagementService>> {
+    await ensureLocalPki(this.folder, [caller]);
+    const target = `127.0.0.1:${this.#grpc?.port ?? 0}`;
+    return createGrpcClient(management.DeviceManagementService, target, readTlsFiles(this.folder, caller));
+  }
+
   async stopService(): Promise<void> {
     this.client.close();
     await this.#grpc?.close(100);

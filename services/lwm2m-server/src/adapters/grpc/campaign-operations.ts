@@ -1,8 +1,10 @@
 import { management } from '@sefleet/api';
 import type { ModelRegistry } from '@sefleet/lwm2m';
-import type { ServiceImplementation } from '@sefleet/service';
+import type { RegisteredDevice } from '@sefleet/lwm2m-coap';
+import type { CallContext, ServiceImplementation } from '@sefleet/service';
+import { isUnrestricted } from '../../domain/access/access-rule.ts';
 import type { CampaignStore } from '../../domain/campaigns/campaign.ts';
-import type { Campaigns } from '../../domain/campaigns/campaigns.ts';
+import type { Campaigns, CampaignStatus } from '../../domain/campaigns/campaigns.ts';
 import type { RegistrationList } from '../../domain/registration-list.ts';
 import { serviceError } from '../../errors.ts';
 import { toCampaignMessage, toCampaignOperation, toResultMessage } from './campaign-messages.ts';
@@ -45,21 +47,22 @@ export function campaignOperations(parts: CampaignCallParts): CampaignCalls {
       campaign: toCampaignMessage(await startCampaign(parts, request, context.caller)),
     }),
     getCampaign: async ({ campaignId }, context) => {
-      access.require(context, 'campaign');
-      return { campaign: toCampaignMessage(await campaigns.find(campaignId)) };
+      return { campaign: toCampaignMessage(await ownCampaign(parts, context, campaignId)) };
     },
     listCampaigns: async (_request, context) => {
-      access.require(context, 'campaign');
-      return { campaigns: (await campaigns.list()).map(toCampaignMessage) };
+      const seesAll = isUnrestricted(access.require(context, 'campaign'));
+      const all = await campaigns.list();
+      const seen = all.filter(({ campaign }) => seesAll || campaign.startedBy === context.caller);
+      return { campaigns: seen.map(toCampaignMessage) };
     },
     controlCampaign: async ({ campaignId, action }, context) => {
-      access.require(context, 'campaign');
+      await ownCampaign(parts, context, campaignId);
       const state = ACTIONS.get(action);
       if (state === undefined) throw serviceError('LWM2M_REQUEST_INVALID', 'action is missing');
       return { campaign: toCampaignMessage(await campaigns.control(campaignId, state)) };
     },
     listCampaignResults: async ({ campaignId, pageSize, pageToken, onlyFailed }, context) => {
-      access.require(context, 'campaign');
+      await ownCampaign(parts, context, campaignId);
       const limit = pageSizeOf(pageSize);
       const after = fromPageToken(pageToken);
       const results = await store.campaignResults(campaignId, { after, limit, onlyFailed });
@@ -70,6 +73,18 @@ export function campaignOperations(parts: CampaignCallParts): CampaignCalls {
       };
     },
   };
+}
+
+/** A campaign that the caller started, or any for one without restrictions; to others it does not exist. */
+async function ownCampaign(
+  { access, campaigns }: CampaignCallParts,
+  context: Pick<CallContext, 'caller'>,
+  id: string,
+): Promise<CampaignStatus> {
+  const rule = access.require(context, 'campaign');
+  const status = await campaigns.find(id);
+  if (isUnrestricted(rule) || status.campaign.startedBy === context.caller) return status;
+  throw serviceError('LWM2M_CAMPAIGN_NOT_FOUND', `there is no campaign ${id}`);
 }
 
 function startCampaign(
@@ -84,12 +99,17 @@ function startCampaign(
       'campaign_id has 1 to 64 of the characters A-Z a-z 0-9 _ . : -',
     );
   }
-  const { operation, paths } = toCampaignOperation(request.operation, models);
+  const { operation, paths, needs } = toCampaignOperation(request.operation, models);
   const kind = kindName(request.kind);
-  const cohort = list.endpoints({ kind, search: request.search });
+  const visible = ({ registration }: RegisteredDevice): boolean =>
+    access.allowsDevice({ caller }, 'campaign', registration.endpoint);
+  const cohort = list.endpoints({ kind, search: request.search, visible });
   const endpoints = request.endpoints.length > 0 ? request.endpoints : cohort;
   // A campaign does nothing that its starter might not do to each device by itself.
-  for (const endpoint of endpoints) access.checkEndpoint({ caller }, 'campaign', endpoint, paths);
+  for (const endpoint of endpoints) {
+    for (const need of ['campaign', ...needs] as const)
+      access.checkEndpoint({ caller }, need, endpoint, paths);
+  }
   return campaigns.start({
     operation,
     endpoints,

@@ -31,6 +31,11 @@ export interface AccessRule extends Cohort {
   readonly securityDomains?: ReadonlySet<string>;
 }
 
+/** True when a rule grants everything about every device: such a caller sees what others started, too. */
+export function isUnrestricted({ kinds, endpoints, objects }: AccessRule): boolean {
+  return kinds === undefined && endpoints === undefined && objects === undefined;
+}
+
 /**
  * Reads the rules of an access file: `{"callers": {"<common name>": {"operations": [...], "kinds": [...],
  * "endpoints": [...], "objects": [...], "securityDomains": [...]}}}`. A list that is left out does not

@@ -9,8 +9,8 @@ import { RehearsalServices } from './rehearsal-services.ts';
 import { runRehearsal } from './run-rehearsal.ts';
 
 /**
- * Rehearses a switch of a few meters again and again, with faults, and with provisioning killed once at a moment that
- * the seed decides. Ends with 5 unless every invariant of every run holds.
+ * Rehearses a switch of a few meters again and again, with faults, and with provisioning killed once
+ * at a moment that the seed decides. Ends with 5 unless every invariant of every run holds.
  */
 const { values } = parseArgs({
   options: {

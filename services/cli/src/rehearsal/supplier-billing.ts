@@ -4,8 +4,8 @@ import type { BillingLine } from '@sefleet/evidence';
 const ACTIVE_ENERGY = metricNamed('activeEnergyWh')?.id;
 
 /**
- * What the suppliers bill for a meter: each opens the records that were sealed for it and charges what the register
- * grew by between two of its readings.
+ * What the suppliers bill for a meter: each opens the records that were sealed for it and charges what the
+ * register grew by between two of its readings.
  *
  * @param masters Record master keys by `supplier:version`.
  */

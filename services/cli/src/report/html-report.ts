@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import type { RehearsalResult } from '../rehearsal/run-rehearsal.ts';
 import { histogram, stackedBar } from './charts.ts';
 import { escapeMarkup, table } from './markup.ts';
 import { endOf, passed, type RehearsalSummary } from './rehearsal-summary.ts';
 
+const STYLE = readFileSync(new URL('report.css', import.meta.url), 'utf8');
 const MINUTE_MS = 60_000;
 const EXCEPTIONS_SHOWN = 200;
 
@@ -11,8 +13,10 @@ export function htmlReport(summary: RehearsalSummary, result: RehearsalResult): 
   const verdict = passed(summary) ? 'Every invariant holds' : 'An invariant does not hold';
   const { from, to } = summary.run;
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Supplier switch ${escapeMarkup(from)} to ${escapeMarkup(to)}: rehearsal</title><style>${STYLE}</style></head><body><main>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Supplier switch ${escapeMarkup(from)} to ${escapeMarkup(to)}: rehearsal</title>
+<style>${STYLE}</style></head><body><main>
 <header><p class="eyebrow">Rehearsal of a supplier switch</p>
 <h1>${escapeMarkup(from)} &rarr; ${escapeMarkup(to)}</h1>
 <p class="verdict ${passed(summary) ? 'holds' : 'fails'}">${verdict}</p></header>
@@ -85,10 +89,17 @@ function timing({ timingsMs }: RehearsalSummary, { bundle, truths, cutOverAt }: 
     p99,
     max,
   ];
+  const rows = [
+    row('staging', timingsMs.staging),
+    row('instant to confirmed', timingsMs.instantToConfirmed),
+    row('offset of the reading', timingsMs.readingOffset),
+  ];
   return `<section><h2>Time</h2>
-<h3>From the instant to the confirmed switch, minutes of the rehearsal's clock</h3>${histogram(minutes, 'min', 'instant to confirmed')}
-<h3>By how much the cut-over reading missed the instant, seconds</h3>${histogram(offsets, 's', 'offset of the cut-over reading')}
-${table(['milliseconds', 'p50', 'p95', 'p99', 'max'], [row('staging', timingsMs.staging), row('instant to confirmed', timingsMs.instantToConfirmed), row('offset of the reading', timingsMs.readingOffset)])}</section>`;
+<h3>From the instant to the confirmed switch, minutes of the rehearsal's clock</h3>
+${histogram(minutes, 'min', 'instant to confirmed')}
+<h3>By how much the cut-over reading missed the instant, seconds</h3>
+${histogram(offsets, 's', 'offset of the cut-over reading')}
+${table(['milliseconds', 'p50', 'p95', 'p99', 'max'], rows)}</section>`;
 }
 
 function keys({ bundle }: RehearsalResult): string {
@@ -104,8 +115,9 @@ function keys({ bundle }: RehearsalResult): string {
   const shown =
     sample === undefined
       ? ''
-      : `<p>${escapeMarkup(sample.endpoint)}: check values ${escapeMarkup(sample.newKeyCheckValues.join(', '))}.</p>`;
-  return `<section><h2>Keys as the cards report them</h2>${table(['state of a domain', 'meters'], [...counts])}${shown}</section>`;
+      : `<p>${escapeMarkup(`${sample.endpoint}: check values ${sample.newKeyCheckValues.join(', ')}.`)}</p>`;
+  return `<section><h2>Keys as the cards report them</h2>
+${table(['state of a domain', 'meters'], [...counts])}${shown}</section>`;
 }
 
 function probes({ bundle }: RehearsalResult): string {
@@ -115,7 +127,8 @@ function probes({ bundle }: RehearsalResult): string {
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   const rows = [...counts].map(([name, n]) => [...name.split('\u0000'), n]);
-  return `<section><h2>What the old supplier tried</h2>${table(['party', 'attempt', 'status word', 'times'], rows)}</section>`;
+  return `<section><h2>What the old supplier tried</h2>
+${table(['party', 'attempt', 'status word', 'times'], rows)}</section>`;
 }
 
 function knowledge({ parties }: RehearsalResult): string {
@@ -124,8 +137,8 @@ function knowledge({ parties }: RehearsalResult): string {
     roles.join(', '),
     holds.join(', ') || 'nothing',
   ]);
-  return `<section><h2>Who holds what</h2><p>Keys in each party's own vault. Keys that were agreed through the controlling authority's
-domain appear with their owner only.</p>${table(['party', 'roles', 'vault'], rows)}</section>`;
+  return `<section><h2>Who holds what</h2><p>Keys in each party's own vault. Keys that were agreed through the controlling
+authority's domain appear with their owner only.</p>${table(['party', 'roles', 'vault'], rows)}</section>`;
 }
 
 function exceptions({ bundle, details }: RehearsalResult): string {
@@ -138,7 +151,8 @@ function exceptions({ bundle, details }: RehearsalResult): string {
     failed.length > EXCEPTIONS_SHOWN
       ? `<p>${failed.length - EXCEPTIONS_SHOWN} more in exceptions.csv.</p>`
       : '';
-  return `<section><h2>Exceptions and roll-backs</h2>${table(['meter', 'state', 'reason', 'detail'], rows)}${more}</section>`;
+  return `<section><h2>Exceptions and roll-backs</h2>
+${table(['meter', 'state', 'reason', 'detail'], rows)}${more}</section>`;
 }
 
 function run({ run: identity, durationMs }: RehearsalSummary): string {
@@ -147,18 +161,6 @@ function run({ run: identity, durationMs }: RehearsalSummary): string {
     typeof value === 'object' ? JSON.stringify(value) : value,
   ]);
   return `<section><h2>This run</h2>${table(['', ''], [...rows, ['real time, ms', durationMs]])}
-<p>Verify the evidence without trusting this page: <code>sefleet report verify bundle.json</code>.</p></section>`;
+<p>Verify the evidence without trusting this page:
+<code>sefleet report verify bundle.json</code>.</p></section>`;
 }
-
-const STYLE = `
-:root{color-scheme:light dark;--ink:#17212b;--paper:#fbfaf7;--line:#d9d5cb;--good:#2f7d5b;--warn:#c98a1b;--bad:#b3382c;--tone:#3a6ea5}
-@media (prefers-color-scheme:dark){:root{--ink:#e8e6e1;--paper:#14181c;--line:#343a40}}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:56rem;margin:0 auto;padding:2rem 1.25rem 4rem}h1{font-size:2rem;margin:.2rem 0}h2{margin:2.5rem 0 .75rem;font-size:1.25rem}
-h3{font-size:.95rem;font-weight:600;margin:1.25rem 0 .5rem}.eyebrow{margin:0;opacity:.7}
-.verdict{display:inline-block;padding:.35rem .8rem;border-radius:.4rem;color:#fff;font-weight:600}.holds{background:var(--good)}.fails{background:var(--bad)}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.75rem;margin-top:1.5rem}
-.figures div{border:1px solid var(--line);border-radius:.5rem;padding:.75rem}.figures b{display:block;font-size:1.35rem}.figures span{font-size:.8rem;opacity:.75}
-table{border-collapse:collapse;width:100%;font-size:.875rem}td,th{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
-.number{text-align:right;font-variant-numeric:tabular-nums}svg{width:100%;height:auto;font-size:11px;fill:var(--ink)}
-rect.good{fill:var(--good)}rect.warn{fill:var(--warn)}rect.bad{fill:var(--bad)}rect.tone{fill:var(--tone)}`;

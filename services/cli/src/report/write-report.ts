@@ -28,7 +28,8 @@ function junit({ invariants, durationMs }: RehearsalSummary): string {
   });
   const failures = invariants.filter(({ holds }) => !holds).length;
   return `<?xml version="1.0" encoding="UTF-8"?>
-<testsuite name="supplier switch" tests="${invariants.length}" failures="${failures}" time="${durationMs / 1000}">
+<testsuite name="supplier switch" tests="${invariants.length}" failures="${failures}"
+  time="${durationMs / 1000}">
 ${cases.join('\n')}
 </testsuite>
 `;

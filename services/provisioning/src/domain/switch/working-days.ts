@@ -1,4 +1,4 @@
-/** Where deadlines are counted: the market's time zone and the days on which nobody works beside Saturday and Sunday. */
+/** Where deadlines are counted: the market's time zone, and the free days beside Saturday and Sunday. */
 export interface MarketCalendar {
   /** IANA name, for example "Europe/Berlin". */
   readonly timeZone: string;
@@ -46,9 +46,9 @@ export function isWorkingDay(instant: number, calendar: MarketCalendar): boolean
 }
 
 /**
- * When a technical switch has to be over: 24 hours after the instant, or after the start of the next working day when
- * the instant lies on a free one (Directive (EU) 2019/944, article 12). Days are those of the market, so that the
- * switch to and from summer time moves their start.
+ * When a technical switch has to be over: 24 hours after the instant, or after the start of the next working day
+ * when the instant lies on a free one (Directive (EU) 2019/944, article 12). Days are those of the market, so that
+ * the switch to and from summer time moves their start.
  */
 export function technicalDeadline(cutOverAt: number, calendar: MarketCalendar): number {
   return startOfWork(cutOverAt, calendar) + 24 * HOUR_MS;

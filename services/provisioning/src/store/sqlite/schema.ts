@@ -16,7 +16,8 @@ export const STATE_MIGRATIONS: readonly string[] = [
    ) STRICT;
    CREATE TABLE device_rotations (
      rotation_id TEXT NOT NULL REFERENCES rotations, endpoint TEXT NOT NULL, domain TEXT NOT NULL,
-     party TEXT NOT NULL, step TEXT NOT NULL, from_generation INTEGER NOT NULL, to_generation INTEGER NOT NULL,
+     party TEXT NOT NULL, step TEXT NOT NULL,
+     from_generation INTEGER NOT NULL, to_generation INTEGER NOT NULL,
      duration_ms REAL, old_key_refused INTEGER NOT NULL DEFAULT 0, failure_code TEXT, failure_message TEXT,
      PRIMARY KEY (rotation_id, endpoint, domain)
    ) STRICT, WITHOUT ROWID;

@@ -263,6 +263,31 @@ test('a protected command may be cut up into a chain afterwards', async () => {
   assert.equal((await session.transmit(getDataCommand(0x5f50))).data.length, 505);
 });
 
+test('PUT KEY over several commands takes an EC key with its curve written out, and only a known curve', async () => {
+  const card = newCard();
+  const transmit = (apdu: Uint8Array): Uint8Array => {
+    const whole = decodeApdu(apdu);
+    if (whole.ins !== 0xd8) return card.transmit(apdu);
+    const { le: _, extended: __, ...part } = whole;
+    const first = { ...part, p1: whole.p1 | 0x80, data: whole.data.subarray(0, 255) };
+    assert.equal(toHex(card.transmit(encodeApdu(first))), '9000');
+    return card.transmit(encodeApdu({ ...part, data: whole.data.subarray(255) }));
+  };
+  await select(card, ISSUER_SECURITY_DOMAIN);
+  const session = await openScp03Session({ transmit, keys: ISSUER_KEYS, rng: seededRng('h') });
+  const point = toHex(ecPoint(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey));
+  const putCurve = (prime: string) =>
+    statusOf(session, {
+      ...putPublicKeyCommand({ point: fromHex(point) }, { newVersion: 0x70, keyId: 1 }),
+      data: fromHex(
+        `70b041${point}b220${prime}b320${'00'.repeat(32)}b420${'00'.repeat(32)}` +
+          `b541${point}b620${'00'.repeat(32)}b7010100`,
+      ),
+    });
+  assert.equal(await putCurve('11'.repeat(32)), '9484');
+  assert.equal(await putCurve(`ffffffff00000001${'0'.repeat(24)}${'f'.repeat(24)}`), '9000');
+});
+
 test('certificates of a key are stored and read by its identifier and version', async () => {
   const card = newCard();
   const session = await open(card);

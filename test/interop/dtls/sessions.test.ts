@@ -68,6 +68,26 @@ describe('sessions with openssl', { skip }, () => {
     assert.ok(done, server.output);
   });
 
+  test('a ClientHello of s_client that comes in pieces needs one cookie and no state before it', async (t) => {
+    assert.ok(credentials);
+    const server = await startOurServer(t, credentials, PLAIN);
+    // Every cipher suite that OpenSSL knows, through an MTU that none of its ClientHellos fits.
+    const args = `s_client -dtls1_2 -mtu 256 -connect 127.0.0.1:${server.port}`.split(' ');
+    const psk = [
+      '-psk_identity',
+      PSK_IDENTITY,
+      '-psk',
+      PSK_HEX,
+      '-cipher',
+      'ALL:PSK-AES128-CCM8:@SECLEVEL=0',
+    ];
+    const client = new RunningProgram('openssl', [...args, ...psk]);
+    t.after(() => client.end());
+    await client.printed(/Cipher is ECDHE-ECDSA-AES128-CCM8/);
+    assert.equal(server.endpoint.counters()['cookies.sent'], 1);
+    assert.equal(server.endpoint.sessionCount, 1);
+  });
+
   for (const [what, identity, key] of [
     ['a wrong key', PSK_IDENTITY, WRONG_HEX],
     ['an unknown identity', 'nobody', PSK_HEX],

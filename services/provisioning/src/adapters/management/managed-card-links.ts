@@ -71,8 +71,8 @@ class ManagedChannel implements ApduChannel {
   }
 
   /**
-   * Ends the conversation and reads it to its end. Cancelling it instead would reset the stream, and an HTTP/2
-   * server takes many of those in a short time for an attack.
+   * Ends the conversation and reads it to its end. Cancelling it instead would reset the stream, and an
+   * HTTP/2 server takes many of those in a short time for an attack.
    */
   close(): void {
     this.#call.end();

@@ -46,8 +46,8 @@ export function isWorkingDay(instant: number, calendar: MarketCalendar): boolean
 }
 
 /**
- * When a technical switch has to be over: 24 hours after the instant, or after the start of the next working day
- * when the instant lies on a free one (Directive (EU) 2019/944, article 12). Days are those of the market, so that
+ * When a technical switch has to be over: 24 hours after the instant, or after the start of the next working
+ * day when the instant lies on a free one (Directive (EU) 2019/944, article 12). Days are those of the market:
  * the switch to and from summer time moves their start.
  */
 export function technicalDeadline(cutOverAt: number, calendar: MarketCalendar): number {

@@ -15,6 +15,7 @@ import {
   getDataCommand,
   getStatusCommand,
   installCommand,
+  installForExtraditionCommand,
   installForLoadCommand,
   installForRegistryUpdateCommand,
   loadCommands,
@@ -37,6 +38,8 @@ import type { CardLink } from '@sefleet/globalplatform';
 import { defineApplet } from '../applets/applet.ts';
 import { encodePackage } from '../applets/package.ts';
 import { exportCard, importCard } from '../card/create-card.ts';
+import { IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE } from '../applets/iot-safe/identifiers.ts';
+import { iotSafePersonalisationCommands } from '../clients/applet-personalisation.ts';
 import { RECORDS_LOAD_FILE, RECORDS_MODULE } from '../applets/records/identifiers.ts';
 import { ISSUER_SECURITY_DOMAIN, STANDARD_PROFILE } from '../profiles/standard-profile.ts';
 import {
@@ -136,6 +139,39 @@ test('a domain’s quota holds for all that is below it', async () => {
   const statuses: string[] = [];
   for (const command of second ?? []) statuses.push(await statusOf(inherited, command));
   assert.equal(statuses.at(-1), '6a84');
+});
+
+test('what an applet stores counts against the quota of its domain', async () => {
+  const card = newCard();
+  const issuer = await open(card);
+  const parameters = encodeSecurityDomainParameters({
+    acceptExtraditionHere: fromHex('20'),
+    quotaBytes: 1500,
+  });
+  await send(issuer, installDomain(SUPPLIER, 0, parameters));
+  const ids = { loadFile: aidBytes(IOT_SAFE_LOAD_FILE), module: aidBytes(IOT_SAFE_MODULE) };
+  await send(
+    issuer,
+    installCommand({ ...ids, instance: aidBytes(APPLET), privileges: 0, parameters: fromHex('c900') }),
+  );
+  await send(issuer, installForExtraditionCommand(aidBytes(SUPPLIER), aidBytes(APPLET)));
+  const inherited = await open(card, SUPPLIER);
+  const store = async (id: number, length: number) => {
+    const file = {
+      kind: 'file',
+      id: Uint8Array.of(id),
+      label: 'f',
+      content: new Uint8Array(length),
+    } as const;
+    let last = '';
+    for (const command of iotSafePersonalisationCommands(inherited, aidBytes(APPLET), [file])) {
+      last = await statusOf(inherited, command);
+    }
+    return last;
+  };
+  assert.equal(await store(1, 800), '9000');
+  assert.equal(await store(2, 800), '6a84');
+  assert.equal(await store(3, 200), '9000');
 });
 
 test('keys come by STORE DATA groupings as well', async () => {

@@ -108,7 +108,7 @@ function productionData({ card, tx }: CommandContext): Uint8Array {
 }
 
 function resources({ card, tx }: CommandContext): Uint8Array {
-  const free = freeBytes(tx.state, card.profile);
+  const free = freeBytes(tx.state, card);
   const applications = tx.state.entries.filter((entry) => entry.kind === 'application').length;
   const body = concatBytes(
     encodeTlv(0x81, Uint8Array.of(applications >> 8, applications)),

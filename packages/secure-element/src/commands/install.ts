@@ -85,7 +85,7 @@ function installApplication(context: CommandContext): Answer {
       ? newDomain(context, domain, head, selectable, fields.parameters)
       : newApplication(context, head, selectable, fields.parameters),
   );
-  checkMemory(tx.state, card.profile, domain.aid);
+  checkMemory(tx.state, card, domain.aid);
   return confirm(context, authority, {
     kind: 'install',
     loadFile: aidBytes(file.aid),

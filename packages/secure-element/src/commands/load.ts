@@ -88,7 +88,7 @@ function finish(context: CommandContext, loading: Loading): Answer {
     size: loadFile.code.length,
   };
   tx.patch({ loadFiles: [...tx.state.loadFiles, entry] });
-  checkMemory(tx.state, card.profile, loading.parent);
+  checkMemory(tx.state, card, loading.parent);
   return confirm(context, loading.authority, {
     kind: 'load',
     loadFile: aidBytes(loading.loadFile),

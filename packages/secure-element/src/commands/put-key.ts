@@ -112,7 +112,7 @@ export function storeKeys(
     refuse(STATUS_WORD.NOT_ENOUGH_MEMORY);
   }
   tx.put({ ...domain, keySets, lifeCycle: lifeCycleWith(domain, keySets) });
-  checkMemory(tx.state, card.profile, domain.aid);
+  checkMemory(tx.state, card, domain.aid);
 }
 
 /** The check value of a key; empty for asymmetric ones. */

@@ -111,7 +111,7 @@ function move(
     application.kind === 'security-domain' && ancestry(state, target).length + 1 >= MAX_HIERARCHY_DEPTH;
   if (!given || !taken || locked || circular || deep) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   tx.put({ ...application, parent: target.aid });
-  checkMemory(tx.state, card.profile, target.aid);
+  checkMemory(tx.state, card, target.aid);
 }
 
 function changePrivileges(context: CommandContext, application: Entry, bytes: Uint8Array): void {

@@ -100,7 +100,7 @@ function storeInDomain(context: CommandContext, domain: SecurityDomain, data: Ui
   }
   if (objects.length > MAX_OBJECTS) refuse(STATUS_WORD.NOT_ENOUGH_MEMORY);
   context.tx.put({ ...domain, objects });
-  checkMemory(context.tx.state, context.card.profile, domain.aid);
+  checkMemory(context.tx.state, context.card, domain.aid);
   return NO_DATA;
 }
 
@@ -121,7 +121,9 @@ function storeInApplet(context: CommandContext, application: Application, data: 
   const program = orRefuse(context.card.program(application.module), STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   if (program.store === undefined) return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   const applet: AppletContext<unknown> = appletContext(context, application, decryptor(context));
-  return program.store(data, context.command.p1, applet);
+  const answer = program.store(data, context.command.p1, applet);
+  checkMemory(context.tx.state, context.card, application.parent);
+  return answer;
 }
 
 function decryptor(context: CommandContext): (blocks: Uint8Array) => Uint8Array | undefined {

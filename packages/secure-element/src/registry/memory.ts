@@ -1,5 +1,6 @@
 import { STATUS_WORD } from '@sefleet/globalplatform';
 import type { Aid } from '@sefleet/globalplatform';
+import type { AppletProgram } from '../applets/applet.ts';
 import type { CardState, Entry, LoadFileEntry } from '../card/card-state.ts';
 import { refuse } from '../card/refusal.ts';
 import type { CardProfile } from '../profiles/card-profile.ts';
@@ -11,24 +12,28 @@ import { findEntry, isBelow } from './registry.ts';
  */
 const ENTRY_OVERHEAD = 96;
 const KEY_OVERHEAD = 12;
-/** Bytes that an applet's state is counted with; its content is the applet's own. */
-const APPLET_STATE_BYTES = 512;
+
+/** What the count needs of a card: the size of its memory, and the applets, which know their states. */
+export interface MemoryOwner {
+  readonly profile: CardProfile;
+  program(module: Aid): AppletProgram | undefined;
+}
 
 /** Non-volatile bytes that are free on the chip. */
-export function freeBytes(state: CardState, profile: CardProfile): number {
-  return profile.memoryBytes - usedBytes(state, () => true);
+export function freeBytes(state: CardState, card: MemoryOwner): number {
+  return card.profile.memoryBytes - usedBytes(state, card, () => true);
 }
 
 /**
  * Ends the command with 6A84 when the chip or a domain above `owner` has no room left for what the state now
  * holds.
  */
-export function checkMemory(state: CardState, profile: CardProfile, owner: Aid): void {
-  if (freeBytes(state, profile) < 0) refuse(STATUS_WORD.NOT_ENOUGH_MEMORY);
+export function checkMemory(state: CardState, card: MemoryOwner, owner: Aid): void {
+  if (freeBytes(state, card) < 0) refuse(STATUS_WORD.NOT_ENOUGH_MEMORY);
   let domain = findEntry(state, owner);
   while (domain?.kind === 'security-domain') {
     const { aid, quotaBytes, parent } = domain;
-    if (quotaBytes > 0 && usedBytes(state, (item) => isBelow(state, item, aid)) > quotaBytes) {
+    if (quotaBytes > 0 && usedBytes(state, card, (item) => isBelow(state, item, aid)) > quotaBytes) {
       refuse(STATUS_WORD.NOT_ENOUGH_MEMORY);
     }
     if (parent === aid) return;
@@ -36,15 +41,21 @@ export function checkMemory(state: CardState, profile: CardProfile, owner: Aid):
   }
 }
 
-function usedBytes(state: CardState, counts: (item: Entry | LoadFileEntry) => boolean): number {
+function usedBytes(
+  state: CardState,
+  card: MemoryOwner,
+  counts: (item: Entry | LoadFileEntry) => boolean,
+): number {
   let used = 0;
-  for (const entry of state.entries) if (counts(entry)) used += entryBytes(entry);
+  for (const entry of state.entries) if (counts(entry)) used += entryBytes(entry, card);
   for (const file of state.loadFiles) if (counts(file)) used += ENTRY_OVERHEAD + file.size;
   return used;
 }
 
-function entryBytes(entry: Entry): number {
-  if (entry.kind === 'application') return ENTRY_OVERHEAD + APPLET_STATE_BYTES;
+function entryBytes(entry: Entry, card: MemoryOwner): number {
+  if (entry.kind === 'application') {
+    return ENTRY_OVERHEAD + (card.program(entry.module)?.encode(entry.state).length ?? 0);
+  }
   let bytes = ENTRY_OVERHEAD;
   for (const set of entry.keySets) for (const key of set.keys) bytes += KEY_OVERHEAD + key.value.length;
   for (const object of entry.objects) bytes += object.value.length;

@@ -22,11 +22,6 @@ export interface SwitchOrder {
   readonly seed: number;
 }
 
-/**
- * How long after the instant a switch has to be confirmed: 24 hours (Directive (EU) 2019/944, article 12).
- */
-export const TECHNICAL_SWITCH_MS = 24 * 3_600_000;
-
 /** Fewer meters than this say nothing about a failure share. */
 const STOP_NEEDS = 20;
 

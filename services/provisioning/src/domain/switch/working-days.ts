@@ -47,8 +47,8 @@ export function isWorkingDay(instant: number, calendar: MarketCalendar): boolean
 
 /**
  * When a technical switch has to be over: 24 hours after the instant, or after the start of the next working
- * day when the instant lies on a free one (Directive (EU) 2019/944, article 12). Days are those of the market:
- * the switch to and from summer time moves their start.
+ * day when the instant lies on a free one (Directive (EU) 2019/944, article 12). Days are those of
+ * the market: the switch to and from summer time moves their start.
  */
 export function technicalDeadline(cutOverAt: number, calendar: MarketCalendar): number {
   return startOfWork(cutOverAt, calendar) + 24 * HOUR_MS;

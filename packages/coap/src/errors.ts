@@ -1,4 +1,4 @@
-import { type Fault, SefleetError, type SefleetErrorOptions } from '@sefleet/errors';
+import { type Fault, isSefleetError, SefleetError, type SefleetErrorOptions } from '@sefleet/errors';
 
 interface ErrorDefinition {
   readonly fault: Fault;
@@ -60,4 +60,9 @@ export type CoapErrorCode = keyof typeof COAP_ERRORS;
 /** Makes the error of the catalogue. */
 export function coapError(code: CoapErrorCode, message: string, options?: SefleetErrorOptions): SefleetError {
   return new SefleetError(code, COAP_ERRORS[code].fault, message, options);
+}
+
+/** True for errors that say that a message could not even be sent: the peer's queue is full, or the peer is gone. */
+export function isUnsendable(error: unknown): boolean {
+  return isSefleetError(error, 'COAP_QUEUE_FULL') || isSefleetError(error, 'COAP_PEER_GONE');
 }

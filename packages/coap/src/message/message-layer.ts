@@ -1,4 +1,4 @@
-import { isSefleetError, type SefleetError } from '@sefleet/errors';
+import type { SefleetError } from '@sefleet/errors';
 import type { DatagramChannel, Peer, Runtime } from '@sefleet/runtime';
 import {
   type CoapMessage,
@@ -9,7 +9,7 @@ import {
 } from '../codec/message.ts';
 import { Fingerprint } from '../codec/hash.ts';
 import { CODE, MESSAGE_TYPE, type MessageType } from '../constants.ts';
-import { coapError } from '../errors.ts';
+import { coapError, isUnsendable } from '../errors.ts';
 import type { CoapLimits } from '../limits.ts';
 import { deriveTimes, type TransmissionParameters } from '../settings.ts';
 import { copyOfDatagram } from './datagram-slab.ts';
@@ -89,6 +89,10 @@ export class MessageLayer implements MessageTransport {
       this.#write(peer, NON, messageId, content);
       return { messageId, withdraw: withdrawNothing };
     }
+    // A secured channel carries nothing to a peer without a session: waiting for an acknowledgement is in vain.
+    if (this.#channel.maxPayload(peer) <= 0) {
+      throw coapError('COAP_PEER_GONE', `no session with ${peer.key}`, { context: { peer: peer.key } });
+    }
     this.#transmitter.makeRoom(peer);
     const messageId = this.#transmitter.messageIdFor(peer);
     const length = this.#encode(CON, messageId, content);
@@ -113,9 +117,8 @@ export class MessageLayer implements MessageTransport {
       // RFC 7252 §5.2.2, §5.2.3: a separate response to CON is confirmable, the one to NON is not.
       this.send(peer, content, confirmable, undefined);
     } catch (error) {
-      // A peer that does not acknowledge its answers has filled its queue: this answer is lost, and counted
-      // there.
-      if (!isSefleetError(error, 'COAP_QUEUE_FULL')) throw error;
+      // A peer that is gone, or that does not acknowledge its answers: this one is lost, and counted there.
+      if (!isUnsendable(error)) throw error;
     }
   }
 

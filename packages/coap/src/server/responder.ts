@@ -7,6 +7,7 @@ import { type CoapOption, findUint } from '../codec/option.ts';
 import { bodyBytes } from '../codec/parts.ts';
 import { CODE, methodOf, OPTION } from '../constants.ts';
 import type { CoapRoleOptions } from '../endpoint.ts';
+import { isUnsendable } from '../errors.ts';
 import type { CoapLimits } from '../limits.ts';
 import type { Fate, IncomingMessage, MessageTransport } from '../message/transport.ts';
 import type { CoapReply } from '../response.ts';
@@ -337,7 +338,7 @@ export class Responder {
       this.#counters['notifications.sent']++;
       return messageId;
     } catch (error) {
-      if (isSefleetError(error, 'COAP_QUEUE_FULL')) return NOT_SENT;
+      if (isUnsendable(error)) return NOT_SENT;
       throw error;
     }
   };

@@ -186,5 +186,5 @@ export class ServedObservation implements ServerObservation, Fate {
   }
 }
 
-/** What {@link ObservationOwner.transmit} returns when the peer's queue is full. */
+/** What {@link ObservationOwner.transmit} returns when the peer's queue is full or the peer is gone. */
 export const NOT_SENT = -2;

@@ -27,6 +27,7 @@ export const LWM2M_SERVICE_ERRORS = {
   LWM2M_ACCESS_FILE_INVALID: { fault: 'caller', doc: 'The file with the access rules cannot be used.' },
   LWM2M_TEMPLATE_FILE_INVALID: { fault: 'caller', doc: 'The file with bootstrap templates cannot be used.' },
   LWM2M_CAMPAIGN_NOT_FOUND: { fault: 'caller', doc: 'No campaign has that id.' },
+  LWM2M_CAMPAIGN_EXISTS: { fault: 'caller', doc: 'Another caller started a campaign with that id.' },
   LWM2M_CAMPAIGN_PRECONDITION: { fault: 'caller', doc: "The campaign's state does not allow the action." },
   LWM2M_FIRMWARE_FAILED: { fault: 'peer', doc: 'The device did not take the firmware image.' },
   LWM2M_GATEWAY_TOO_LARGE: { fault: 'peer', doc: 'A gateway tells of more end devices than are taken.' },

@@ -77,6 +77,18 @@ test('a campaign of a stakeholder reaches its own devices, and nobody else sees 
   assert.equal((await bench.client.listCampaigns({})).campaigns.length, 2);
 });
 
+test('a SELECT that the card refused opens nothing in the next script', async () => {
+  const [device] = devices;
+  assert.ok(device);
+  const channel = supplier.openApduChannel();
+  device.statusWord = Uint8Array.of(0x6a, 0x82);
+  channel.send({ endpoint: meter.endpoint, commands: [select] });
+  assert.equal((await channel.responses.next()).value?.responses.length, 1);
+  device.statusWord = Uint8Array.of(0x90, 0x00);
+  channel.send({ commands: [plain] });
+  await assert.rejects(channel.responses.next(), FORBIDDEN);
+});
+
 test('everything else is refused, and every refusal is a record', async () => {
   const { endpoint } = meter;
   await assert.rejects(supplier.read({ endpoint, path: '/0/0/5' }), FORBIDDEN);
@@ -95,7 +107,7 @@ test('everything else is refused, and every refusal is a record', async () => {
   );
   await assert.rejects(supplier.listAuditRecords({}), FORBIDDEN);
   const { records } = await bench.client.listAuditRecords({ caller: 'northern-power' });
-  assert.equal(records.length, 9);
+  assert.equal(records.length, 10);
   assert.deepEqual([records[8]?.operation, records[8]?.path], ['read', '/0/0/5']);
 });
 

@@ -31,6 +31,8 @@ export class SoftwareDevice {
   readonly runtime = createNodeRuntime();
   readonly tree: ObjectTree<SoftwareDevice>;
   readonly client: Lwm2mClient;
+  /** What the card answers with. */
+  statusWord = Uint8Array.of(0x90, 0x00);
   readonly scripts: (readonly Uint8Array[])[] = [];
   readonly #endpoints: CoapEndpoint[] = [];
 
@@ -114,7 +116,10 @@ export class SoftwareDevice {
         write: (instance, _resourceId, value) => {
           const commands = decodeApduScript(value instanceof Uint8Array ? value : new Uint8Array(0));
           this.scripts.push(commands);
-          instance.set(1, encodeApduScript(commands.map((command) => Buffer.concat([command, OK]))));
+          instance.set(
+            1,
+            encodeApduScript(commands.map((command) => Buffer.concat([command, this.statusWord]))),
+          );
           return 'handled';
         },
       },
@@ -145,5 +150,3 @@ export class SoftwareDevice {
     };
   }
 }
-
-const OK = Uint8Array.of(0x90, 0x00);

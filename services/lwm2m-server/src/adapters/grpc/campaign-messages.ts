@@ -53,7 +53,8 @@ export interface CheckedOperation {
 }
 
 /**
- * The operation of an order, checked as far as it can be without a device, and what its starter has to be granted.
+ * The operation of an order, checked as far as it can be without a device, and what its starter has to be
+ * granted.
  *
  * @throws SefleetError `LWM2M_REQUEST_INVALID`
  */

@@ -40,10 +40,20 @@ export class Campaigns {
     }
   }
 
-  /** Starts a campaign; one with the same id that exists is given back as it is. */
+  /**
+   * Starts a campaign; one that the same caller started under the same id is given back as it is.
+   *
+   * @throws SefleetError `LWM2M_CAMPAIGN_EXISTS`, `LWM2M_CAMPAIGN_PRECONDITION`
+   */
   async start(order: CampaignOrder): Promise<CampaignStatus> {
     const known = await this.#parts.store.findCampaign(order.id);
-    if (known !== undefined) return this.#status(known);
+    if (known !== undefined) {
+      // The id of somebody else's campaign: neither its state nor its counts are the caller's business.
+      if (known.startedBy !== order.startedBy) {
+        throw serviceError('LWM2M_CAMPAIGN_EXISTS', `campaign ${order.id} exists`);
+      }
+      return this.#status(known);
+    }
     if (this.#runs.size >= RUNS_MAX) {
       throw serviceError('LWM2M_CAMPAIGN_PRECONDITION', `${RUNS_MAX} campaigns run already`);
     }

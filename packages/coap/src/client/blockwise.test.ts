@@ -250,3 +250,21 @@ test('the body of a FETCH goes along with the requests for later blocks', async 
   });
   assert.equal((await settle(request)).payload.length, encodeText('x'.repeat(16)).length + 1);
 });
+
+test('client: two bodies on their way to one peer are told apart by Request-Tag', async () => {
+  const { script, endpoint, peer, settle } = lockstep({ settings: { blockSizeBytes: 16, nstart: 2 } });
+  const requests = ['a', 'b'].map((letter) =>
+    endpoint.request(peer, { method: 'PUT', path: 'up', payload: letter.repeat(20) }),
+  );
+  const tag = [{ number: OPTION.REQUEST_TAG, value: Uint8Array.of(1) }];
+  const first = await script.expect({ type: 'CON', payload: 'a'.repeat(16) });
+  const second = await script.expect({ type: 'CON', payload: 'b'.repeat(16), options: tag });
+  assert.equal(
+    first.options.some(({ number }) => number === OPTION.REQUEST_TAG),
+    false,
+  );
+  for (const { messageId, token } of [first, second]) {
+    script.send({ type: 'ACK', code: CODE.FORBIDDEN, messageId, token });
+  }
+  await settle(Promise.all(requests));
+});

@@ -18,7 +18,8 @@ import { upload } from './upload.ts';
 export class Requester {
   readonly #context: ExchangeContext;
   readonly #limits: CoapLimits;
-  #uploads = 0;
+  /** Bodies on their way in blocks, by the peer's key. */
+  readonly #uploads = new Map<string, number>();
   #requestTag = 0;
 
   constructor(context: ExchangeContext, limits: CoapLimits) {
@@ -98,13 +99,21 @@ export class Requester {
     lease: RequestLease | undefined,
   ): Promise<ReceivedResponse> {
     // RFC 9175 §3.3: a Request-Tag tells bodies apart that go to the same resource at the same time.
-    const tagged = this.#uploads > 0;
-    this.#uploads++;
+    const others = this.#uploads.get(peer.key) ?? 0;
+    this.#uploads.set(peer.key, others + 1);
     try {
       const nextTag = (): number => ++this.#requestTag;
-      return await upload((message) => this.#one(peer, message, lease), request, blockSize, tagged, nextTag);
+      return await upload(
+        (message) => this.#one(peer, message, lease),
+        request,
+        blockSize,
+        others > 0,
+        nextTag,
+      );
     } finally {
-      this.#uploads--;
+      const left = (this.#uploads.get(peer.key) ?? 1) - 1;
+      if (left === 0) this.#uploads.delete(peer.key);
+      else this.#uploads.set(peer.key, left);
     }
   }
 

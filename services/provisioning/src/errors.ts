@@ -53,6 +53,10 @@ export const PROVISIONING_ERRORS = {
     fault: 'caller',
     doc: 'The vault key is not 32 bytes in hexadecimal or base64.',
   },
+  PROVISIONING_FIRMWARE_KEY_INVALID: {
+    fault: 'caller',
+    doc: 'The file of the firmware authority cannot be read or holds no P-256 key.',
+  },
 } as const satisfies Readonly<Record<string, { readonly fault: Fault; readonly doc: string }>>;
 
 /** A code of {@link PROVISIONING_ERRORS}. */

@@ -14,6 +14,7 @@ import { loadRootKey } from './custody/root-key.ts';
 import { Seal } from './custody/sealing.ts';
 import { createSoftwareCustody } from './custody/software-custody.ts';
 import { Factory } from './manufacture/factory.ts';
+import { loadFirmwareAuthority } from './manufacture/firmware-authority.ts';
 import { RotationOrders } from './rotation/rotation-orders.ts';
 import { RotationRunner } from './rotation/rotation-runner.ts';
 import { serveSwitching } from './adapters/grpc/switching.ts';
@@ -42,7 +43,17 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const store = new SqliteStore(join(dataFolder, 'state.sqlite'));
     const seal = new Seal(rootKey, 'factory');
     const { certificateDays } = settings;
-    const factory = new Factory({ store, custody, seal, authority, runtime, log, certificateDays });
+    const firmwareKey = loadFirmwareAuthority(settings.firmwareKeyFile, dataFolder);
+    const factory = new Factory({
+      store,
+      custody,
+      seal,
+      authority,
+      firmwareKey,
+      runtime,
+      log,
+      certificateDays,
+    });
     const client = createGrpcClient(management.DeviceManagementService, settings.managementTarget, tls);
     const links = new ManagedCardLinks(client, runtime.timers, settings.cardTimeoutMs);
     const runner = new RotationRunner({ store, custody, links, runtime, log });

@@ -8,6 +8,11 @@ export const PROVISIONING_SETTINGS = {
     default: '',
     secret: true,
   }),
+  firmwareKeyFile: textSetting({
+    env: 'SEFLEET_FIRMWARE_KEY',
+    doc: 'PEM file with the key that cards check firmware by; firmware.key in the data folder when empty',
+    default: '',
+  }),
   pkiFolder: textSetting({
     env: 'SEFLEET_PKI',
     doc: 'folder with the local authority that signs device certificates',

@@ -16,6 +16,7 @@ import type { Rng } from '@sefleet/runtime';
 import {
   createCard,
   exportCard,
+  FIRMWARE_AUTHORITY_KEY,
   IOT_SAFE_INSTANCE,
   IOT_SAFE_LOAD_FILE,
   IOT_SAFE_MODULE,
@@ -74,10 +75,13 @@ const FACTORY_LEVEL = 0x01;
 export class CardFactory {
   readonly #custody: KeyCustody;
   readonly #rng: Rng;
+  readonly #firmwareKey: Uint8Array;
 
-  constructor(custody: KeyCustody, rng: Rng) {
+  /** @param firmwareKey The public key that cards check firmware by, an uncompressed point. */
+  constructor(custody: KeyCustody, rng: Rng, firmwareKey: Uint8Array) {
     this.#custody = custody;
     this.#rng = rng;
+    this.#firmwareKey = firmwareKey;
   }
 
   /** Makes sure that every party has the first version of the keys that cards of `kind` need. */
@@ -160,6 +164,12 @@ export class CardFactory {
         privateId: Uint8Array.of(IOT_SAFE_CONTAINER.deviceKey),
         publicId: Uint8Array.of(IOT_SAFE_CONTAINER.deviceKey),
         label: 'device key',
+      },
+      {
+        kind: 'public-key',
+        id: FIRMWARE_AUTHORITY_KEY,
+        label: 'firmware authority',
+        publicKey: this.#firmwareKey,
       },
     ]);
     for (const command of commands) await send(session, command);

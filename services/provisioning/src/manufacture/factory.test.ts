@@ -2,7 +2,7 @@ import { deepEqual, equal, notEqual, ok, rejects } from 'node:assert/strict';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { afterEach, describe, it } from 'node:test';
 import { decodeSealedRecord, deriveRecordKey, openTelemetryRecord } from '@sefleet/cose';
-import { importCard, IotSafeClient, RecordsClient } from '@sefleet/secure-element';
+import { FIRMWARE_AUTHORITY_KEY, importCard, IotSafeClient, RecordsClient } from '@sefleet/secure-element';
 import { CARD_PLANS, IOT_SAFE_CONTAINER } from '../domain/card-plan.ts';
 import { DEVICE_KINDS } from '../domain/device-kind.ts';
 import { createBench } from '../testing/factory-bench.ts';
@@ -54,6 +54,18 @@ describe('the factory', () => {
       const element = importCard(card.image, { rng: runtime.rng });
       const key = client.subjectPublicKeyInfo(Uint8Array.of(IOT_SAFE_CONTAINER.deviceKey));
       ok(createPublicKey({ key: Buffer.from(key), format: 'der', type: 'spki' }).equals(leaf.publicKey));
+    }
+  });
+
+  it('puts the key of the firmware authority on every card', async () => {
+    const { factory, runtime, firmwareKey } = await bench();
+    for (const kind of DEVICE_KINDS) {
+      const [card] = await deliver(factory, [{ endpoint: `firm-${kind}`, kind }]);
+      ok(card);
+      const element = importCard(card.image, { rng: runtime.rng });
+      const client = new IotSafeClient((apdu) => element.transmit(apdu));
+      deepEqual(client.publicKey(FIRMWARE_AUTHORITY_KEY), firmwareKey);
+      equal(client.verifyMessage(FIRMWARE_AUTHORITY_KEY, new Uint8Array(9), new Uint8Array(64)), false);
     }
   });
 

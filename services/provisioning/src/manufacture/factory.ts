@@ -42,6 +42,8 @@ export interface FactoryPorts {
   /** Seals card images at rest. */
   readonly seal: Seal;
   readonly authority: Credential;
+  /** Of the firmware authority, for every card: an uncompressed point. */
+  readonly firmwareKey: Uint8Array;
   readonly runtime: Runtime;
   readonly log: EventLog;
   readonly certificateDays: number;
@@ -63,7 +65,7 @@ export class Factory {
 
   constructor(ports: FactoryPorts) {
     this.#ports = ports;
-    this.#cards = new CardFactory(ports.custody, ports.runtime.rng);
+    this.#cards = new CardFactory(ports.custody, ports.runtime.rng, ports.firmwareKey);
   }
 
   /** Delivers the cards of `orders` in their order, a batch at a time, making those that do not exist. */

@@ -1,3 +1,4 @@
+import { createECDH } from 'node:crypto';
 import { createEventLog } from '@sefleet/observability';
 import { createRootAuthority } from '@sefleet/pki';
 import { decodeResponse, isProcessed } from '@sefleet/globalplatform';
@@ -22,7 +23,10 @@ export async function createBench(databasePath = ':memory:') {
   const authority = await createRootAuthority('test', new Date(now - DAY_MS), new Date(now + DAY_MS));
   const log = createEventLog({ service: 'test', level: 'silent' });
   const seal = new Seal(rootKey, 'factory');
-  const factory = new Factory({ store, custody, seal, authority, runtime, log, certificateDays: 1 });
+  const signer = createECDH('prime256v1');
+  const firmwareKey = Uint8Array.from(signer.generateKeys());
+  const ports = { store, custody, seal, authority, firmwareKey, runtime, log, certificateDays: 1 };
+  const factory = new Factory(ports);
   const cards = new Map<string, SecureElement>();
   const make = async (orders: readonly DeviceOrder[]): Promise<void> => {
     for await (const batch of factory.deliver(orders, new AbortController().signal)) {
@@ -36,7 +40,18 @@ export async function createBench(databasePath = ':memory:') {
     custody.close();
     runtime.close();
   };
-  return { runtime, store, custody, factory, log, cards, links: new LocalCardLinks(cards), make, close };
+  return {
+    runtime,
+    store,
+    custody,
+    firmwareKey,
+    factory,
+    log,
+    cards,
+    links: new LocalCardLinks(cards),
+    make,
+    close,
+  };
 }
 
 /**

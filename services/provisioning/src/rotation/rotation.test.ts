@@ -12,6 +12,9 @@ import { RotationRunner } from './rotation-runner.ts';
 
 type Bench = Awaited<ReturnType<typeof createBench>>;
 
+/** Scripts of one rotation, roughly. */
+const EXCHANGES = 10;
+
 const SUPPLIER = { requestId: 'r1', stakeholder: '', endpoints: [], concurrency: 4 };
 
 function office(bench: Bench) {
@@ -86,6 +89,33 @@ describe('rotation', () => {
     await counting.close();
     for (const when of ['before', 'after'] as const) {
       for (let cut = 1; cut <= exchanges; cut++) await survives(cut, when);
+    }
+  });
+
+  it('goes on by itself after the service was killed at any exchange', async () => {
+    for (let kill = 1; kill <= EXCHANGES; kill++) {
+      const bench = await createBench();
+      await bench.make([{ endpoint: 'm', kind: 'smart-meter' }]);
+      let left = kill;
+      // A killed process gets no answer any more, and asks nothing.
+      const links = {
+        open: (endpoint: string) => {
+          const channel = bench.links.open(endpoint);
+          return {
+            ...channel,
+            exchange: (commands: readonly Uint8Array[]) =>
+              left-- > 0 ? channel.exchange(commands) : new Promise<never>(() => undefined),
+          };
+        },
+      };
+      const killed = office({ ...bench, links: links as unknown as Bench['links'] });
+      const { rotationId } = await killed.orders.start(SUPPLIER);
+      for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+      const { runner } = office(bench);
+      await runner.resume();
+      const progress = await finished(bench, rotationId);
+      deepEqual([kill, progress.failures, progress.confirmed], [kill, [], 1]);
+      await bench.close();
     }
   });
 

@@ -44,19 +44,11 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const seal = new Seal(rootKey, 'factory');
     const { certificateDays } = settings;
     const firmwareKey = loadFirmwareAuthority(settings.firmwareKeyFile, dataFolder);
-    const factory = new Factory({
-      store,
-      custody,
-      seal,
-      authority,
-      firmwareKey,
-      runtime,
-      log,
-      certificateDays,
-    });
+    const ports = { store, custody, runtime, log };
+    const factory = new Factory({ ...ports, seal, authority, firmwareKey, certificateDays });
     const client = createGrpcClient(management.DeviceManagementService, settings.managementTarget, tls);
     const links = new ManagedCardLinks(client, runtime.timers, settings.cardTimeoutMs);
-    const runner = new RotationRunner({ store, custody, links, runtime, log });
+    const runner = new RotationRunner({ ...ports, links });
     const defaultConcurrency = settings.rotationConcurrency;
     const orders = new RotationOrders({ store, custody, runner, log, defaultConcurrency });
     await runner.resume();

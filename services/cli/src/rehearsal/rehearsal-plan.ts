@@ -20,12 +20,20 @@ export interface RehearsalPlan {
   readonly killAfterMs: number | undefined;
 }
 
-/** Why the meters change their supplier. */
-export type RehearsalVerb = 'switch' | 'erroneous-transfer' | 'forced-switch' | 'move-in';
+/** Why the meters change their supplier; with `cancel` and `object`, what comes between. */
+export type RehearsalVerb =
+  | 'switch'
+  | 'cancel'
+  | 'object'
+  | 'erroneous-transfer'
+  | 'forced-switch'
+  | 'move-in';
 
 /** All verbs that can be rehearsed. */
 export const REHEARSAL_VERBS: readonly RehearsalVerb[] = [
   'switch',
+  'cancel',
+  'object',
   'erroneous-transfer',
   'forced-switch',
   'move-in',

@@ -44,12 +44,16 @@ type Office = GrpcClient<typeof switching.SwitchingService>;
 type GroundClient = GrpcClient<typeof switching.RehearsalGroundService>;
 
 const POLL_MS = 100;
+/** Every so many meters one has an old supplier that objects. */
+const OBJECTION_EVERY = 10;
 const LONG_CALL = { deadlineMs: 1_800_000 };
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 const DEADLINE_MS = 24 * HOUR_MS;
 const VERBS: Readonly<Record<RehearsalPlan['verb'], switching.SwitchVerb>> = {
   switch: switching.SwitchVerb.SWITCH,
+  cancel: switching.SwitchVerb.SWITCH,
+  object: switching.SwitchVerb.SWITCH,
   'erroneous-transfer': switching.SwitchVerb.ERRONEOUS_TRANSFER,
   'forced-switch': switching.SwitchVerb.FORCED_SWITCH,
   'move-in': switching.SwitchVerb.MOVE_IN,
@@ -106,7 +110,7 @@ class Rehearsal {
   async run(): Promise<RehearsalResult> {
     const endpoints = await this.#timed('prepare', () => this.#prepare());
     const switchId = await this.#start(endpoints);
-    const endedAt = await this.#timed('switch', () => this.#follow(switchId, endpoints.length));
+    const endedAt = await this.#timed('switch', () => this.#follow(switchId, endpoints));
     await this.#ground.advanceGround({ now: BigInt(this.#windowEnd(endedAt)) }, LONG_CALL);
     return this.#timed('check', () => this.#judge(switchId, endedAt));
   }
@@ -152,7 +156,8 @@ class Rehearsal {
   }
 
   /** Lets time pass until every meter is through; when that was, by the rehearsal's clock. */
-  async #follow(switchId: string, total: number): Promise<number> {
+  async #follow(switchId: string, endpoints: readonly string[]): Promise<number> {
+    let calm = true;
     const clock = new RehearsalClock(this.#startAt, this.#cutOverAt, this.#plan.compress, performance.now());
     let killAt = this.#plan.killAfterMs === undefined ? Infinity : performance.now() + this.#plan.killAfterMs;
     for (;;) {
@@ -163,13 +168,17 @@ class Rehearsal {
         await this.#office.advanceClock({ now: BigInt(Math.round(clock.now)) }, LONG_CALL);
       }
       const state = await this.#office.getSwitch({ switchId }, LONG_CALL);
-      this.#show(state, total);
+      this.#show(state, endpoints.length);
       if (state.done || state.stopped !== '') return Math.round(clock.now);
       const { nextReturnAt } = await this.#ground.advanceGround(
         { now: BigInt(Math.round(clock.now)) },
         LONG_CALL,
       );
       const idle = state.working === 0n;
+      if (idle && calm) {
+        calm = false;
+        if (await this.#intervene(switchId, endpoints)) continue;
+      }
       const due = Number(state.nextDueAt);
       const now = idle
         ? clock.skip(performance.now(), due, Number(nextReturnAt))
@@ -179,6 +188,16 @@ class Rehearsal {
       await this.#office.advanceClock({ now: BigInt(Math.round(now)) }, LONG_CALL);
       await pause(idle ? 5 : POLL_MS);
     }
+  }
+
+  /** Everything is prepared and the instant lies ahead: what the verb brings now. */
+  async #intervene(switchId: string, endpoints: readonly string[]): Promise<boolean> {
+    const { verb } = this.#plan;
+    if (verb !== 'cancel' && verb !== 'object') return false;
+    const control = verb === 'cancel' ? switching.SwitchControl.CANCEL : switching.SwitchControl.OBJECT;
+    const named = verb === 'cancel' ? [] : endpoints.filter((_, i) => i % OBJECTION_EVERY === 0);
+    await this.#office.controlSwitch({ switchId, control, endpoints: named }, LONG_CALL);
+    return true;
   }
 
   async #judge(switchId: string, endedAt: number): Promise<RehearsalResult> {

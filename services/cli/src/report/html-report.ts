@@ -92,6 +92,7 @@ function timing({ timingsMs }: RehearsalSummary, { bundle, truths, cutOverAt }: 
   const rows = [
     row('staging', timingsMs.staging),
     row('instant to confirmed', timingsMs.instantToConfirmed),
+    row('both suppliers had a way in', timingsMs.bothHadAccess),
     row('offset of the reading', timingsMs.readingOffset),
   ];
   return `<section><h2>Time</h2>

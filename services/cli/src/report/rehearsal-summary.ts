@@ -32,6 +32,8 @@ export interface RehearsalSummary {
     readonly staging: Percentiles;
     /** From the instant to the confirmed end. */
     readonly instantToConfirmed: Percentiles;
+    /** From the new supplier's first record to the end of the old one's domain: both had a way in. */
+    readonly bothHadAccess: Percentiles;
     /** By how much the cut-over readings missed the instant, by true time. */
     readonly readingOffset: Percentiles;
   };
@@ -71,6 +73,7 @@ export function summariseRehearsal(
       phases: result.phasesMs,
       staging: percentiles(bundle.meters.flatMap(stagingOf)),
       instantToConfirmed: percentiles(confirmed.map((meter) => endOf(meter) - cutOverAt)),
+      bothHadAccess: percentiles(confirmed.flatMap(overlapOf)),
       readingOffset: percentiles(offsets),
     },
     run: {
@@ -97,6 +100,12 @@ export function passed({ invariants }: RehearsalSummary): boolean {
 /** When the last step of a meter was over. */
 export function endOf({ timings }: MeterEvidence): number {
   return timings.reduce((last, { endedAt }) => Math.max(last, endedAt), 0);
+}
+
+function overlapOf({ timings }: MeterEvidence): number[] {
+  const opened = timings.find(({ step }) => step === 'open-account');
+  const removed = timings.find(({ step }) => step === 'remove-old');
+  return opened === undefined || removed === undefined ? [] : [removed.endedAt - opened.endedAt];
 }
 
 function stagingOf({ timings }: MeterEvidence): number[] {

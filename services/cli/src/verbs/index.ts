@@ -2,6 +2,7 @@ import type { Verb } from '../command-line.ts';
 import { demo } from './demo.ts';
 import { deviceAdd } from './device-add.ts';
 import { doctor } from './doctor.ts';
+import { firmwareSign } from './firmware-sign.ts';
 import { fleetShow, fleetStart, fleetStop } from './fleet.ts';
 import { rehearseSupplierSwitch } from './rehearse-supplier-switch.ts';
 import { reportVerify } from './report-verify.ts';
@@ -21,6 +22,7 @@ export const VERBS: readonly Verb[] = [
   fleetShow,
   fleetStop,
   deviceAdd,
+  firmwareSign,
   seList,
   seShow,
   seApdu,

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+const folder = mkdtempSync(join(tmpdir(), 'sefleet-rehearsal-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs the command as a person would; its exit code and what it printed. */
+function sefleet(...args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['services/cli/bin/sefleet.mjs', ...args], (error, stdout) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout });
+    });
+  });
+}
+
+test('a supplier switch is rehearsed with faults and a killed service, and its evidence verifies', async () => {
+  const out = join(folder, 'report');
+  const faults =
+    'offline=20%,lost-ack=20%,power-cut=20%,duplicate=10%,replay=10%,drift=20%,swap=10%,tsm-preload=10%';
+  const options = ['--meters', '20', '--faults', faults, '--kill-after', '700', '--seed', '5', '--out', out];
+  const { code, stdout } = await sefleet('rehearse', 'supplier-switch', ...options, '--json');
+  assert.equal(code, 0, stdout);
+  const summary = JSON.parse(stdout);
+  assert.deepEqual(summary, JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8')));
+  assert.deepEqual(
+    summary.invariants.filter(({ holds }: { holds: boolean }) => !holds),
+    [],
+  );
+  assert.equal(summary.gapWh + summary.overlapWh + summary.residualWh + summary.canaryHits, 0);
+  assert.ok(summary.switched >= 10);
+  assert.equal((await sefleet('report', 'verify', out)).code, 0);
+});
+
+test('evidence that was touched does not verify', async () => {
+  const path = join(folder, 'touched.json');
+  const text = readFileSync(join(folder, 'report', 'bundle.json'), 'utf8');
+  writeFileSync(path, text.replace('"sw":"6', '"sw":"9'));
+  assert.equal((await sefleet('report', 'verify', path)).code, 5);
+});
+
+test('what nobody can rehearse is refused before anything starts', async () => {
+  for (const args of [
+    ['--faults', 'meteor=1%'],
+    ['--meters', '0'],
+    ['--at', 'noon'],
+    ['--verb', 'steal'],
+  ]) {
+    assert.equal((await sefleet('rehearse', 'supplier-switch', ...args)).code, 2, args.join(' '));
+  }
+  assert.equal((await sefleet('report', 'verify', join(folder, 'nothing.json'))).code, 2);
+});

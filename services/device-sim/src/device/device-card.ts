@@ -41,6 +41,7 @@ export class DeviceCard {
     this.#endpoint = options.endpoint;
     this.#withoutReadings = options.withoutReadings;
     this.#card = importCard(options.image, { rng, onCommit: () => changed() });
+    this.#openChannels();
     this.#card.park();
   }
 
@@ -136,6 +137,25 @@ export class DeviceCard {
   image(): Uint8Array {
     this.#card.park();
     return exportCard(this.#card);
+  }
+
+  /**
+   * Opens the device's logical channels before anybody else can reach the card: a channel is opened by a
+   * command on the basic one, and that would end what an owner has half agreed on there (INITIALIZE UPDATE).
+   */
+  #openChannels(): void {
+    try {
+      this.#records = this.#findRecords();
+    } catch (error) {
+      // A card may wait for the keys of its next stakeholder; the next reading looks again.
+      if (!isSefleetError(error, 'SIM_CARD_UNUSABLE')) throw error;
+    }
+    try {
+      this.#keys().random(1);
+    } catch (error) {
+      // A card without IoT SAFE serves devices that need no keys of it.
+      if (!isSefleetError(error)) throw error;
+    }
   }
 
   #keys(): IotSafeClient {

@@ -4,8 +4,8 @@ import { createCoapDownload, type Lwm2mTransport } from '@sefleet/lwm2m-coap';
 import { simulationError } from '../errors.ts';
 
 /**
- * Gets packages for a device: over `coap` from anywhere, since it is the signature that counts; over `coaps` with the
- * credentials of its management account.
+ * Gets packages for a device: over `coap` from anywhere, since it is the signature that counts; over `coaps`
+ * with the credentials of its management account.
  *
  * @returns a function that rejects with what connecting and downloading reject with
  */

@@ -25,7 +25,7 @@ export const EVENTS = {
   storeFailed: { name: 'store.failed', level: 'error', message: 'the registration store cannot write' },
   accessRefused: { name: 'access.refused', level: 'warn', message: 'a caller was refused' },
   restored: {
-    name: 'registration.restored',
+    name: 'store.restored',
     level: 'info',
     message: 'registrations of the last run are back',
   },

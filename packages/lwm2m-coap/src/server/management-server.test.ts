@@ -307,3 +307,24 @@ test('knows a device again by its credential after a restart, and renews what is
     [['/3/0/9', true]],
   );
 });
+
+test('answers an Observe when the wish is durable, and keeps none of a call that failed', async () => {
+  const saving = Promise.withResolvers<void>();
+  const store = { ...createVolatileStore(), saveObservation: () => saving.promise };
+  const bench = new Bench({ store, operationTimeoutMs: 20_000 });
+  await bench.register();
+  bench.answer = (request) => {
+    request.observe?.accept();
+    return { code: CODE.CONTENT, payload: '80', contentFormat: CONTENT_FORMAT.TEXT };
+  };
+  const device = bench.server.device('meter');
+  let answered = false;
+  const observed = device.observe([Lwm2mPath.parse('/3/0/9')]).finally(() => (answered = true));
+  await bench.runtime.advance(1000);
+  assert.deepEqual([bench.requests.length, answered], [1, false]);
+  saving.resolve();
+  assert.equal((await bench.settle(observed)).code, CODE.CONTENT);
+  bench.network.filter = () => false;
+  await assert.rejects(bench.settle(device.observe([Lwm2mPath.parse('/3/0/13')])));
+  assert.deepEqual(device.observations(), [['/3/0/9']]);
+});

@@ -61,12 +61,19 @@ export class Observations {
     const { paths } = target;
     const [first] = paths;
     if (first === undefined) throw serverError('LWM2M_OPERATION_INVALID', 'an Observe names a path');
+    const known = device.wanted?.has(keyOf(target)) === true;
     const wanted = this.#want(device, target);
     const { endpoint } = device.registration;
-    this.#parts.store.saveObservation({ endpoint, paths: wanted.names });
-    const response = await this.#start(device, wanted, options);
-    if (!response.success) this.#drop(device, wanted);
-    return toReadResult(response, baseOf(paths), this.#parts.models, this.#nowSeconds());
+    const saved = this.#parts.store.saveObservation({ endpoint, paths: wanted.names });
+    try {
+      const [response] = await Promise.all([this.#start(device, wanted, options), saved]);
+      if (!response.success) this.#drop(device, wanted);
+      return toReadResult(response, baseOf(paths), this.#parts.models, this.#nowSeconds());
+    } catch (error) {
+      // A call that failed leaves no wish behind that was not there before.
+      if (!known) this.#drop(device, wanted);
+      throw error;
+    }
   }
 
   /** Withdraws a wish; false when there was none. */

@@ -10,7 +10,8 @@ export interface Lwm2mServerStore {
   touchRegistration(registration: Registration): void;
   /** Forgets a registration and its observations. */
   removeRegistration(registration: Registration): void;
-  saveObservation(observation: StoredObservation): void;
+  /** Resolves when the wish is durable. */
+  saveObservation(observation: StoredObservation): Promise<void>;
   removeObservation(observation: StoredObservation): void;
   /** Resolves when everything so far is durable. */
   flush(): Promise<void>;
@@ -35,7 +36,7 @@ export function createVolatileStore(): Lwm2mServerStore {
     saveRegistration: () => Promise.resolve(),
     touchRegistration: () => {},
     removeRegistration: () => {},
-    saveObservation: () => {},
+    saveObservation: () => Promise.resolve(),
     removeObservation: () => {},
     flush: () => Promise.resolve(),
   };

@@ -79,8 +79,8 @@ for (const { name, skip, open } of SUBJECTS) {
       const store = await fresh();
       await store.saveRegistration(registration('a'));
       await store.saveRegistration(registration('b', { queueMode: true, smsNumber: '+49' }));
-      store.saveObservation({ endpoint: 'urn:dev:a', paths: ['/3/0/9', '/3/0/13'] });
-      store.saveObservation({ endpoint: 'urn:dev:a', paths: ['/3/0/9', '/3/0/13'] });
+      await store.saveObservation({ endpoint: 'urn:dev:a', paths: ['/3/0/9', '/3/0/13'] });
+      await store.saveObservation({ endpoint: 'urn:dev:a', paths: ['/3/0/9', '/3/0/13'] });
       await store.close();
       const next = await again();
       const { registrations, observations } = await next.load();
@@ -94,7 +94,7 @@ for (const { name, skip, open } of SUBJECTS) {
       const store = await fresh();
       const first = registration('a');
       await store.saveRegistration(first);
-      store.saveObservation({ endpoint: 'urn:dev:a', paths: ['/3'] });
+      await store.saveObservation({ endpoint: 'urn:dev:a', paths: ['/3'] });
       await store.saveRegistration(registration('a', { id: 'second', lifetimeSeconds: 60 }));
       // Of the registration that is no longer there: changes nothing.
       store.touchRegistration({ ...first, lifetimeSeconds: 1 });

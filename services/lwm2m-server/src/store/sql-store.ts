@@ -61,8 +61,8 @@ export class SqlStore implements ServerStore {
     this.#queue.put({ sql: SQL.removeRegistration, values: [endpoint, id] });
   }
 
-  saveObservation({ endpoint, paths }: StoredObservation): void {
-    this.#queue.put({ sql: SQL.saveObservation, values: [endpoint, paths.join(' ')] });
+  saveObservation({ endpoint, paths }: StoredObservation): Promise<void> {
+    return this.#queue.push({ sql: SQL.saveObservation, values: [endpoint, paths.join(' ')] });
   }
 
   removeObservation({ endpoint, paths }: StoredObservation): void {

@@ -41,8 +41,8 @@ const DEVICE_FIRMWARE_VERSION = 3;
 const NONE = new Uint8Array(0);
 
 /**
- * The firmware of one device: what it runs, and the package on its way. Every step is on disk before the next,
- * so that power may go at any moment: what runs changes in one write, after the package was written in full.
+ * The firmware of one device: what it runs, and the package on its way. Every step is on disk before the
+ * next, so that power may go at any moment: what runs changes in one write, after the package was written in full.
  *
  * The image itself runs nowhere; of what it would do, only its version shows.
  */

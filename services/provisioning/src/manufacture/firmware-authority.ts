@@ -9,8 +9,8 @@ const POINT_BYTES = 65;
 
 /**
  * The public key that cards check firmware by, an uncompressed point. It is that of the firmware authority
- * whose PEM file, with a public or a private key, the setting names; or of a key pair in the folder, made when
- * first needed. Cards get the public half only.
+ * whose PEM file, with a public or a private key, the setting names; or of a key pair in the folder, made
+ * when first needed. Cards get the public half only.
  *
  * @throws SefleetError `PROVISIONING_FIRMWARE_KEY_INVALID` unless the file holds a P-256 key
  */

@@ -72,7 +72,7 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
         serveCredentials({ store, custody, lwm2mUri, lifetimeSeconds, log }),
         serveRecordKeys({ custody, log }),
         serveRotations({ orders, store, custody, log }),
-        serveSwitching({ office, registry, audit, custody, log }),
+        serveSwitching({ office, registry, audit, custody, log, rehearsal: settings.rehearsal }),
       ],
       stop: async () => {
         await runner.stop();

@@ -1,4 +1,4 @@
-import { integerSetting, textSetting } from '@sefleet/config';
+import { booleanSetting, integerSetting, textSetting } from '@sefleet/config';
 
 /** What the provisioning service can be told, beside what every service can. */
 export const PROVISIONING_SETTINGS = {
@@ -52,6 +52,11 @@ export const PROVISIONING_SETTINGS = {
     min: 1,
     max: 7300,
     default: 3650,
+  }),
+  rehearsal: booleanSetting({
+    env: 'SEFLEET_REHEARSAL',
+    doc: 'lets callers keep the time, play faults and have secrets disclosed; never where devices are real',
+    default: false,
   }),
   rotationConcurrency: integerSetting({
     env: 'SEFLEET_ROTATION_CONCURRENCY',

@@ -74,6 +74,7 @@ export class RehearsalServices {
         ...process.env,
         SEFLEET_DATA: dataFolder,
         SEFLEET_PKI: rehearsalPki(this.#layout),
+        SEFLEET_REHEARSAL: 'true',
         SEFLEET_LOG_LEVEL: 'info',
         SEFLEET_GRPC_PORT: String(name === 'provisioning' ? provisioningPort : groundPort),
         SEFLEET_PROVISIONING_TARGET: `127.0.0.1:${provisioningPort}`,

@@ -34,11 +34,18 @@ export function serveSwitching(options: {
   readonly audit: SwitchAudit;
   readonly custody: KeyCustody;
   readonly log: EventLog;
+  /** Whether this is a rehearsal: only there may callers keep the time, play faults and have secrets disclosed. */
+  readonly rehearsal: boolean;
 }): ServedService {
   const { office, registry, audit, custody, log } = options;
+  const requireRehearsal = (caller: string): void => {
+    requirePermission(caller, 'rehearse', log);
+    if (!options.rehearsal) throw provisioningError('PROVISIONING_FORBIDDEN', 'this is no rehearsal');
+  };
   return serve(switching.SwitchingService, {
     startSwitch: async (request, { caller }) => {
       requirePermission(caller, 'switch-suppliers', log);
+      if (request.faults.length > 0) requireRehearsal(caller);
       return { switchId: await office.start(toRequest(request)) };
     },
     getSwitch: async ({ switchId }, { caller }) => {
@@ -53,7 +60,7 @@ export function serveSwitching(options: {
       return {};
     },
     advanceClock: ({ now }, { caller }) => {
-      requirePermission(caller, 'rehearse', log);
+      requireRehearsal(caller);
       office.advance(Number(now));
       return {};
     },
@@ -75,7 +82,7 @@ export function serveSwitching(options: {
       return { parties: await Promise.all(PARTIES.map((party) => toParty(party, registry, custody))) };
     },
     disclose: async ({ switchId }, { caller }) => {
-      requirePermission(caller, 'rehearse', log);
+      requireRehearsal(caller);
       const { receiptKeys, ...rest } = await audit.disclose(switchId, await office.meters(switchId));
       return { ...rest, receiptKeys: Object.fromEntries(receiptKeys) };
     },

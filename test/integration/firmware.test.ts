@@ -1,4 +1,4 @@
-/** Firmware of a whole running system: signed on the command line, rolled out by a campaign, checked by the cards. */
+/** Firmware of a running system: signed on the command line, rolled out by a campaign, checked by cards. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

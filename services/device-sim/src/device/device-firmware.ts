@@ -42,7 +42,8 @@ const NONE = new Uint8Array(0);
 
 /**
  * The firmware of one device: what it runs, and the package on its way. Every step is on disk before the
- * next, so that power may go at any moment: what runs changes in one write, after the package was written in full.
+ * next, so that power may go at any moment: what runs changes in one write, after the package was written in
+ * full.
  *
  * The image itself runs nowhere; of what it would do, only its version shows.
  */

@@ -1,6 +1,7 @@
 /**
  * The same devices and the same load on our management server and on Leshan's, one after the other, each a
- * process of its own with nothing but the library in it; DTLS-PSK on loopback. Without Java and Maven only ours.
+ * process of its own with nothing but the library in it; DTLS-PSK on loopback. Without Java and Maven only
+ * ours.
  * `SEFLEET_LESHAN=1 node test/load/bench-lwm2m-leshan.ts [--json] [--devices 2000] [--seconds 5]`
  */
 import { execFileSync } from 'node:child_process';

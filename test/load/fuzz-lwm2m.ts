@@ -1,6 +1,6 @@
 /**
- * Broken payloads against every decoder of LwM2M: nothing but a decoder's own error may come out, what decodes must
- * encode again, and no input may take long.
+ * Broken payloads against every decoder of LwM2M: nothing but a decoder's own error may come out, what
+ * decodes must encode again, and no input may take long.
  * `node test/load/fuzz-lwm2m.ts [--count 1000000] [--seed 1] [--json]`
  */
 import { parseArgs } from 'node:util';

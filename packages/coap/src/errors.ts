@@ -62,7 +62,10 @@ export function coapError(code: CoapErrorCode, message: string, options?: Seflee
   return new SefleetError(code, COAP_ERRORS[code].fault, message, options);
 }
 
-/** True for errors that say that a message could not even be sent: the peer's queue is full, or the peer is gone. */
+/**
+ * True for errors that say that a message could not even be sent: the peer's queue is full, or the peer is
+ * gone.
+ */
 export function isUnsendable(error: unknown): boolean {
   return isSefleetError(error, 'COAP_QUEUE_FULL') || isSefleetError(error, 'COAP_PEER_GONE');
 }

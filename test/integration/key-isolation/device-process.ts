@@ -1,6 +1,6 @@
 /**
- * A device whose DTLS handshake runs in this process. Its keys are elsewhere (`card`: every private operation is a
- * message to the parent, which holds the card) or, for contrast, here (`software`).
+ * A device whose DTLS handshake runs in this process. Its keys are elsewhere (`card`: every private operation
+ * is a message to the parent, which holds the card) or, for contrast, here (`software`).
  */
 import { createPrivateKey } from 'node:crypto';
 import { createDtlsEndpoint, createSoftwarePsk, createSoftwareSigningKey } from '@sefleet/dtls';

@@ -3,8 +3,8 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 const CHUNK_BYTES = 16 * 1024 * 1024;
 
 /**
- * How often `needle` stands in the writable memory of a process: JavaScript heap, buffers outside of it, native heap,
- * stacks. A heap snapshot would leave out the contents of buffers, where keys are.
+ * How often `needle` stands in the writable memory of a process: JavaScript heap, buffers outside of it,
+ * native heap, stacks. A heap snapshot would leave out the contents of buffers, where keys are.
  */
 export function countInMemory(pid: number, needle: Uint8Array): number {
   const regions = readFileSync(`/proc/${pid}/maps`, 'utf8')

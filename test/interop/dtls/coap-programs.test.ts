@@ -97,7 +97,8 @@ for (const library of ['openssl', 'gnutls'] as const) {
             ]);
             t.after(() => server.end());
             await server.printed(/created TLS +endpoint/);
-            // It gives sessions up after some seconds, which losses in a row can fill: then another attempt is made.
+            // It gives sessions up after some seconds, which losses in a row can fill: then another attempt
+            // is made.
             let done = false;
             const failures: unknown[] = [];
             for (let seed = 1; seed <= 4 && !done; seed++) {

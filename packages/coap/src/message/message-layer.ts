@@ -89,7 +89,8 @@ export class MessageLayer implements MessageTransport {
       this.#write(peer, NON, messageId, content);
       return { messageId, withdraw: withdrawNothing };
     }
-    // A secured channel carries nothing to a peer without a session: waiting for an acknowledgement is in vain.
+    // A secured channel carries nothing to a peer without a session: waiting for an acknowledgement is in
+    // vain.
     if (this.#channel.maxPayload(peer) <= 0) {
       throw coapError('COAP_PEER_GONE', `no session with ${peer.key}`, { context: { peer: peer.key } });
     }

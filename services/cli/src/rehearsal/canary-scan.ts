@@ -9,8 +9,8 @@ export interface Canary {
 }
 
 /**
- * Looks for secrets in every file below `folders`, as bytes, as hexadecimal and as base64. Vaults are looked into like
- * everything else: they are sealed.
+ * Looks for secrets in every file below `folders`, as bytes, as hexadecimal and as base64. Vaults are looked
+ * into like everything else: they are sealed.
  *
  * @returns Where one was found: `<file>: <name> of <owner>`.
  */

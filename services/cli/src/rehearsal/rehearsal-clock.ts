@@ -3,8 +3,8 @@ const HELD_BEFORE_MS = 20 * 60_000;
 const STEP_MS = 1000;
 
 /**
- * The time of a rehearsal: it passes `compress` times as fast as real time while there is work, is held before the
- * instant until everything that can be prepared is, and jumps over what would only be waiting.
+ * The time of a rehearsal: it passes `compress` times as fast as real time while there is work, is held
+ * before the instant until everything that can be prepared is, and jumps over what would only be waiting.
  */
 export class RehearsalClock {
   readonly #cutOverAt: number;

@@ -34,7 +34,10 @@ export function serveSwitching(options: {
   readonly audit: SwitchAudit;
   readonly custody: KeyCustody;
   readonly log: EventLog;
-  /** Whether this is a rehearsal: only there may callers keep the time, play faults and have secrets disclosed. */
+  /**
+   * Whether this is a rehearsal: only there may callers keep the time, play faults and have secrets
+   * disclosed.
+   */
   readonly rehearsal: boolean;
 }): ServedService {
   const { office, registry, audit, custody, log } = options;

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { management } from '@sefleet/api';
+import { FIRMWARE_RESULT, FIRMWARE_STATE } from '@sefleet/lwm2m';
 import { parseCommandLine } from '../../services/cli/src/command-line.ts';
 import { firmwareSign } from '../../services/cli/src/verbs/firmware-sign.ts';
 import { startFleet, startSystem, until, untilRegistered, type RunningSystem } from './running-system.ts';
@@ -40,7 +41,7 @@ async function rollOut(
 ): Promise<readonly management.CampaignResult[]> {
   const { backend } = system;
   const operation = { operation: { case: 'firmware' as const, value: { image, pull } } };
-  await backend.management.startCampaign({ campaignId, operation, endpoints: METERS, attempts: 1 });
+  await backend.management.startCampaign({ campaignId, operation, endpoints: METERS });
   await until(`campaign ${campaignId}`, async () => {
     const { campaign } = await backend.management.getCampaign({ campaignId });
     return campaign?.state === management.CampaignState.ENDED;
@@ -56,6 +57,11 @@ async function versions(): Promise<readonly string[]> {
   return Promise.all(shown);
 }
 
+/** Waits for them all to show `version`: after an update they restart. */
+async function untilAllRun(version: string): Promise<void> {
+  await until(`version ${version}`, async () => (await versions()).every((shown) => shown === version));
+}
+
 const all = (text: string): readonly string[] => METERS.map(() => text);
 
 test('an image that the factory signed is pushed to every meter and runs', async () => {
@@ -64,7 +70,7 @@ test('an image that the factory signed is pushed to every meter and runs', async
     results.map(({ error }) => error),
     all(''),
   );
-  assert.deepEqual(await versions(), all('2.0.0'));
+  await untilAllRun('2.0.0');
 });
 
 test('an image is fetched over DTLS with keys of the card and runs', async () => {
@@ -73,7 +79,7 @@ test('an image is fetched over DTLS with keys of the card and runs', async () =>
     results.map(({ error }) => error),
     all(''),
   );
-  assert.deepEqual(await versions(), all('3.0.0'));
+  await untilAllRun('3.0.0');
 });
 
 test('a damaged image and an older one change nothing', async () => {
@@ -88,11 +94,11 @@ test('a damaged image and an older one change nothing', async () => {
       results.map(({ error }) => error),
       all('LWM2M_FIRMWARE_FAILED'),
     );
-    assert.deepEqual(await versions(), all('3.0.0'));
+    await untilAllRun('3.0.0');
   }
 });
 
-test('kill -9 of the simulator keeps what the devices run', async () => {
+async function killSimulator(): Promise<void> {
   const pid = system.supervisor.pids().get('device-sim');
   assert.ok(pid !== undefined);
   process.kill(pid, 'SIGKILL');
@@ -101,5 +107,33 @@ test('kill -9 of the simulator keeps what the devices run', async () => {
     return Promise.resolve(now !== undefined && now !== pid);
   });
   await untilRegistered(system.backend, FLEET.meters + FLEET.obus + FLEET.gateways);
-  assert.deepEqual(await versions(), all('3.0.0'));
+}
+
+test('kill -9 of the simulator keeps what the devices run', async () => {
+  await killSimulator();
+  await untilAllRun('3.0.0');
+});
+
+test('kill -9 in the middle of an update leaves the old firmware and an update that can be repeated', async () => {
+  const { backend } = system;
+  const operation = { operation: { case: 'firmware' as const, value: { image: await signed(5, '5.0.0') } } };
+  const [endpoint = ''] = METERS;
+  const shows = async (path: string): Promise<number> => {
+    const { senmlJson } = await backend.management.read({ endpoint, path });
+    return Number(/"v":(\d+)/.exec(senmlJson)?.[1]);
+  };
+  await backend.management.startCampaign({
+    campaignId: 'cut',
+    operation,
+    endpoints: [endpoint],
+    attempts: 1,
+  });
+  await until('the update is under way', async () => (await shows('/5/0/3')) === FIRMWARE_STATE.UPDATING);
+  await killSimulator();
+  await untilAllRun('3.0.0');
+  assert.equal(await shows('/5/0/3'), FIRMWARE_STATE.DOWNLOADED);
+  assert.equal(await shows('/5/0/5'), FIRMWARE_RESULT.UPDATE_FAILED);
+  assert.equal((await backend.management.execute({ endpoint, path: '/5/0/2' })).code, '2.04');
+  await until('the new firmware runs', async () => (await versions())[0] === '5.0.0');
+  await until('success is told', async () => (await shows('/5/0/5')) === FIRMWARE_RESULT.SUCCESS);
 });

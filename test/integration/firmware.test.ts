@@ -114,7 +114,7 @@ test('kill -9 of the simulator keeps what the devices run', async () => {
   await untilAllRun('3.0.0');
 });
 
-test('kill -9 in the middle of an update leaves the old firmware and an update that can be repeated', async () => {
+test('kill -9 in the middle of an update leaves the old firmware, and Update works again', async () => {
   const { backend } = system;
   const operation = { operation: { case: 'firmware' as const, value: { image: await signed(5, '5.0.0') } } };
   const [endpoint = ''] = METERS;

@@ -66,7 +66,11 @@ export const rehearseSupplierSwitch: Verb = {
       groundPort: ports.lwm2mGrpcPort,
     };
     const services = await RehearsalServices.start(layout);
-    const onSignal = (): void => void services.stop().then(() => process.exit(EXIT_CODES.usage));
+    const tidyUp = async (): Promise<void> => {
+      await services.stop();
+      if (kept === undefined) rmSync(dataFolder, { recursive: true, force: true });
+    };
+    const onSignal = (): void => void tidyUp().then(() => process.exit(EXIT_CODES.usage));
     process.once('SIGINT', onSignal);
     process.once('SIGTERM', onSignal);
     try {
@@ -77,8 +81,7 @@ export const rehearseSupplierSwitch: Verb = {
       else console.log(formatSummary(summary, out));
       return exitCode(summary);
     } finally {
-      await services.stop();
-      if (kept === undefined) rmSync(dataFolder, { recursive: true, force: true });
+      await tidyUp();
     }
   },
 };

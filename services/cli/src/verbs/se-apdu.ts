@@ -1,3 +1,4 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { fromHex, toHex } from '@sefleet/bytes';
 import { isSefleetError } from '@sefleet/errors';
@@ -11,16 +12,26 @@ export const seApdu: Verb = {
   summary:
     'talk to a card: APDUs as arguments, from a script, or typed in; commands and status words are explained',
   positionals: '<endpoint> [hex ...]',
-  options: { json: { type: 'boolean', doc: 'one JSON line an exchange' } },
+  options: {
+    json: { type: 'boolean', doc: 'one JSON line an exchange' },
+    trace: {
+      type: 'string',
+      value: 'file',
+      doc: 'record the visit: one JSON line an exchange, nothing left out (new file, for you alone)',
+    },
+  },
   examples: [
     'sefleet se apdu urn:dev:sefleet:meter-000001 00A4040000 80CA9F7F00',
     'sefleet se apdu urn:dev:sefleet:meter-000001 < script.txt   # one APDU a line, # begins a comment',
+    'sefleet se apdu urn:dev:sefleet:meter-000001 --trace visit.jsonl 00A4040000',
   ],
   run: (parsed) => {
     const [endpoint, ...apdus] = parsed.positionals;
     if (endpoint === undefined) throw usageError('which card?', 'List them: sefleet se list');
     return withBackend(async (backend) => {
-      const visit = await visitCard(backend, endpoint);
+      const trace = parsed.text('trace');
+      const card = await visitCard(backend, endpoint);
+      const visit = trace === undefined ? card : recordVisit(card, endpoint, trace);
       try {
         for await (const line of apdus.length > 0 ? apdus : readLines()) {
           const text = line.replace(/#.*/, '').trim();
@@ -33,6 +44,26 @@ export const seApdu: Verb = {
     });
   },
 };
+
+/** The visit, each exchange of which is appended to `file` when it is over. */
+export function recordVisit(visit: CardVisit, endpoint: string, file: string): CardVisit {
+  const line = (entry: object): string => `${JSON.stringify(entry)}\n`;
+  const start = line({ endpoint, answerToReset: toHex(visit.answerToReset) });
+  writeFileSync(file, start, { mode: 0o600, flag: 'wx' });
+  return {
+    answerToReset: visit.answerToReset,
+    transmit: async (command) => {
+      const response = await visit.transmit(command);
+      appendFileSync(file, line({ command: toHex(command), response: toHex(response) }));
+      return response;
+    },
+    reset: async () => {
+      await visit.reset();
+      appendFileSync(file, line({ reset: true }));
+    },
+    leave: () => visit.leave(),
+  };
+}
 
 async function exchangeLine(visit: CardVisit, text: string, json: boolean): Promise<string> {
   const command = parseApdu(text);

@@ -2,6 +2,9 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { join } from 'node:path';
 import { createRootAuthority, issueCertificate, type Credential } from '@sefleet/pki';
 
+/** Organisation in the certificates of services and of the command; devices never get it. */
+export const SERVICE_ORGANISATION = 'sefleet service';
+
 const DAY_MS = 86_400_000;
 const AUTHORITY_DAYS = 3650;
 const SERVICE_DAYS = 397;
@@ -24,7 +27,7 @@ export async function ensureLocalPki(folder: string, names: readonly string[]): 
     await ensure(folder, name, () =>
       issueCertificate(authority, {
         commonName: name,
-        organisation: 'sefleet service',
+        organisation: SERVICE_ORGANISATION,
         serverAuth: true,
         clientAuth: true,
         subjectAlternativeNames: ['localhost', '127.0.0.1', '::1'],

@@ -20,6 +20,7 @@ import {
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { TlsFiles } from '../tls-files.ts';
+import { createCallerCheck } from './caller.ts';
 import { toPackageDefinition, toServiceDefinition } from './definition.ts';
 import { toServiceError } from './status.ts';
 
@@ -82,7 +83,7 @@ const KEEPALIVE_MS = 30_000;
 
 /**
  * Starts a server with mutual TLS (TLS 1.3 or 1.2, client certificate of our authority required), health and
- * reflection.
+ * reflection. Only a certificate of a service gets further than those two: devices have no business here.
  *
  * @throws SefleetError `GRPC_BIND`, fault `environment`, when the port cannot be taken.
  */
@@ -98,11 +99,15 @@ export async function startGrpcServer(options: {
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
   });
+  const nameCaller = createCallerCheck(options.tls.authority);
   const statusMap: Record<string, 'SERVING'> = { '': 'SERVING' };
   for (const { service, implementation } of options.services) {
     const handlers: Record<string, UntypedHandleCall> = {};
     for (const method of service.methods) {
-      handlers[method.name] = toHandler(method, implementation[method.localName], options.log);
+      handlers[method.name] = toHandler(method, implementation[method.localName], {
+        log: options.log,
+        nameCaller,
+      });
     }
     server.addService(toServiceDefinition(service), handlers);
     statusMap[service.typeName] = 'SERVING';
@@ -168,7 +173,11 @@ const CALL_FAILED = {
   message: 'a call failed by a fault of ours',
 } as const;
 
-function toHandler(method: DescMethod, implementation: unknown, log: EventLog): UntypedHandleCall {
+function toHandler(
+  method: DescMethod,
+  implementation: unknown,
+  { log, nameCaller }: { readonly log: EventLog; readonly nameCaller: ReturnType<typeof createCallerCheck> },
+): UntypedHandleCall {
   if (typeof implementation !== 'function') {
     throw new SefleetError(
       'GRPC_METHOD_MISSING',
@@ -187,7 +196,7 @@ function toHandler(method: DescMethod, implementation: unknown, log: EventLog): 
   const invoke = (call: AnyCall): unknown =>
     Reflect.apply(implementation, undefined, [
       readsOne ? requestOf(call) : requestsOf(call),
-      contextOf(call),
+      contextOf(call, nameCaller),
     ]);
   if (answersOnce) {
     return (call: ServerUnaryCall<unknown, unknown>, respond: sendUnaryData<unknown>) => {
@@ -233,15 +242,14 @@ function drained(call: ServerWritableStream<unknown, unknown>): Promise<void> {
   });
 }
 
-function contextOf(call: AnyCall): CallContext {
+function contextOf(call: AnyCall, nameCaller: ReturnType<typeof createCallerCheck>): CallContext {
+  const caller = nameCaller(call.getAuthContext().sslPeerCertificate);
   const controller = new AbortController();
   // The four kinds of call share this event, but not a type that says so.
   (call as { on(event: 'cancelled', listener: () => void): unknown }).on('cancelled', () =>
     controller.abort(),
   );
-  const subject = call.getAuthContext().sslPeerCertificate?.subject;
-  const name = subject?.CN;
-  return { caller: typeof name === 'string' ? name : '', signal: controller.signal };
+  return { caller, signal: controller.signal };
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {

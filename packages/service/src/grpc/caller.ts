@@ -1,0 +1,40 @@
+import { X509Certificate } from 'node:crypto';
+import type { PeerCertificate } from 'node:tls';
+import { SefleetError } from '@sefleet/errors';
+import { SERVICE_ORGANISATION } from '../local-pki.ts';
+
+/** Verified certificates that are remembered; a fleet of services has a handful. */
+const MAX_REMEMBERED = 256;
+
+/**
+ * Tells services from everybody else whom our authority has certified. Devices hold certificates of the same
+ * authority, and vehicles may even sign with theirs (session certificates): so the authority itself has to
+ * have signed the caller's certificate, and the certificate has to be one of a service.
+ *
+ * @returns a function from a caller's certificate to the service's name; it throws `GRPC_CALLER_FORBIDDEN`.
+ */
+export function createCallerCheck(
+  authorityPem: Buffer,
+): (certificate: PeerCertificate | undefined) => string {
+  const authority = new X509Certificate(authorityPem);
+  const signedByAuthority = new Set<string>();
+  const isSigned = ({ fingerprint256, raw }: PeerCertificate): boolean => {
+    if (signedByAuthority.has(fingerprint256)) return true;
+    const certificate = new X509Certificate(raw);
+    if (!certificate.checkIssued(authority) || !certificate.verify(authority.publicKey)) return false;
+    if (signedByAuthority.size >= MAX_REMEMBERED) signedByAuthority.clear();
+    signedByAuthority.add(fingerprint256);
+    return true;
+  };
+  return (certificate) => {
+    const name: unknown = certificate?.subject.CN;
+    const isService = certificate?.subject.O === SERVICE_ORGANISATION && isSigned(certificate);
+    if (isService && typeof name === 'string') return name;
+    throw new SefleetError(
+      'GRPC_CALLER_FORBIDDEN',
+      'caller',
+      'only services and operators may call; this certificate is of neither',
+      { hint: 'Use the certificate of the command: cli.pem and cli.key in the folder pki.' },
+    );
+  };
+}

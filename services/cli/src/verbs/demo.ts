@@ -49,6 +49,9 @@ async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
   await requireBroker(layout.mqttUrl);
   let supervisor: Supervisor | undefined;
   const abort = Promise.withResolvers<never>();
+  abort.promise.catch(() => {
+    // An interruption while the services start is met when they have started: then they are stopped in order.
+  });
   const onSignal = (): void => abort.reject(usageError('interrupted', 'Nothing was left running.'));
   process.once('SIGINT', onSignal);
   process.once('SIGTERM', onSignal);
@@ -60,6 +63,7 @@ async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
         if (event.kind === 'restarting') progress.say(`restarting ${event.service}: ${event.reason}`);
       },
     });
+    await Promise.race([abort.promise, Promise.resolve()]);
     progress.finish('start', `4 services ready in ${Math.round(performance.now() - startedMs)} ms`);
     const job = runJob({ layout, plan, progress, startedMs, jsonFile: parsed.text('json') });
     const failed = supervisor.failed.then((error) => Promise.reject(error));

@@ -52,6 +52,12 @@ export const DEVICE_SIM_SETTINGS = {
     max: 86_400_000,
     default: 30_000,
   }),
+  seTiming: choiceSetting({
+    env: 'SEFLEET_SE_TIMING',
+    doc: 'how long cards take for master secrets and for commands of visitors: nothing, or as a chip would',
+    choices: ['off', 'java-card-2015'],
+    default: 'off',
+  }),
   racsAddress: textSetting({
     env: 'SEFLEET_RACS_ADDRESS',
     doc: 'where the RACS server of the secure elements listens',

@@ -1,17 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createSeededRng } from '@sefleet/runtime/sim';
+import { createSeededRng, SimRuntime } from '@sefleet/runtime/sim';
+import { commandTimeMs, IotSafeClient, JAVA_CARD_2015 } from '@sefleet/secure-element';
 import { createTestCard, giveToStakeholder } from '../testing/test-card.ts';
+import { CardTiming } from './card-timing.ts';
 import { DeviceCard } from './device-card.ts';
 
 const ENDPOINT = 'urn:dev:sefleet:meter-000001';
 const INITIALIZE_UPDATE = 0x50;
 const MEASUREMENTS = [{ metric: 'activeEnergyWh', value: 5, unit: 'Wh' }];
 
-async function createDeviceCard(withoutReadings: readonly string[] = []): Promise<DeviceCard> {
+async function createDeviceCard(
+  withoutReadings: readonly string[] = [],
+  timing?: CardTiming,
+): Promise<DeviceCard> {
   const rng = createSeededRng(3);
   const image = await createTestCard(ENDPOINT, rng);
-  return new DeviceCard({ image, endpoint: ENDPOINT, rng, withoutReadings, changed: () => undefined });
+  return new DeviceCard({
+    image,
+    endpoint: ENDPOINT,
+    rng,
+    withoutReadings,
+    timing,
+    changed: () => undefined,
+  });
 }
 
 test('leaves the basic channel to the owners of the card: what they have half agreed on stays', async () => {
@@ -40,4 +52,35 @@ test('goes on sealing after a visitor has reset the card', async () => {
   card.seal(1000, MEASUREMENTS);
   card.reset();
   assert.ok(card.seal(2000, MEASUREMENTS).length > 40);
+});
+
+test('gives a master secret at once, or when a chip would have computed it', async () => {
+  const request = { label: 'master secret', seed: new Uint8Array(64) } as const;
+  const card = await createDeviceCard();
+  let chipMs = 0;
+  const client = new IotSafeClient((apdu) => {
+    const response = card.transmit(apdu);
+    chipMs = commandTimeMs(JAVA_CARD_2015, apdu, response);
+    return response;
+  });
+  const secret = client.masterSecret(Uint8Array.of(1), request);
+  assert.ok(chipMs > 30);
+  assert.deepEqual(card.psk('x', 1).masterSecret(request), secret);
+
+  const runtime = new SimRuntime(1);
+  const slow = await createDeviceCard([], new CardTiming(JAVA_CARD_2015, runtime));
+  await runtime.advance(60_000);
+  const startedMs = runtime.clock.monotonicMs();
+  const later = slow.psk('x', 1).masterSecret(request);
+  assert.ok(later instanceof Promise);
+  let arrivedMs = 0;
+  const arrival = later.then((value) => {
+    arrivedMs = runtime.clock.monotonicMs();
+    return value;
+  });
+  await runtime.advance(Math.floor(chipMs) - 1);
+  assert.equal(arrivedMs, 0);
+  await runtime.advance(20);
+  assert.deepEqual(await arrival, secret);
+  assert.ok(arrivedMs - startedMs >= chipMs);
 });

@@ -12,6 +12,7 @@ import {
 } from '@sefleet/secure-element';
 import type { Measurement } from '../behaviour/behaviour-model.ts';
 import { simulationError } from '../errors.ts';
+import type { CardTiming } from './card-timing.ts';
 
 /** What a card is made from. */
 export interface DeviceCardOptions {
@@ -22,6 +23,8 @@ export interface DeviceCardOptions {
   readonly withoutReadings: readonly string[];
   /** The card's memory has changed and belongs on disk. */
   readonly changed: () => void;
+  /** How long a chip would take; undefined: answers come at once. */
+  readonly timing?: CardTiming | undefined;
 }
 
 /**
@@ -32,6 +35,7 @@ export class DeviceCard {
   readonly #card: SecureElement;
   readonly #endpoint: string;
   readonly #withoutReadings: readonly string[];
+  readonly #timing: CardTiming | undefined;
   #iotSafe: IotSafeClient | undefined;
   #records: RecordsClient | undefined;
 
@@ -40,6 +44,7 @@ export class DeviceCard {
     const { rng, changed } = options;
     this.#endpoint = options.endpoint;
     this.#withoutReadings = options.withoutReadings;
+    this.#timing = options.timing;
     this.#card = importCard(options.image, { rng, onCommit: () => changed() });
     this.#openChannels();
     this.#card.park();
@@ -50,7 +55,13 @@ export class DeviceCard {
    */
   psk(identity: string, container: number): PskKeyProvider {
     const id = Uint8Array.of(container);
-    return { identity, masterSecret: (request) => this.#keys().masterSecret(id, request) };
+    return {
+      identity,
+      masterSecret: (request) => {
+        const secret = this.#keys().masterSecret(id, request);
+        return this.#timing === undefined ? secret : this.#timing.whenDone(secret);
+      },
+    };
   }
 
   /** The DER ECDSA signature over the SHA-256 digest of `message`, with a private key of the card. */
@@ -109,9 +120,17 @@ export class DeviceCard {
     return this.#card.applications;
   }
 
-  /** One command APDU of a visitor, one response APDU. */
+  /** One command APDU, one response APDU, at once. */
   transmit(command: Uint8Array): Uint8Array {
-    return this.#card.transmit(command);
+    const response = this.#card.transmit(command);
+    this.#timing?.spend(command, response);
+    return response;
+  }
+
+  /** One command APDU of a visitor; its response comes when a chip would give it. */
+  answer(command: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    const response = this.transmit(command);
+    return this.#timing === undefined ? response : this.#timing.whenDone(response);
   }
 
   /**
@@ -126,7 +145,7 @@ export class DeviceCard {
   exchange(commands: readonly Uint8Array[]): readonly Uint8Array[] {
     const responses: Uint8Array[] = [];
     for (const command of commands) {
-      const response = this.#card.transmit(command);
+      const response = this.transmit(command);
       responses.push(response);
       if (!goesOn(response)) break;
     }
@@ -159,7 +178,7 @@ export class DeviceCard {
   }
 
   #keys(): IotSafeClient {
-    this.#iotSafe ??= new IotSafeClient((apdu) => this.#card.transmit(apdu));
+    this.#iotSafe ??= new IotSafeClient((apdu) => this.transmit(apdu));
     return this.#iotSafe;
   }
 
@@ -170,7 +189,7 @@ export class DeviceCard {
   #findRecords(): RecordsClient {
     const endpoint = this.#endpoint;
     for (const application of this.#card.applications) {
-      const client = new RecordsClient((apdu) => this.#card.transmit(apdu), application);
+      const client = new RecordsClient((apdu) => this.transmit(apdu), application);
       try {
         const status = client.status();
         const { stakeholder = '' } = status;

@@ -10,12 +10,14 @@ import {
   type Lwm2mTransport,
 } from '@sefleet/lwm2m-coap';
 import type { Runtime, Timer } from '@sefleet/runtime';
+import type { TimingProfile } from '@sefleet/secure-element';
 import type { DeviceKind } from '../device-kind.ts';
 import type { DeviceState, FleetStore, StoredDevice } from '../store/fleet-store.ts';
 import type { GroupCommit, JournaledDevice } from '../store/group-commit.ts';
 import { Lwm2mCarrier } from '../telemetry/lwm2m-carrier.ts';
 import type { RecordCarrier } from '../telemetry/record-carrier.ts';
 import { addFactoryAccount, loadAccounts, saveAccounts } from './accounts.ts';
+import { CardTiming } from './card-timing.ts';
 import { DeviceCard } from './device-card.ts';
 import { DeviceFirmware } from './device-firmware.ts';
 import { announceReading, createDeviceTree, createSensorTrees } from './device-objects.ts';
@@ -33,6 +35,8 @@ export interface DeviceServices {
   readonly transport: Lwm2mTransport;
   readonly clientSettings: Lwm2mClientSettings;
   readonly clientEvents: Lwm2mClientEvents;
+  /** How long cards take; undefined: they answer at once. */
+  readonly cardTiming: TimingProfile | undefined;
   /** Stakeholders that get no readings, by kind. */
   withoutReadings(kind: DeviceKind): readonly string[];
   /** How records of a device travel. */
@@ -84,6 +88,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     this.kind = stored.kind;
     this.deviceKeyId = stored.deviceKeyId;
     this.certificateChain = stored.certificateChain;
+    const { cardTiming } = services;
     this.#services = services;
     this.#readings = readings;
     this.#intervalMs = intervalMs;
@@ -96,6 +101,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
       rng: services.runtime.rng,
       withoutReadings: services.withoutReadings(stored.kind),
       changed: () => services.journal.deviceChanged(this),
+      timing: cardTiming && new CardTiming(cardTiming, services.runtime),
     });
     this.supply = new SupplyContract({
       timers: services.runtime.timers,

@@ -7,8 +7,8 @@ export interface BenchCard {
   readonly revision: number;
   /** AIDs of domains and applications, hexadecimal. */
   readonly applications: readonly string[];
-  /** One command on the card's basic channel. */
-  transmit(command: Uint8Array): Uint8Array;
+  /** One command on the card's basic channel; a card with the timing of a chip answers later. */
+  transmit(command: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** Power off and on: sessions and channels are gone. */
   reset(): void;
   image(): Uint8Array;

@@ -27,7 +27,7 @@ function toBenchCard({ endpoint, kind, card }: VirtualDevice): BenchCard {
     kind: KINDS[kind],
     revision: card.revision,
     applications: card.applications,
-    transmit: (command) => card.transmit(command),
+    transmit: (command) => card.answer(command),
     reset: () => card.reset(),
     image: () => card.image(),
   };

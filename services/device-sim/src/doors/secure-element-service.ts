@@ -46,7 +46,7 @@ async function* visit(
         visitors.enter(card.endpoint, visitor);
         yield { result: { case: 'answerToReset', value: ANSWER_TO_RESET } };
       } else if (action.case === 'command' && action.value.length <= COMMAND_BYTES_MAX) {
-        yield { result: { case: 'response', value: card.transmit(action.value) } };
+        yield { result: { case: 'response', value: await card.transmit(action.value) } };
       } else if (action.case === 'reset') {
         card.reset();
         yield { result: { case: 'answerToReset', value: ANSWER_TO_RESET } };

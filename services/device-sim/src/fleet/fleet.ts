@@ -9,6 +9,7 @@ import {
 import type { EventLog } from '@sefleet/observability';
 import type { AddressableChannel, Rng, Runtime } from '@sefleet/runtime';
 import { createSeededRng } from '@sefleet/runtime/sim';
+import { JAVA_CARD_2015 } from '@sefleet/secure-element';
 import { createFleetTransport } from '../device/fleet-transport.ts';
 import { ReadingSource } from '../device/reading-source.ts';
 import { VirtualDevice, type DeviceServices } from '../device/virtual-device.ts';
@@ -44,6 +45,8 @@ export interface FleetLimits {
   readonly handshakeConcurrency: number;
   readonly keepAliveMs: number;
   readonly cipherSuite: CipherSuiteName;
+  /** How long cards take; `off` unless given. */
+  readonly seTiming?: 'off' | 'java-card-2015';
 }
 
 /** A device that takes longer to start makes room for the next; it goes on trying. */
@@ -105,6 +108,7 @@ export class Fleet {
       transport: { connect: (request) => handshakes.run(() => transport.connect(request)) },
       clientSettings: CLIENT_SETTINGS,
       clientEvents: this.#clientEvents(),
+      cardTiming: limits.seTiming === 'java-card-2015' ? JAVA_CARD_2015 : undefined,
       withoutReadings: (kind) => KIND_FACTS[kind].withoutReadings,
       carrierFor: (device) => ports.carrierFor(device, this.metrics),
       count: (name) => this.metrics.count(name),

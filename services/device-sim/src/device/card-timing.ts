@@ -1,0 +1,31 @@
+import type { Runtime } from '@sefleet/runtime';
+import { commandTimeMs, type TimingProfile } from '@sefleet/secure-element';
+
+/**
+ * The time that a chip would take for what a virtual card does at once. A chip does one thing after the
+ * other: what the device seals keeps a visitor's command waiting too.
+ */
+export class CardTiming {
+  readonly #profile: TimingProfile;
+  readonly #runtime: Pick<Runtime, 'clock' | 'timers'>;
+  #busyUntilMs = 0;
+
+  constructor(profile: TimingProfile, runtime: Pick<Runtime, 'clock' | 'timers'>) {
+    this.#profile = profile;
+    this.#runtime = runtime;
+  }
+
+  /** The card has answered a command: the chip would be busy with it for a while. */
+  spend(command: Uint8Array, response: Uint8Array): void {
+    const startMs = Math.max(this.#busyUntilMs, this.#runtime.clock.monotonicMs());
+    this.#busyUntilMs = startMs + commandTimeMs(this.#profile, command, response);
+  }
+
+  /** `value`, as soon as the chip would be done with everything that it has been asked. */
+  whenDone<T>(value: T): Promise<T> {
+    const delayMs = Math.max(0, this.#busyUntilMs - this.#runtime.clock.monotonicMs());
+    return new Promise((resolve) => {
+      this.#runtime.timers.after(delayMs, () => resolve(value));
+    });
+  }
+}

@@ -31,6 +31,10 @@ export const LWM2M_SERVICE_ERRORS = {
   LWM2M_CAMPAIGN_PRECONDITION: { fault: 'caller', doc: "The campaign's state does not allow the action." },
   LWM2M_FIRMWARE_FAILED: { fault: 'peer', doc: 'The device did not take the firmware image.' },
   LWM2M_GATEWAY_TOO_LARGE: { fault: 'peer', doc: 'A gateway tells of more end devices than are taken.' },
+  LWM2M_TREE_BOUND: {
+    fault: 'peer',
+    doc: "A device's tree has more objects or bytes, or takes longer, than one call allows.",
+  },
   LWM2M_PAGE_TOKEN_INVALID: { fault: 'caller', doc: 'The page token is not one of this server.' },
 } as const satisfies Record<string, { fault: Fault; doc: string }>;
 

@@ -199,6 +199,7 @@ function serveNorthbound(
     campaigns,
     statistics,
     audit: store,
+    timers: runtime.timers,
     access: new DeviceAccess(fleet, gatekeeper),
     door: new ApduDoor(fleet, runtime.timers),
     list: new RegistrationList(fleet, runtime.clock),

@@ -1,5 +1,6 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { management } from '@sefleet/api';
+import type { Timers } from '@sefleet/runtime';
 import { serve } from '@sefleet/service';
 import type { ServedService, ServiceImplementation } from '@sefleet/service';
 import type { ApduDoor } from '../../domain/apdu-door.ts';
@@ -10,6 +11,7 @@ import { apduOperations } from './apdu-channel.ts';
 import { campaignOperations } from './campaign-operations.ts';
 import type { CampaignCallParts } from './campaign-operations.ts';
 import { kindName, kindOf } from './device-kind.ts';
+import { deviceTreeOperation } from './device-tree-operation.ts';
 import { compositeOperations, singleOperations } from './device-operations.ts';
 import { toEventMessage, toEventTypes } from './event-message.ts';
 import { fromPageToken, pageSizeOf, toPageToken } from './paging.ts';
@@ -21,6 +23,7 @@ export interface DeviceManagementParts extends CampaignCallParts {
   readonly journal: EventJournal;
   readonly statistics: Statistics;
   readonly audit: AuditStore;
+  readonly timers: Timers;
 }
 
 type Service = ServiceImplementation<typeof management.DeviceManagementService>;
@@ -33,6 +36,7 @@ export function serveDeviceManagement(parts: DeviceManagementParts): ServedServi
     ...observability(parts),
     ...singleOperations(access, models),
     ...compositeOperations(access, models),
+    ...deviceTreeOperation(access, models, parts.timers),
     ...apduOperations(access, parts.door),
     ...campaignOperations(parts),
   });

@@ -450,6 +450,143 @@ export declare type DiscoverResponse = Message<"sefleet.management.v1.DiscoverRe
 export declare const DiscoverResponseSchema: GenMessage<DiscoverResponse>;
 
 /**
+ * @generated from message sefleet.management.v1.GetDeviceTreeRequest
+ */
+export declare type GetDeviceTreeRequest = Message<"sefleet.management.v1.GetDeviceTreeRequest"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+
+  /**
+   * 1: objects; 2: instances, too, as registered; 3 or 0: resources, too, by Discover.
+   *
+   * @generated from field: uint32 depth = 2;
+   */
+  depth: number;
+
+  /**
+   * Reads the values of every object, too; needs depth 3.
+   *
+   * @generated from field: bool values = 3;
+   */
+  values: boolean;
+};
+
+/**
+ * Describes the message sefleet.management.v1.GetDeviceTreeRequest.
+ * Use `create(GetDeviceTreeRequestSchema)` to create a new message.
+ */
+export declare const GetDeviceTreeRequestSchema: GenMessage<GetDeviceTreeRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.TreeNode
+ */
+export declare type TreeNode = Message<"sefleet.management.v1.TreeNode"> & {
+  /**
+   * "/3/0" or "/3/0/13".
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * Attributes of the link, for example "pmin" or "dim".
+   *
+   * @generated from field: map<string, string> attributes = 2;
+   */
+  attributes: { [key: string]: string };
+};
+
+/**
+ * Describes the message sefleet.management.v1.TreeNode.
+ * Use `create(TreeNodeSchema)` to create a new message.
+ */
+export declare const TreeNodeSchema: GenMessage<TreeNode>;
+
+/**
+ * @generated from message sefleet.management.v1.TreeObject
+ */
+export declare type TreeObject = Message<"sefleet.management.v1.TreeObject"> & {
+  /**
+   * @generated from field: uint32 object_id = 1;
+   */
+  objectId: number;
+
+  /**
+   * As registered; empty for the version that the registry gives.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Instances and resources below the object, in the order of the device.
+   *
+   * @generated from field: repeated sefleet.management.v1.TreeNode nodes = 3;
+   */
+  nodes: TreeNode[];
+
+  /**
+   * CoAP code of the Discover; empty when there was none.
+   *
+   * @generated from field: string discover_code = 4;
+   */
+  discoverCode: string;
+
+  /**
+   * CoAP code of the Read; empty when there was none.
+   *
+   * @generated from field: string read_code = 5;
+   */
+  readCode: string;
+
+  /**
+   * @generated from field: string senml_json = 6;
+   */
+  senmlJson: string;
+
+  /**
+   * Error code when the object was not asked to the end; the fields above hold what came before it.
+   *
+   * @generated from field: string error = 7;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.TreeObject.
+ * Use `create(TreeObjectSchema)` to create a new message.
+ */
+export declare const TreeObjectSchema: GenMessage<TreeObject>;
+
+/**
+ * @generated from message sefleet.management.v1.GetDeviceTreeResponse
+ */
+export declare type GetDeviceTreeResponse = Message<"sefleet.management.v1.GetDeviceTreeResponse"> & {
+  /**
+   * In the order of the registration.
+   *
+   * @generated from field: repeated sefleet.management.v1.TreeObject objects = 1;
+   */
+  objects: TreeObject[];
+
+  /**
+   * True when a bound was met: of objects, the ones beyond it are left out; of bytes or time, objects that
+   * are not told in full have an `error`.
+   *
+   * @generated from field: bool truncated = 2;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message sefleet.management.v1.GetDeviceTreeResponse.
+ * Use `create(GetDeviceTreeResponseSchema)` to create a new message.
+ */
+export declare const GetDeviceTreeResponseSchema: GenMessage<GetDeviceTreeResponse>;
+
+/**
  * @generated from message sefleet.management.v1.ObserveRequest
  */
 export declare type ObserveRequest = Message<"sefleet.management.v1.ObserveRequest"> & {
@@ -1725,6 +1862,16 @@ export declare const DeviceManagementService: GenService<{
     methodKind: "unary";
     input: typeof DiscoverRequestSchema;
     output: typeof DiscoverResponseSchema;
+  },
+  /**
+   * The device's whole tree, asked of it object by object. What one object refuses stays with that object.
+   *
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.GetDeviceTree
+   */
+  getDeviceTree: {
+    methodKind: "unary";
+    input: typeof GetDeviceTreeRequestSchema;
+    output: typeof GetDeviceTreeResponseSchema;
   },
   /**
    * @generated from rpc sefleet.management.v1.DeviceManagementService.Observe

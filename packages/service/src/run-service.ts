@@ -56,6 +56,7 @@ export async function runService<D extends SettingDefinitions>(
     const own = readSettings(SERVICE_SETTINGS, process.env);
     log = createEventLog({ service: description.name, level: own.logLevel });
     guardProcess(log);
+    endWithSupervisor();
     const settings = readSettings(description.settings, process.env);
     const tls = readTlsFiles(own.pkiFolder, description.name);
     const dataFolder = `${own.dataFolder}/${description.name}`;
@@ -100,7 +101,15 @@ function stopOnSignal(stop: () => Promise<void>, log: EventLog): void {
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   // The supervisor holds the other end: when it is gone there is nobody left to serve for.
+  process.removeAllListeners('disconnect');
   process.on('disconnect', onSignal);
+}
+
+/** While a service starts there is nothing to stop in order: without its supervisor it just ends. */
+function endWithSupervisor(): void {
+  if (process.send === undefined) return;
+  if (!process.connected) process.exit(EXIT.internal);
+  process.once('disconnect', () => process.exit(EXIT.internal));
 }
 
 function guardProcess(log: EventLog): void {

@@ -7,6 +7,7 @@ import { VERBS } from './verbs/index.ts';
 
 const verb: Verb = {
   name: 'fleet start',
+  positionals: '[name]',
   summary: 'start it',
   options: {
     count: { type: 'string', value: 'n', default: '3', doc: 'how many' },
@@ -47,4 +48,13 @@ test('every verb has a help text with its options and at least one example', () 
   }
   const overview = formatOverview(VERBS);
   for (const { name } of VERBS) assert.ok(overview.includes(name));
+});
+
+test('a verb without positional arguments refuses them, in one line', () => {
+  const { positionals: _none, ...plain } = verb;
+  assert.throws(() => parseCommandLine([plain], ['fleet', 'start', 'extra']), /unexpected argument "extra"/);
+  assert.throws(
+    () => parseCommandLine([plain], ['fleet', 'start', '--count', '-1']),
+    (error) => isUsage(error) && error instanceof Error && !error.message.includes('\n'),
+  );
 });

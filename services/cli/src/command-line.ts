@@ -62,9 +62,13 @@ export function parseCommandLine(
       allowPositionals: true,
       strict: true,
     });
-    return { verb, parsed: toArguments(verb, values, positionals), help: values['help'] === true };
+    const help = values['help'] === true;
+    if (verb.positionals === undefined && positionals.length > 0 && !help) {
+      throw new TypeError(`unexpected argument ${JSON.stringify(positionals[0])}`);
+    }
+    return { verb, parsed: toArguments(verb, values, positionals), help };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const [reason = ''] = (cause instanceof Error ? cause.message : String(cause)).split(/\.?\n|\.$/);
     throw usageError(reason, `Run \`sefleet ${verb.name} --help\` for the options.`);
   }
 }

@@ -69,7 +69,7 @@ export async function startServices(options: {
   const { layout } = options;
   const logFolder = join(resolve(layout.dataFolder), 'logs');
   try {
-    mkdirSync(logFolder, { recursive: true });
+    mkdirSync(logFolder, { recursive: true, mode: 0o700 });
     await ensureLocalPki(pkiFolder(layout), PKI_NAMES);
   } catch (cause) {
     throw cause instanceof Error && 'syscall' in cause ? unwritable(layout.dataFolder, cause) : cause;

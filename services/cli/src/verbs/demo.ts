@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { SefleetError } from '@sefleet/errors';
 import { connectStream } from '@sefleet/runtime/node';
@@ -110,7 +110,16 @@ function readPlan(parsed: VerbArguments): DemoPlan {
   if (totalDevices(plan) === 0)
     throw usageError('a fleet of no devices', 'Give --meters, --obus or --gateways.');
   const json = parsed.text('json');
-  if (json !== undefined && json !== '-') mkdirSync(dirname(resolve(json)), { recursive: true });
+  if (json !== undefined && json !== '-' && !existsSync(dirname(resolve(json)))) {
+    throw usageError(`the folder of --json ${json} does not exist`, 'Make it first, or choose another file.');
+  }
+  const data = parsed.text('data');
+  if (data !== undefined && existsSync(join(resolve(data), 'device-sim'))) {
+    throw usageError(
+      `${data} holds the fleet of an earlier run`,
+      'Give --data a new folder, or remove that one.',
+    );
+  }
   return plan;
 }
 

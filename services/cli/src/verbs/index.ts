@@ -9,6 +9,7 @@ import { reportVerify } from './report-verify.ts';
 import { seApdu } from './se-apdu.ts';
 import { seAttach } from './se-attach.ts';
 import { seExport } from './se-export.ts';
+import { seImport } from './se-import.ts';
 import { seList } from './se-list.ts';
 import { seRacs } from './se-racs.ts';
 import { seShow } from './se-show.ts';
@@ -27,6 +28,7 @@ export const VERBS: readonly Verb[] = [
   seShow,
   seApdu,
   seExport,
+  seImport,
   seRacs,
   seAttach,
   rehearseSupplierSwitch,

@@ -23,6 +23,10 @@ export const SIMULATION_ERRORS = {
     fault: 'caller',
     doc: 'Another visitor (reader, RACS client, command line) has the card.',
   },
+  SIM_CARD_IMAGE_REFUSED: {
+    fault: 'caller',
+    doc: 'The image is older than the card, of another card or damaged; the card stays as it is.',
+  },
   SIM_CARD_DIALOGUE: {
     fault: 'caller',
     doc: 'A dialogue with a card broke its order: name first, then commands.',

@@ -84,3 +84,30 @@ test('gives a master secret at once, or when a chip would have computed it', asy
   assert.deepEqual(await arrival, secret);
   assert.ok(arrivedMs - startedMs >= chipMs);
 });
+
+test('is put back from a newer image of itself; an older one and another card change nothing', async () => {
+  const card = await createDeviceCard();
+  const old = card.image();
+  card.seal(1000, MEASUREMENTS);
+  const present = card.image();
+  assert.throws(() => card.replace(old), { code: 'SIM_CARD_IMAGE_REFUSED' });
+  assert.throws(() => card.replace(present.subarray(1)), { code: 'SIM_CARD_IMAGE_REFUSED' });
+  const rng = createSeededRng(8);
+  const other = new DeviceCard({
+    image: await createTestCard('urn:dev:sefleet:meter-000002', rng),
+    endpoint: 'urn:dev:sefleet:meter-000002',
+    rng,
+    withoutReadings: [],
+    changed: () => undefined,
+  });
+  for (let i = 0; i < 3; i++) other.seal(1000 + i, MEASUREMENTS);
+  assert.throws(() => card.replace(other.image()), { code: 'SIM_CARD_IMAGE_REFUSED' });
+  assert.deepEqual(card.image(), present);
+
+  const twin = await createDeviceCard();
+  for (let i = 0; i < 3; i++) twin.seal(1000 + i, MEASUREMENTS);
+  card.replace(twin.image());
+  assert.equal(card.revision, twin.revision);
+  assert.deepEqual(card.image(), twin.image());
+  assert.ok(card.seal(5000, MEASUREMENTS).length > 40);
+});

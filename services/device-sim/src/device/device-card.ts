@@ -1,8 +1,10 @@
+import { bytesEqual } from '@sefleet/bytes';
 import { metricNamed } from '@sefleet/cose';
 import type { PskKeyProvider } from '@sefleet/dtls';
 import { isSefleetError } from '@sefleet/errors';
 import type { Rng } from '@sefleet/runtime';
 import {
+  type CardPorts,
   exportCard,
   FIRMWARE_AUTHORITY_KEY,
   importCard,
@@ -32,9 +34,11 @@ export interface DeviceCardOptions {
  * device holds no key; it works on logical channels of its own and leaves the basic one to the card's owners.
  */
 export class DeviceCard {
-  readonly #card: SecureElement;
+  readonly #ports: CardPorts;
+  #card: SecureElement;
   readonly #endpoint: string;
   readonly #withoutReadings: readonly string[];
+  readonly #changed: () => void;
   readonly #timing: CardTiming | undefined;
   #iotSafe: IotSafeClient | undefined;
   #records: RecordsClient | undefined;
@@ -45,7 +49,9 @@ export class DeviceCard {
     this.#endpoint = options.endpoint;
     this.#withoutReadings = options.withoutReadings;
     this.#timing = options.timing;
-    this.#card = importCard(options.image, { rng, onCommit: () => changed() });
+    this.#ports = { rng, onCommit: () => changed() };
+    this.#changed = changed;
+    this.#card = importCard(options.image, this.#ports);
     this.#openChannels();
     this.#card.park();
   }
@@ -156,6 +162,40 @@ export class DeviceCard {
   image(): Uint8Array {
     this.#card.park();
     return exportCard(this.#card);
+  }
+
+  /**
+   * Puts the card back from an image of it; sessions and channels end.
+   *
+   * @throws SefleetError `SIM_CARD_IMAGE_REFUSED` when the image is older than the card, of another card or
+   *   damaged: nothing has changed then
+   */
+  replace(image: Uint8Array): void {
+    this.#card = this.#restored(image);
+    this.#iotSafe = undefined;
+    this.#records = undefined;
+    this.#openChannels();
+    this.#changed();
+  }
+
+  #restored(image: Uint8Array): SecureElement {
+    const { revision, diversificationData } = this.#card;
+    const context = { endpoint: this.#endpoint, revision };
+    let restored: SecureElement;
+    try {
+      restored = importCard(image, this.#ports, { minimumRevision: revision });
+    } catch (cause) {
+      if (!isSefleetError(cause)) throw cause;
+      throw simulationError('SIM_CARD_IMAGE_REFUSED', `the card stays as it is: ${cause.message}`, {
+        context,
+        cause,
+        hint: `The card is at revision ${revision}; only an image of that revision or a later one can be used.`,
+      });
+    }
+    if (bytesEqual(restored.diversificationData, diversificationData)) return restored;
+    throw simulationError('SIM_CARD_IMAGE_REFUSED', 'the card stays as it is: the image is of another card', {
+      context,
+    });
   }
 
   /**

@@ -231,6 +231,12 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     return responses;
   }
 
+  /** Puts the card back from an image of it, on disk too. @throws SefleetError `SIM_CARD_IMAGE_REFUSED` */
+  replaceCard(image: Uint8Array): void {
+    this.card.replace(image);
+    this.#services.journal.flush();
+  }
+
   reboot(): void {
     this.#services.count('device.reboots');
     this.#services.runtime.timers.after(REBOOT_DELAY_MS, () => {

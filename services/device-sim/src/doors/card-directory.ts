@@ -12,6 +12,8 @@ export interface BenchCard {
   /** Power off and on: sessions and channels are gone. */
   reset(): void;
   image(): Uint8Array;
+  /** Puts the card back from an image of it. @throws SefleetError `SIM_CARD_IMAGE_REFUSED` */
+  replace(image: Uint8Array): void;
 }
 
 /** The cards of the running fleet. */

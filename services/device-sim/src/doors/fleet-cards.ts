@@ -21,7 +21,8 @@ export function createFleetCards(simulation: Simulation): CardDirectory {
   };
 }
 
-function toBenchCard({ endpoint, kind, card }: VirtualDevice): BenchCard {
+function toBenchCard(device: VirtualDevice): BenchCard {
+  const { endpoint, kind, card } = device;
   return {
     endpoint,
     kind: KINDS[kind],
@@ -30,5 +31,6 @@ function toBenchCard({ endpoint, kind, card }: VirtualDevice): BenchCard {
     transmit: (command) => card.answer(command),
     reset: () => card.reset(),
     image: () => card.image(),
+    replace: (image) => device.replaceCard(image),
   };
 }

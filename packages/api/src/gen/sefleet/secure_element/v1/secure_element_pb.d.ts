@@ -196,6 +196,45 @@ export declare type ExportImageResponse = Message<"sefleet.secure_element.v1.Exp
 export declare const ExportImageResponseSchema: GenMessage<ExportImageResponse>;
 
 /**
+ * @generated from message sefleet.secure_element.v1.ImportImageRequest
+ */
+export declare type ImportImageRequest = Message<"sefleet.secure_element.v1.ImportImageRequest"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+
+  /**
+   * @generated from field: bytes image = 2;
+   */
+  image: Uint8Array;
+};
+
+/**
+ * Describes the message sefleet.secure_element.v1.ImportImageRequest.
+ * Use `create(ImportImageRequestSchema)` to create a new message.
+ */
+export declare const ImportImageRequestSchema: GenMessage<ImportImageRequest>;
+
+/**
+ * @generated from message sefleet.secure_element.v1.ImportImageResponse
+ */
+export declare type ImportImageResponse = Message<"sefleet.secure_element.v1.ImportImageResponse"> & {
+  /**
+   * What the card has now.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message sefleet.secure_element.v1.ImportImageResponse.
+ * Use `create(ImportImageResponseSchema)` to create a new message.
+ */
+export declare const ImportImageResponseSchema: GenMessage<ImportImageResponse>;
+
+/**
  * The secure elements of a running fleet, as chips on a bench: whoever holds the simulator holds the card reader. What a
  * card lets a visitor do is up to the card.
  *
@@ -232,6 +271,17 @@ export declare const SecureElementService: GenService<{
     methodKind: "unary";
     input: typeof ExportImageRequestSchema;
     output: typeof ExportImageResponseSchema;
+  },
+  /**
+   * Puts the card back from an image of it. An image of another card is refused, and one that is older than the card:
+   * numbers would be used twice. Nobody may visit the card meanwhile.
+   *
+   * @generated from rpc sefleet.secure_element.v1.SecureElementService.ImportImage
+   */
+  importImage: {
+    methodKind: "unary";
+    input: typeof ImportImageRequestSchema;
+    output: typeof ImportImageResponseSchema;
   },
 }>;
 

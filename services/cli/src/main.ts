@@ -6,7 +6,8 @@ import { VERBS } from './verbs/index.ts';
 const VERSION_FLAGS = ['--version', '-v', 'version'];
 const HELP_FLAGS = ['--help', '-h', 'help'];
 
-process.exitCode = await run(process.argv.slice(2));
+// A verb that was interrupted may still wait for answers that nobody needs: the process ends with the verb.
+process.exit(await run(process.argv.slice(2)));
 
 async function run(argv: readonly string[]): Promise<ExitCode> {
   const [first] = argv;

@@ -1,3 +1,5 @@
+import type { RehearsalProcess } from './rehearsal-services.ts';
+
 /** What is rehearsed, as the command line says it. */
 export interface RehearsalPlan {
   readonly meters: number;
@@ -16,8 +18,10 @@ export interface RehearsalPlan {
   readonly intervalMinutes: number;
   /** Readings before and after the instant, hours. */
   readonly windowHours: number;
-  /** Real milliseconds after which provisioning is killed once; undefined for never. */
+  /** Real milliseconds after which a service is killed once; undefined for never. */
   readonly killAfterMs: number | undefined;
+  /** Which one; provisioning unless given. */
+  readonly killService?: RehearsalProcess;
 }
 
 /** Why the meters change their supplier; with `cancel` and `object`, what comes between. */

@@ -13,10 +13,11 @@ export interface RehearsalLayout {
   readonly groundPort: number;
 }
 
-type Name = 'provisioning' | 'rehearsal-ground';
+/** A process of a rehearsal. */
+export type RehearsalProcess = 'provisioning' | 'rehearsal-ground';
 
 const SERVICES_FOLDER = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
-const ENTRY: Readonly<Record<Name, string>> = {
+const ENTRY: Readonly<Record<RehearsalProcess, string>> = {
   provisioning: 'provisioning/src/main.ts',
   'rehearsal-ground': 'provisioning/src/rehearsal-ground/main.ts',
 };
@@ -31,7 +32,7 @@ export function rehearsalPki({ dataFolder }: RehearsalLayout): string {
 /** Provisioning and the meters' ground as processes of their own. */
 export class RehearsalServices {
   readonly #layout: RehearsalLayout;
-  readonly #children = new Map<Name, ChildProcess>();
+  readonly #children = new Map<RehearsalProcess, ChildProcess>();
 
   private constructor(layout: RehearsalLayout) {
     this.#layout = layout;
@@ -46,14 +47,19 @@ export class RehearsalServices {
     return services;
   }
 
-  /** Kills provisioning without a word, as a crash would, and starts it again on what it left. */
-  async killProvisioning(): Promise<void> {
-    const child = this.#children.get('provisioning');
+  /** The processes that keep what they need to go on after a kill. */
+  get killable(): readonly RehearsalProcess[] {
+    return ['provisioning'];
+  }
+
+  /** Kills a process without a word, as a crash would, and starts it again on what it left. */
+  async kill(name: RehearsalProcess): Promise<void> {
+    const child = this.#children.get(name);
     if (child === undefined) return;
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
-    await this.#launch('provisioning');
+    await this.#launch(name);
   }
 
   async stop(): Promise<void> {
@@ -67,7 +73,7 @@ export class RehearsalServices {
     }
   }
 
-  async #launch(name: Name): Promise<void> {
+  async #launch(name: RehearsalProcess): Promise<void> {
     const { dataFolder, provisioningPort, groundPort } = this.#layout;
     const child = fork(join(SERVICES_FOLDER, ENTRY[name]), {
       env: {

@@ -163,8 +163,9 @@ class Rehearsal {
     for (;;) {
       if (performance.now() >= killAt) {
         killAt = Infinity;
-        this.#progress.say('killing provisioning');
-        await this.#services.killProvisioning();
+        const { killService = 'provisioning' } = this.#plan;
+        this.#progress.say(`killing ${killService}`);
+        await this.#services.kill(killService);
         await this.#office.advanceClock({ now: BigInt(Math.round(clock.now)) }, LONG_CALL);
       }
       const state = await this.#office.getSwitch({ switchId }, LONG_CALL);

@@ -1,47 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { switching } from '@sefleet/api';
-import { toHex } from '@sefleet/bytes';
-import {
-  checkRehearsal,
-  merkleRoot,
-  type EvidenceBundle,
-  type MeterEvidence,
-  type MeterTruth,
-  type RehearsalRecord,
-  type Verdict,
-} from '@sefleet/evidence';
-import { createGrpcClient, readTlsFiles, type GrpcClient } from '@sefleet/service';
+import { createGrpcClient, readTlsFiles } from '@sefleet/service';
 import type { Progress } from '../terminal/progress.ts';
-import { scanForCanaries } from './canary-scan.ts';
+import { judgeRehearsal, type GroundClient, type Office } from './judge-rehearsal.ts';
 import { RehearsalClock } from './rehearsal-clock.ts';
 import { FAULTS, type RehearsalPlan } from './rehearsal-plan.ts';
+import type { RehearsalResult } from './rehearsal-result.ts';
 import { rehearsalPki, type RehearsalLayout, type RehearsalServices } from './rehearsal-services.ts';
-import { billMeter } from './supplier-billing.ts';
-
-/** How a party takes part, for the knowledge table. */
-export interface PartyKnowledge {
-  readonly name: string;
-  readonly title: string;
-  readonly roles: readonly string[];
-  readonly holds: readonly string[];
-}
-
-/** All that a rehearsal leaves. */
-export interface RehearsalResult {
-  readonly verdict: Verdict;
-  readonly bundle: EvidenceBundle;
-  readonly parties: readonly PartyKnowledge[];
-  readonly truths: ReadonlyMap<string, MeterTruth>;
-  readonly details: ReadonlyMap<string, string>;
-  readonly cutOverAt: number;
-  readonly startedAt: number;
-  readonly endedAt: number;
-  /** Real milliseconds of each phase. */
-  readonly phasesMs: Readonly<Record<string, number>>;
-}
-
-type Office = GrpcClient<typeof switching.SwitchingService>;
-type GroundClient = GrpcClient<typeof switching.RehearsalGroundService>;
 
 const POLL_MS = 100;
 /** Every so many meters one has an old supplier that objects. */
@@ -49,7 +14,6 @@ const OBJECTION_EVERY = 10;
 const LONG_CALL = { deadlineMs: 1_800_000 };
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
-const DEADLINE_MS = 24 * HOUR_MS;
 const VERBS: Readonly<Record<RehearsalPlan['verb'], switching.SwitchVerb>> = {
   switch: switching.SwitchVerb.SWITCH,
   cancel: switching.SwitchVerb.SWITCH,
@@ -112,7 +76,12 @@ class Rehearsal {
     const switchId = await this.#start(endpoints);
     const endedAt = await this.#timed('switch', () => this.#follow(switchId, endpoints));
     await this.#ground.advanceGround({ now: BigInt(this.#windowEnd(endedAt)) }, LONG_CALL);
-    return this.#timed('check', () => this.#judge(switchId, endedAt));
+    this.#progress.say('collecting evidence and readings');
+    const ended = { switchId, cutOverAt: this.#cutOverAt, startedAt: this.#startAt, endedAt };
+    const judged = await this.#timed('check', () =>
+      judgeRehearsal(this.#plan, this.#layout, ended, this.#office, this.#ground),
+    );
+    return { ...judged, phasesMs: this.#phasesMs };
   }
 
   async #prepare(): Promise<readonly string[]> {
@@ -199,88 +168,6 @@ class Rehearsal {
     const named = verb === 'cancel' ? [] : endpoints.filter((_, i) => i % OBJECTION_EVERY === 0);
     await this.#office.controlSwitch({ switchId, control, endpoints: named }, LONG_CALL);
     return true;
-  }
-
-  async #judge(switchId: string, endedAt: number): Promise<RehearsalResult> {
-    this.#progress.say('collecting evidence and readings');
-    const { evidence, details } = await this.#collectEvidence(switchId);
-    const { parties } = await this.#office.listParties({}, LONG_CALL);
-    const disclosed = await this.#office.disclose({ switchId }, LONG_CALL);
-    const truths = await this.#collectTruths();
-    const recordKeys = new Map(
-      disclosed.suppliers.map((s) => [`${s.supplier}:${s.keyVersion}`, s.recordMasterKey]),
-    );
-    const bundle: EvidenceBundle = {
-      format: 'sefleet-evidence-bundle-1',
-      switchId,
-      authority: readTlsFiles(rehearsalPki(this.#layout), 'cli').authority.toString(),
-      parties: parties.map(({ name, roles, certificate }) => ({
-        name,
-        roles,
-        certificate: toHex(certificate),
-      })),
-      meters: evidence,
-      root: merkleRoot(evidence),
-    };
-    const record: RehearsalRecord = {
-      bundle,
-      from: this.#plan.from,
-      to: this.#plan.to,
-      cutOverAt: this.#cutOverAt,
-      intervalMs: this.#plan.intervalMinutes * MINUTE_MS,
-      deadlineMs: DEADLINE_MS,
-      truths,
-      billing: [...truths.values()].flatMap(({ endpoint, records }) =>
-        billMeter(endpoint, records, recordKeys),
-      ),
-      recordKeys,
-      receiptKeys: new Map(Object.entries(disclosed.receiptKeys)),
-      canaryHits: scanForCanaries([this.#layout.dataFolder], disclosed.canaries),
-    };
-    return {
-      verdict: checkRehearsal(record),
-      bundle,
-      parties: parties.map(({ name, title, roles, holds }) => ({ name, title, roles, holds })),
-      truths,
-      details,
-      cutOverAt: this.#cutOverAt,
-      startedAt: this.#startAt,
-      endedAt,
-      phasesMs: this.#phasesMs,
-    };
-  }
-
-  async #collectEvidence(switchId: string) {
-    const evidence: MeterEvidence[] = [];
-    const details = new Map<string, string>();
-    for await (const { meters } of this.#office.listMeterSwitches({ switchId })) {
-      for (const meter of meters) {
-        const parsed: MeterEvidence = JSON.parse(meter.evidenceJson);
-        evidence.push(parsed);
-        details.set(meter.endpoint, meter.detail);
-      }
-    }
-    return { evidence, details };
-  }
-
-  async #collectTruths(): Promise<ReadonlyMap<string, MeterTruth>> {
-    const truths = new Map<string, MeterTruth>();
-    for await (const { meters } of this.#ground.collectMeters({})) {
-      for (const meter of meters) {
-        truths.set(meter.endpoint, {
-          endpoint: meter.endpoint,
-          records: meter.records,
-          firstAt: Number(meter.firstAt),
-          lastAt: Number(meter.lastAt),
-          firstRegisterWh: Number(meter.firstRegisterWh),
-          lastRegisterWh: Number(meter.lastRegisterWh),
-          cutOverReadAt: Number(meter.cutOverReadAt),
-          cutOverRegisterWh: Number(meter.cutOverRegisterWh),
-          exchanges: meter.exchanges.map(toHex),
-        });
-      }
-    }
-    return truths;
   }
 
   #windowEnd(endedAt: number): number {

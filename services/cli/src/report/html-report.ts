@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { RehearsalResult } from '../rehearsal/run-rehearsal.ts';
+import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
 import { histogram, stackedBar } from './charts.ts';
 import { escapeMarkup, table } from './markup.ts';
 import { endOf, passed, type RehearsalSummary } from './rehearsal-summary.ts';

@@ -1,6 +1,6 @@
 import type { Invariant, MeterEvidence } from '@sefleet/evidence';
 import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
-import type { RehearsalResult } from '../rehearsal/run-rehearsal.ts';
+import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
 
 /** Percentiles of a duration in milliseconds of the rehearsal's clock. */
 export interface Percentiles {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { EvidenceBundle, MeterEvidence } from '@sefleet/evidence';
 import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
-import type { RehearsalResult } from '../rehearsal/run-rehearsal.ts';
+import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
 import { passed, summariseRehearsal } from './rehearsal-summary.ts';
 import { writeReport } from './write-report.ts';
 

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { RehearsalResult } from '../rehearsal/run-rehearsal.ts';
+import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
 import { htmlReport } from './html-report.ts';
 import { escapeMarkup } from './markup.ts';
 import type { RehearsalSummary } from './rehearsal-summary.ts';

@@ -12,6 +12,10 @@ export const PROVISIONING_ERRORS = {
     fault: 'caller',
     doc: 'The endpoint name is taken by a device of another make.',
   },
+  PROVISIONING_CREDENTIAL_EXISTS: {
+    fault: 'caller',
+    doc: 'Another device proves itself with this key or certificate already.',
+  },
   PROVISIONING_ROTATION_NOT_FOUND: { fault: 'caller', doc: 'No rotation has this id.' },
   PROVISIONING_STAKEHOLDER_NOT_FOUND: { fault: 'caller', doc: 'No stakeholder has this role or name.' },
   PROVISIONING_CARD_REFUSED: {

@@ -117,6 +117,7 @@ export class LoadBackend {
           bootstrap: identity.endsWith('-bs'),
         })),
       }),
+      lookupOwnCredentials: () => ({ credentials: [] }),
       getBootstrapConfiguration: ({ endpoint }) => {
         const pskIdentity = endpoint.slice(endpointOf('').length);
         const account = {

@@ -34,6 +34,14 @@ export interface KnownDevice {
   readonly bootstrapPsk: Uint8Array;
 }
 
+/** A credential that a device's owner made. */
+export interface OwnCredential {
+  readonly reference: string;
+  readonly endpoint: string;
+  readonly kind: common.DeviceKind;
+  readonly authority?: Uint8Array;
+}
+
 /**
  * The service in this process, between a provisioning service and a broker that are test doubles on real
  * sockets.
@@ -41,6 +49,8 @@ export interface KnownDevice {
 export class ServerBench {
   readonly folder = mkdtempSync(join(tmpdir(), 'sefleet-lwm2m-'));
   readonly devices = new Map<string, KnownDevice>();
+  /** Credentials that devices' owners made. */
+  readonly ownCredentials: OwnCredential[] = [];
   /** What the broker got: topic and payload. */
   readonly published: { readonly topic: string; readonly payload: Buffer }[] = [];
   /** Batches that provisioning was asked for. */
@@ -182,6 +192,9 @@ export class ServerBench {
         this.lookups++;
         return { credentials: identities.flatMap((identity) => this.#credentialsOf(identity)) };
       },
+      lookupOwnCredentials: ({ references }) => ({
+        credentials: this.ownCredentials.filter(({ reference }) => references.includes(reference)),
+      }),
       getBootstrapConfiguration: ({ endpoint }) => {
         const device = [...this.devices.values()].find((known) => known.endpoint === endpoint);
         if (device === undefined) return {};

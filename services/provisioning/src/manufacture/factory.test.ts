@@ -1,10 +1,11 @@
-import { deepEqual, equal, notEqual, ok, rejects } from 'node:assert/strict';
-import { createPublicKey, X509Certificate } from 'node:crypto';
+import { deepEqual, equal, notEqual, ok, rejects, throws } from 'node:assert/strict';
+import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { afterEach, describe, it } from 'node:test';
 import { decodeSealedRecord, deriveRecordKey, openTelemetryRecord } from '@sefleet/cose';
 import { FIRMWARE_AUTHORITY_KEY, importCard, IotSafeClient, RecordsClient } from '@sefleet/secure-element';
 import { CARD_PLANS, IOT_SAFE_CONTAINER } from '../domain/card-plan.ts';
 import { DEVICE_KINDS } from '../domain/device-kind.ts';
+import { toOwnCredential } from '../domain/own-credential.ts';
 import { createBench } from '../testing/factory-bench.ts';
 import type { DeliveredCard, DeviceOrder, Factory } from './factory.ts';
 
@@ -115,5 +116,41 @@ describe('the factory', () => {
     equal(first.psk.length, 22);
     ok(first.credential?.certificatePem.includes('BEGIN CERTIFICATE'));
     await rejects(deliver(factory, [order]), { code: 'PROVISIONING_DEVICE_EXISTS' });
+  });
+
+  it('binds what an owner made to one device, one credential of a form', async () => {
+    const { factory, store } = await bench();
+    const order = (endpoint: string) => ({ endpoint, kind: 'smart-meter' as const });
+    const key = () => {
+      const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      return publicKey.export({ format: 'der', type: 'spki' });
+    };
+    const own = (der: Uint8Array) => toOwnCredential('public-key', der, 'soft');
+    const [first, second] = [own(key()), own(key())];
+    await factory.addSoftwareDevice(order('soft'), false, [first]);
+    await rejects(factory.addSoftwareDevice(order('thief'), false, [first]), {
+      code: 'PROVISIONING_CREDENTIAL_EXISTS',
+    });
+    await factory.addSoftwareDevice(order('soft'), false, [second]);
+    const held = await store.ownCredentials([first.reference, second.reference]);
+    deepEqual(
+      held.map(({ reference, device }) => [reference, device.endpoint]),
+      [[second.reference, 'soft']],
+    );
+  });
+
+  it('takes no credential of an owner that is not what it says', () => {
+    const invalid = { code: 'PROVISIONING_REQUEST_INVALID' };
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const der = rsa.publicKey.export({ format: 'der', type: 'spki' });
+    for (const [form, bytes] of [
+      ['public-key', new Uint8Array(0)],
+      ['public-key', der],
+      ['public-key', new Uint8Array(20_000)],
+      ['certificate', der],
+      ['authority', Uint8Array.of(0x30, 0)],
+    ] as const) {
+      throws(() => toOwnCredential(form, bytes, 'soft'), invalid);
+    }
   });
 });

@@ -7,6 +7,7 @@ import type { Seal } from '../custody/sealing.ts';
 import { CARD_PLANS } from '../domain/card-plan.ts';
 import { DEVICE_KINDS, type DeviceKind } from '../domain/device-kind.ts';
 import { FIRST_GENERATION } from '../domain/key-versions.ts';
+import type { OwnCredential } from '../domain/own-credential.ts';
 import { NETWORK_PROVIDER } from '../domain/party.ts';
 import { isEndpointName, pskIdentity } from '../domain/psk-identity.ts';
 import { provisioningError } from '../errors.ts';
@@ -88,7 +89,11 @@ export class Factory {
   /**
    * Credentials for a program that we did not write. Asking again gives the same PSK and a new certificate.
    */
-  async addSoftwareDevice(order: DeviceOrder, withCertificate: boolean): Promise<SoftwareCredentials> {
+  async addSoftwareDevice(
+    order: DeviceOrder,
+    withCertificate: boolean,
+    own: readonly OwnCredential[] = [],
+  ): Promise<SoftwareCredentials> {
     checkOrders([order]);
     const { store, custody } = this.#ports;
     const { endpoint, kind } = order;
@@ -96,6 +101,11 @@ export class Factory {
     if (known !== undefined && (known.make !== 'software' || known.kind !== kind)) throw taken(endpoint);
     if (known === undefined) {
       await store.addSoftwareDevice({ endpoint, kind, make: 'software', diversification: new Uint8Array() });
+    }
+    for (const credential of own) {
+      if (await store.putOwnCredential(endpoint, credential)) continue;
+      const message = `another device proves itself with this ${credential.form}`;
+      throw provisioningError('PROVISIONING_CREDENTIAL_EXISTS', message, { context: { endpoint } });
     }
     const network = custody.vault(NETWORK_PROVIDER);
     await network.ensureMaster('psk', FIRST_PSK_VERSION);

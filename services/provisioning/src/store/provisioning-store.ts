@@ -1,6 +1,7 @@
 import type { Aid } from '@sefleet/globalplatform';
 import type { StakeholderRole } from '../domain/card-plan.ts';
 import type { DeviceKind } from '../domain/device-kind.ts';
+import type { OwnCredential } from '../domain/own-credential.ts';
 import type { PartyId } from '../domain/party.ts';
 import type {
   DeviceRotation,
@@ -18,6 +19,14 @@ export interface Device {
   readonly make: 'card' | 'software';
   /** Key diversification data of its card; empty for software devices. */
   readonly diversification: Uint8Array;
+}
+
+/** A credential and the device that proves itself with it. */
+export interface HeldCredential {
+  readonly reference: string;
+  readonly device: Device;
+  /** DER; empty unless it is an authority. */
+  readonly authority: Uint8Array;
 }
 
 /** A Security Domain of a device and which keys it holds. */
@@ -56,6 +65,10 @@ export interface ProvisioningStore {
   /** Endpoints of all devices that have a card, in order. */
   cardEndpoints(): Promise<readonly string[]>;
   addSoftwareDevice(device: Device): Promise<void>;
+  /** Gives a device a credential in the place of the one of that form; false when another device has it. */
+  putOwnCredential(endpoint: string, credential: OwnCredential): Promise<boolean>;
+  /** Who holds which credential, by reference. */
+  ownCredentials(references: readonly string[]): Promise<readonly HeldCredential[]>;
   addCards(cards: readonly MadeCard[]): Promise<void>;
   cards(endpoints: readonly string[]): Promise<ReadonlyMap<string, MadeCard>>;
   domains(endpoint: string): Promise<readonly DomainState[]>;

@@ -12,7 +12,7 @@ import type { Device, ProvisioningStore } from '../../store/provisioning-store.t
 import { requirePermission } from './authorisation.ts';
 import { toApiKind } from './messages.ts';
 
-const MAX_IDENTITIES = 10_000;
+const MAX_LOOKUPS = 10_000;
 const SHORT_SERVER_ID = 1;
 const SECURITY_INSTANCE = 1;
 const SERVER_INSTANCE = 0;
@@ -36,12 +36,7 @@ export function serveCredentials(options: {
   return serve(provisioning.CredentialService, {
     lookupPsks: async ({ identities }, { caller }) => {
       requirePermission(caller, 'read-transport-keys', log);
-      if (identities.length > MAX_IDENTITIES) {
-        throw provisioningError(
-          'PROVISIONING_REQUEST_INVALID',
-          `at most ${MAX_IDENTITIES} identities at a time`,
-        );
-      }
+      checkCount(identities);
       const parsed = identities.map((identity) => ({ identity, ...parsePskIdentity(identity) }));
       const devices = await store.devices(parsed.map(({ endpoint }) => endpoint));
       const known = parsed.flatMap(({ identity, endpoint, purpose }) => {
@@ -59,6 +54,16 @@ export function serveCredentials(options: {
       );
       return { credentials };
     },
+    lookupOwnCredentials: async ({ references }, { caller }) => {
+      requirePermission(caller, 'read-transport-keys', log);
+      checkCount(references);
+      const held = await store.ownCredentials(references);
+      return {
+        credentials: held.map(({ reference, device: { endpoint, kind }, authority }) => {
+          return { reference, endpoint, kind: toApiKind(kind), authority };
+        }),
+      };
+    },
     getBootstrapConfiguration: async ({ endpoint }, { caller }) => {
       requirePermission(caller, 'read-transport-keys', log);
       const device = (await store.devices([endpoint])).get(endpoint);
@@ -69,6 +74,11 @@ export function serveCredentials(options: {
       return { deletes: ['/0', '/1'], servers: [managementAccount(endpoint, secretKey, options)] };
     },
   });
+}
+
+function checkCount(asked: readonly string[]): void {
+  if (asked.length <= MAX_LOOKUPS) return;
+  throw provisioningError('PROVISIONING_REQUEST_INVALID', `at most ${MAX_LOOKUPS} look-ups at a time`);
 }
 
 function managementAccount(

@@ -5,8 +5,10 @@ import { ISSUER_SECURITY_DOMAIN, IOT_SAFE_INSTANCE } from '@sefleet/secure-eleme
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { CARD_PLANS, IOT_SAFE_CONTAINER } from '../../domain/card-plan.ts';
 import type { DeviceKind } from '../../domain/device-kind.ts';
+import { toOwnCredential, type OwnCredential } from '../../domain/own-credential.ts';
 import { pskIdentity } from '../../domain/psk-identity.ts';
 import type { DeliveredCard, Factory } from '../../manufacture/factory.ts';
+import { provisioningError } from '../../errors.ts';
 import { requirePermission } from './authorisation.ts';
 import { fromApiKind, toApiKind } from './messages.ts';
 
@@ -28,9 +30,11 @@ export function serveManufacturing(options: {
         yield { cards: cards.map((card) => toManufacturedCard(card, bootstrapUri)) };
       }
     },
-    addSoftwareDevice: async ({ endpoint, kind, withCertificate }, { caller }) => {
+    addSoftwareDevice: async ({ endpoint, kind, withCertificate, ownCredentials }, { caller }) => {
       requirePermission(caller, 'add-software-devices', log);
-      const made = await factory.addSoftwareDevice({ endpoint, kind: fromApiKind(kind) }, withCertificate);
+      const own = ownCredentials.map((credential) => fromApiCredential(credential, endpoint));
+      const order = { endpoint, kind: fromApiKind(kind) };
+      const made = await factory.addSoftwareDevice(order, withCertificate, own);
       return {
         endpoint,
         pskIdentity: made.identity,
@@ -41,6 +45,18 @@ export function serveManufacturing(options: {
       };
     },
   });
+}
+
+function fromApiCredential({ credential }: provisioning.OwnCredential, endpoint: string): OwnCredential {
+  switch (credential.case) {
+    case 'publicKey':
+      return toOwnCredential('public-key', credential.value, endpoint);
+    case 'certificate':
+    case 'authority':
+      return toOwnCredential(credential.case, credential.value, endpoint);
+    default:
+      throw provisioningError('PROVISIONING_REQUEST_INVALID', 'a credential of the owner is empty');
+  }
 }
 
 function toManufacturedCard(

@@ -22,4 +22,8 @@ export const STATE_MIGRATIONS: readonly string[] = [
      PRIMARY KEY (rotation_id, endpoint, domain)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX unfinished ON device_rotations (rotation_id) WHERE step NOT IN ('confirmed', 'failed');`,
+  `CREATE TABLE own_credentials (
+     endpoint TEXT NOT NULL REFERENCES devices, form TEXT NOT NULL, reference TEXT NOT NULL UNIQUE,
+     authority BLOB NOT NULL, PRIMARY KEY (endpoint, form)
+   ) STRICT, WITHOUT ROWID;`,
 ];

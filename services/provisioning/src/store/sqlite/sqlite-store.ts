@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Aid } from '@sefleet/globalplatform';
 import type { StakeholderRole } from '../../domain/card-plan.ts';
 import { DEVICE_KINDS } from '../../domain/device-kind.ts';
+import type { OwnCredential } from '../../domain/own-credential.ts';
 import type { PartyId } from '../../domain/party.ts';
 import {
   isRotationOver,
@@ -11,7 +12,14 @@ import {
 } from '../../domain/rotation.ts';
 import type { RotationProgress, RotationStep } from '../../domain/rotation.ts';
 import { openDatabase } from '../open-database.ts';
-import type { Device, DomainState, KindCount, MadeCard, ProvisioningStore } from '../provisioning-store.ts';
+import type {
+  Device,
+  DomainState,
+  HeldCredential,
+  KindCount,
+  MadeCard,
+  ProvisioningStore,
+} from '../provisioning-store.ts';
 import { toBytes, toDevice, toDeviceRotation, toDomainState, toRotation } from './rows.ts';
 import { STATE_MIGRATIONS } from './schema.ts';
 import { WriteQueue } from './write-queue.ts';
@@ -42,6 +50,27 @@ export class SqliteStore implements ProvisioningStore {
 
   addSoftwareDevice(device: Device): Promise<void> {
     return this.#writes.write(() => this.#insertDevice(device));
+  }
+
+  async putOwnCredential(endpoint: string, { form, reference, authority }: OwnCredential): Promise<boolean> {
+    let isFree = true;
+    await this.#writes.write(() => {
+      const holder = this.#sql('SELECT endpoint FROM own_credentials WHERE reference = ?').get(reference);
+      isFree = holder === undefined || holder['endpoint'] === endpoint;
+      const put = this.#sql('INSERT OR REPLACE INTO own_credentials VALUES (?, ?, ?, ?)');
+      if (isFree) put.run(endpoint, form, reference, authority);
+    });
+    return isFree;
+  }
+
+  async ownCredentials(references: readonly string[]): Promise<readonly HeldCredential[]> {
+    const find = this.#sql('SELECT * FROM own_credentials JOIN devices USING (endpoint) WHERE reference = ?');
+    return references.flatMap((reference) => {
+      const row = find.get(reference);
+      return row === undefined
+        ? []
+        : [{ reference, device: toDevice(row), authority: toBytes(row['authority']) }];
+    });
   }
 
   addCards(cards: readonly MadeCard[]): Promise<void> {

@@ -200,6 +200,13 @@ export declare type AddSoftwareDeviceRequest = Message<"sefleet.provisioning.v1.
    * @generated from field: bool with_certificate = 3;
    */
   withCertificate: boolean;
+
+  /**
+   * What else the device proves itself with. One of a form takes the place of the one that the device had.
+   *
+   * @generated from field: repeated sefleet.provisioning.v1.OwnCredential own_credentials = 4;
+   */
+  ownCredentials: OwnCredential[];
 };
 
 /**
@@ -207,6 +214,48 @@ export declare type AddSoftwareDeviceRequest = Message<"sefleet.provisioning.v1.
  * Use `create(AddSoftwareDeviceRequestSchema)` to create a new message.
  */
 export declare const AddSoftwareDeviceRequestSchema: GenMessage<AddSoftwareDeviceRequest>;
+
+/**
+ * A credential that its owner made; the private key stays there. ECDSA keys on P-256.
+ *
+ * @generated from message sefleet.provisioning.v1.OwnCredential
+ */
+export declare type OwnCredential = Message<"sefleet.provisioning.v1.OwnCredential"> & {
+  /**
+   * @generated from oneof sefleet.provisioning.v1.OwnCredential.credential
+   */
+  credential: {
+    /**
+     * A raw public key (RFC 7250): DER SubjectPublicKeyInfo.
+     *
+     * @generated from field: bytes public_key = 1;
+     */
+    value: Uint8Array;
+    case: "publicKey";
+  } | {
+    /**
+     * Exactly this certificate, DER.
+     *
+     * @generated from field: bytes certificate = 2;
+     */
+    value: Uint8Array;
+    case: "certificate";
+  } | {
+    /**
+     * The certificate of an authority, DER: it vouches for this endpoint name, as common name, and for no other.
+     *
+     * @generated from field: bytes authority = 3;
+     */
+    value: Uint8Array;
+    case: "authority";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message sefleet.provisioning.v1.OwnCredential.
+ * Use `create(OwnCredentialSchema)` to create a new message.
+ */
+export declare const OwnCredentialSchema: GenMessage<OwnCredential>;
 
 /**
  * @generated from message sefleet.provisioning.v1.AddSoftwareDeviceResponse
@@ -320,6 +369,73 @@ export declare type PskCredential = Message<"sefleet.provisioning.v1.PskCredenti
  * Use `create(PskCredentialSchema)` to create a new message.
  */
 export declare const PskCredentialSchema: GenMessage<PskCredential>;
+
+/**
+ * @generated from message sefleet.provisioning.v1.LookupOwnCredentialsRequest
+ */
+export declare type LookupOwnCredentialsRequest = Message<"sefleet.provisioning.v1.LookupOwnCredentialsRequest"> & {
+  /**
+   * "public-key:" or "certificate:" and the SHA-256 of the DER in hexadecimal; "authority:" and the endpoint name.
+   *
+   * @generated from field: repeated string references = 1;
+   */
+  references: string[];
+};
+
+/**
+ * Describes the message sefleet.provisioning.v1.LookupOwnCredentialsRequest.
+ * Use `create(LookupOwnCredentialsRequestSchema)` to create a new message.
+ */
+export declare const LookupOwnCredentialsRequestSchema: GenMessage<LookupOwnCredentialsRequest>;
+
+/**
+ * @generated from message sefleet.provisioning.v1.LookupOwnCredentialsResponse
+ */
+export declare type LookupOwnCredentialsResponse = Message<"sefleet.provisioning.v1.LookupOwnCredentialsResponse"> & {
+  /**
+   * @generated from field: repeated sefleet.provisioning.v1.KnownOwnCredential credentials = 1;
+   */
+  credentials: KnownOwnCredential[];
+};
+
+/**
+ * Describes the message sefleet.provisioning.v1.LookupOwnCredentialsResponse.
+ * Use `create(LookupOwnCredentialsResponseSchema)` to create a new message.
+ */
+export declare const LookupOwnCredentialsResponseSchema: GenMessage<LookupOwnCredentialsResponse>;
+
+/**
+ * @generated from message sefleet.provisioning.v1.KnownOwnCredential
+ */
+export declare type KnownOwnCredential = Message<"sefleet.provisioning.v1.KnownOwnCredential"> & {
+  /**
+   * @generated from field: string reference = 1;
+   */
+  reference: string;
+
+  /**
+   * @generated from field: string endpoint = 2;
+   */
+  endpoint: string;
+
+  /**
+   * @generated from field: sefleet.common.v1.DeviceKind kind = 3;
+   */
+  kind: DeviceKind;
+
+  /**
+   * DER; of an authority only.
+   *
+   * @generated from field: bytes authority = 4;
+   */
+  authority: Uint8Array;
+};
+
+/**
+ * Describes the message sefleet.provisioning.v1.KnownOwnCredential.
+ * Use `create(KnownOwnCredentialSchema)` to create a new message.
+ */
+export declare const KnownOwnCredentialSchema: GenMessage<KnownOwnCredential>;
 
 /**
  * @generated from message sefleet.provisioning.v1.GetBootstrapConfigurationRequest
@@ -734,6 +850,16 @@ export declare const CredentialService: GenService<{
     methodKind: "unary";
     input: typeof LookupPsksRequestSchema;
     output: typeof LookupPsksResponseSchema;
+  },
+  /**
+   * Credentials of devices' owners by reference, in a batch; unknown references are left out.
+   *
+   * @generated from rpc sefleet.provisioning.v1.CredentialService.LookupOwnCredentials
+   */
+  lookupOwnCredentials: {
+    methodKind: "unary";
+    input: typeof LookupOwnCredentialsRequestSchema;
+    output: typeof LookupOwnCredentialsResponseSchema;
   },
   /**
    * What the bootstrap server writes to a device.

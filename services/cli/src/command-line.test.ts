@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSefleetError } from '@sefleet/errors';
-import { formatHelp, formatOverview, parseCommandLine, type Verb } from './command-line.ts';
+import { findGroup, formatHelp, formatOverview, parseCommandLine, type Verb } from './command-line.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { VERBS } from './verbs/index.ts';
 
@@ -48,6 +48,31 @@ test('every verb has a help text with its options and at least one example', () 
   }
   const overview = formatOverview(VERBS);
   for (const { name } of VERBS) assert.ok(overview.includes(name));
+});
+
+test('the first word of several verbs asks for their list, and only with nothing else behind it', () => {
+  for (const argv of [['fleet'], ['fleet', '--help'], ['fleet', '-h'], ['se', 'help']]) {
+    const group = findGroup(VERBS, argv);
+    const text = formatOverview(group ?? [], argv[0]);
+    assert.match(text, new RegExp(`sefleet ${argv[0]} <command>`));
+    assert.ok(
+      group?.every(({ name }) => name.startsWith(`${argv[0]} `)),
+      argv.join(' '),
+    );
+  }
+  assert.equal(findGroup(VERBS, ['demo', '--help']), undefined);
+  assert.equal(findGroup(VERBS, ['fleet', 'start', '--help']), undefined);
+  assert.equal(findGroup(VERBS, ['fleet', 'bogus']), undefined);
+  assert.equal(findGroup(VERBS, ['bogus']), undefined);
+  assert.throws(() => parseCommandLine(VERBS, ['fleet', 'bogus']), /unknown command "fleet bogus"/);
+});
+
+test('help texts fit a terminal of 80 columns, but for examples', () => {
+  const texts = [formatOverview(VERBS), ...VERBS.map(formatHelp)];
+  for (const text of texts) {
+    const [body = ''] = text.split('\nExamples:');
+    for (const line of body.split('\n')) assert.ok(line.length <= 80, line);
+  }
 });
 
 test('a verb without positional arguments refuses them, in one line', () => {

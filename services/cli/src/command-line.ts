@@ -43,12 +43,7 @@ export function parseCommandLine(
 ): { readonly verb: Verb; readonly parsed: VerbArguments; readonly help: boolean } {
   const byLength = verbs.toSorted((a, b) => b.name.length - a.name.length);
   const verb = byLength.find(({ name }) => name.split(' ').every((word, i) => argv[i] === word));
-  if (verb === undefined) {
-    throw usageError(
-      `unknown command ${JSON.stringify(argv[0] ?? '')}`,
-      'Run `sefleet --help` for the list.',
-    );
-  }
+  if (verb === undefined) throw unknownCommand(verbs, argv);
   const rest = argv.slice(verb.name.split(' ').length);
   const options: Record<string, ParseArgsOptionDescriptor> = { help: { type: 'boolean', short: 'h' } };
   for (const [name, definition] of Object.entries(verb.options)) {
@@ -71,6 +66,23 @@ export function parseCommandLine(
     const [reason = ''] = (cause instanceof Error ? cause.message : String(cause)).split(/\.?\n|\.$/);
     throw usageError(reason, `Run \`sefleet ${verb.name} --help\` for the options.`);
   }
+}
+
+/** The verbs that share the first word of `argv`, when nothing but a wish for help follows it. */
+export function findGroup(verbs: readonly Verb[], argv: readonly string[]): readonly Verb[] | undefined {
+  const [first, second, ...more] = argv;
+  const asksForHelp = second === undefined || second === '--help' || second === '-h' || second === 'help';
+  if (!asksForHelp || more.length > 0) return undefined;
+  const group = verbs.filter(({ name }) => name.startsWith(`${first} `));
+  const isVerb = verbs.some(({ name }) => name === first);
+  return group.length === 0 || isVerb ? undefined : group;
+}
+
+function unknownCommand(verbs: readonly Verb[], [first = '', second]: readonly string[]): SefleetError {
+  const isGroup = verbs.some(({ name }) => name.startsWith(`${first} `));
+  const typed = isGroup && second !== undefined ? `${first} ${second}` : first;
+  const help = isGroup ? `sefleet ${first} --help` : 'sefleet --help';
+  return usageError(`unknown command ${JSON.stringify(typed)}`, `Run \`${help}\` for the list.`);
 }
 
 function toArguments(
@@ -103,20 +115,38 @@ export function usageError(message: string, hint: string): SefleetError {
   return new SefleetError('CLI_USAGE', 'caller', message, { hint });
 }
 
-/** The text of `sefleet --help`. */
-export function formatOverview(verbs: readonly Verb[]): string {
+/**
+ * The text of `sefleet --help`, or that of a group of verbs.
+ *
+ * @param group the first word that all `verbs` have, for example `fleet`
+ */
+export function formatOverview(verbs: readonly Verb[], group?: string): string {
   const width = Math.max(...verbs.map(({ name }) => name.length)) + 2;
+  const list = verbs.flatMap(({ name, summary }) => hanging(`  ${name.padEnd(width)}`, summary));
+  if (group !== undefined) {
+    return [
+      `Usage: sefleet ${group} <command> [options]`,
+      '',
+      'Commands:',
+      ...list,
+      '',
+      `Run \`sefleet ${group} <command> --help\` for its options and examples.`,
+    ].join('\n');
+  }
   return [
     'sefleet: simulate, operate and load-test fleets of devices with a secure element',
     '',
     'Usage: sefleet <command> [options]',
     '',
     'Commands:',
-    ...verbs.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
+    ...list,
     '',
     'Run `sefleet <command> --help` for its options and examples.',
-    'Exit codes: 0 passed, 1 internal error, 2 usage, 3 target unreachable, 4 generator too slow,',
-    '            5 data-integrity violation, 99 a threshold failed.',
+    ...hanging(
+      'Exit codes: ',
+      '0 passed, 1 internal error, 2 usage, 3 target unreachable, 4 generator too slow, ' +
+        '5 data-integrity violation, 99 a threshold failed, 130 interrupted, 143 terminated.',
+    ),
   ].join('\n');
 }
 
@@ -131,14 +161,32 @@ export function formatHelp(verb: Verb): string {
   });
   const width = Math.max(...rows.map(([flag]) => flag.length)) + 2;
   return [
-    `sefleet ${verb.name}: ${verb.summary}`,
+    ...hanging(`sefleet ${verb.name}: `, verb.summary),
     '',
     `Usage: sefleet ${verb.name}${verb.positionals === undefined ? '' : ` ${verb.positionals}`} [options]`,
     '',
     'Options:',
-    ...rows.map(([flag, doc]) => `  ${flag.padEnd(width)}${doc}`),
+    ...rows.flatMap(([flag, doc]) => hanging(`  ${flag.padEnd(width)}`, doc)),
     '',
     'Examples:',
     ...verb.examples.map((example) => `  ${example}`),
   ].join('\n');
+}
+
+/** Every terminal is at least as wide; a text that the terminal breaks by itself cannot be read. */
+const HELP_WIDTH = 80;
+
+/** `text` behind `head`, broken at words, its further lines under its first. */
+function hanging(head: string, text: string): readonly string[] {
+  const room = HELP_WIDTH - head.length;
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + word.length + 1 > room) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  lines.push(line);
+  return lines.map((part, i) => `${i === 0 ? head : ' '.repeat(head.length)}${part}`);
 }

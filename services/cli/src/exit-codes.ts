@@ -7,6 +7,9 @@ export const EXIT_CODES = {
   generatorTooSlow: 4,
   dataIntegrity: 5,
   thresholdFailed: 99,
+  /** 128 and the number of the signal, as shells have it: Ctrl-C, and `kill`. */
+  interrupted: 130,
+  terminated: 143,
 } as const;
 
 /** One of {@link EXIT_CODES}. */

@@ -1,6 +1,7 @@
 import { SefleetError } from '@sefleet/errors';
-import { formatHelp, formatOverview, parseCommandLine } from './command-line.ts';
+import { findGroup, formatHelp, formatOverview, parseCommandLine } from './command-line.ts';
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts';
+import { interruptionCodeOf } from './interruption.ts';
 import { VERBS } from './verbs/index.ts';
 
 const VERSION_FLAGS = ['--version', '-v', 'version'];
@@ -19,6 +20,11 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
     const { default: manifest } = await import('../package.json', { with: { type: 'json' } });
     console.log(manifest.version);
     return EXIT_CODES.passed;
+  }
+  const group = findGroup(VERBS, argv);
+  if (group !== undefined) {
+    console.log(formatOverview(group, first));
+    return argv.length === 1 ? EXIT_CODES.usage : EXIT_CODES.passed;
   }
   try {
     const { verb, parsed, help } = parseCommandLine(VERBS, argv);
@@ -40,5 +46,7 @@ function report(error: unknown): ExitCode {
   }
   const hint = error.hint === undefined ? '' : ` ${error.hint}`;
   console.error(`sefleet: ${error.code}: ${error.message}.${hint}`);
+  const interruption = interruptionCodeOf(error);
+  if (interruption !== undefined) return interruption;
   return error.fault === 'environment' ? EXIT_CODES.unreachable : EXIT_CODES.usage;
 }

@@ -9,6 +9,7 @@ import { runDemo } from '../demo/run-demo.ts';
 import { totalDevices, type DemoPlan } from '../demo/plan.ts';
 import { formatSummary, isComplete, isIntact, summarise } from '../demo/summary.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
+import { interruptedError, onInterruption } from '../interruption.ts';
 import { onFreePorts, readLayout } from '../supervisor/layout.ts';
 import { startServices, type Supervisor } from '../supervisor/supervisor.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
@@ -52,9 +53,7 @@ async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
   abort.promise.catch(() => {
     // An interruption while the services start is met when they have started: then they are stopped in order.
   });
-  const onSignal = (): void => abort.reject(usageError('interrupted', 'Nothing was left running.'));
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
+  onInterruption((exitCode) => abort.reject(interruptedError(exitCode)));
   try {
     supervisor = await startServices({
       layout,

@@ -5,10 +5,18 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism, freemem } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { isSefleetError } from '@sefleet/errors';
 import manifest from '../../../../package.json' with { type: 'json' };
+import { connectBackend, type Backend } from '../backend.ts';
 import type { Verb } from '../command-line.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
-import { LAYOUT_SETTINGS, readLayout, type Layout } from '../supervisor/layout.ts';
+import {
+  LAYOUT_SETTINGS,
+  readLayout,
+  SERVICE_NAMES,
+  type Layout,
+  type ServiceName,
+} from '../supervisor/layout.ts';
 
 /** One thing that was looked at. */
 interface Finding {
@@ -30,7 +38,8 @@ export const doctor: Verb = {
   examples: ['sefleet doctor', 'sefleet doctor --json'],
   run: async (parsed) => {
     const layout = readLayout(process.env);
-    const findings = [runtime(), descriptors(), memory(), disk(layout), ...(await ports(layout))];
+    const own = await runningServices(layout);
+    const findings = [runtime(), descriptors(), memory(), disk(layout), ...(await ports(layout, own))];
     if (parsed.flag('json')) console.log(JSON.stringify({ findings }, null, 2));
     else for (const finding of findings) console.log(formatFinding(finding));
     return findings.every(({ ok }) => ok) ? EXIT_CODES.passed : EXIT_CODES.unreachable;
@@ -104,17 +113,64 @@ function disk(layout: Layout): Finding {
   }
 }
 
-async function ports(layout: Layout): Promise<Finding[]> {
+/** Which service holds which port of a layout. */
+const HOLDERS: Readonly<Partial<Record<keyof Layout, ServiceName>>> = {
+  lwm2mPort: 'lwm2m-server',
+  bootstrapPort: 'lwm2m-server',
+  lwm2mGrpcPort: 'lwm2m-server',
+  mqttPort: 'analytics',
+  consolePort: 'analytics',
+  analyticsGrpcPort: 'analytics',
+  racsPort: 'device-sim',
+  simulationGrpcPort: 'device-sim',
+  provisioningGrpcPort: 'provisioning',
+};
+const ANSWER_LIMIT_MS = 1000;
+
+/** Services of a system that runs in this layout's folder: they answer with certificates of its authority. */
+async function runningServices(layout: Layout): Promise<ReadonlySet<ServiceName>> {
+  const running = new Set<ServiceName>();
+  let backend: Backend;
+  try {
+    backend = connectBackend(layout);
+  } catch (error) {
+    // Nothing was ever started in this folder.
+    if (isSefleetError(error)) return running;
+    throw error;
+  }
+  const doors: Readonly<Record<ServiceName, { connected(limitMs: number): Promise<void> }>> = {
+    'device-sim': backend.simulation,
+    'lwm2m-server': backend.management,
+    provisioning: backend.rotation,
+    analytics: backend.fleet,
+  };
+  const ask = async (name: ServiceName): Promise<void> => {
+    try {
+      await doors[name].connected(ANSWER_LIMIT_MS);
+      running.add(name);
+    } catch {
+      // Nobody there, or somebody else.
+    }
+  };
+  await Promise.all(SERVICE_NAMES.map(ask));
+  backend.close();
+  return running;
+}
+
+async function ports(layout: Layout, own: ReadonlySet<ServiceName>): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const [name, port] of Object.entries(layout)) {
     if (typeof port !== 'number') continue;
     const udp = name === 'lwm2mPort' || name === 'bootstrapPort';
     const free = await (udp ? udpPortIsFree(port) : tcpPortIsFree(port));
     const setting = Object.entries(LAYOUT_SETTINGS).find(([key]) => key === name)?.[1];
+    const holder = Object.entries(HOLDERS).find(([key]) => key === name)?.[1];
+    const ours = holder !== undefined && own.has(holder);
+    const state = free ? 'free' : ours ? 'held by our own system, which runs' : 'in use';
     findings.push({
       check: `${udp ? 'UDP' : 'TCP'} port ${port}`,
-      ok: free,
-      found: `${free ? 'free' : 'in use'} (${setting?.doc ?? name})`,
+      ok: free || ours,
+      found: `${state} (${setting?.doc ?? name})`,
       fix: `End what holds it, or choose another: ${setting?.env ?? name}=<port>`,
     });
   }

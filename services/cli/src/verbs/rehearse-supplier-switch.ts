@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { usageError, type Verb, type VerbArguments } from '../command-line.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
+import { onInterruption } from '../interruption.ts';
 import {
   FAULTS,
   parseFaults,
@@ -70,9 +71,7 @@ export const rehearseSupplierSwitch: Verb = {
       await services.stop();
       if (kept === undefined) rmSync(dataFolder, { recursive: true, force: true });
     };
-    const onSignal = (): void => void tidyUp().then(() => process.exit(EXIT_CODES.usage));
-    process.once('SIGINT', onSignal);
-    process.once('SIGTERM', onSignal);
+    onInterruption((code) => void tidyUp().then(() => process.exit(code)));
     try {
       const result = await runRehearsal(plan, layout, services, createProgress());
       const summary = summariseRehearsal(plan, result, performance.now() - startedMs, manifest.version);

@@ -2,6 +2,8 @@ export { SECURE_ELEMENT_ERRORS } from './errors.ts';
 export type { SecureElementErrorCode } from './errors.ts';
 export type { CardPersonalisation, CardPorts, Commit, SecureElement } from './card/secure-element.ts';
 export { createCard, exportCard, importCard } from './card/create-card.ts';
+export { describeCard } from './card/description.ts';
+export type { CardDescription, EntryDescription, KeyDescription } from './card/description.ts';
 export type { ImportOptions } from './card/create-card.ts';
 export { readImageHeader } from './image/card-state-codec.ts';
 export type { ImageHeader } from './image/card-state-codec.ts';

@@ -24,6 +24,11 @@ export function freeBytes(state: CardState, card: MemoryOwner): number {
   return card.profile.memoryBytes - usedBytes(state, card, () => true);
 }
 
+/** Non-volatile bytes of an entry and everything below it. */
+export function bytesBelow(state: CardState, card: MemoryOwner, aid: Aid): number {
+  return usedBytes(state, card, (item) => isBelow(state, item, aid));
+}
+
 /**
  * Ends the command with 6A84 when the chip or a domain above `owner` has no room left for what the state now
  * holds.
@@ -33,9 +38,7 @@ export function checkMemory(state: CardState, card: MemoryOwner, owner: Aid): vo
   let domain = findEntry(state, owner);
   while (domain?.kind === 'security-domain') {
     const { aid, quotaBytes, parent } = domain;
-    if (quotaBytes > 0 && usedBytes(state, card, (item) => isBelow(state, item, aid)) > quotaBytes) {
-      refuse(STATUS_WORD.NOT_ENOUGH_MEMORY);
-    }
+    if (quotaBytes > 0 && bytesBelow(state, card, aid) > quotaBytes) refuse(STATUS_WORD.NOT_ENOUGH_MEMORY);
     if (parent === aid) return;
     domain = findEntry(state, parent);
   }

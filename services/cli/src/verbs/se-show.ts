@@ -1,29 +1,10 @@
-import { fromHex, toHex } from '@sefleet/bytes';
-import { isSefleetError } from '@sefleet/errors';
-import {
-  DATA_OBJECT,
-  getDataCommand,
-  plainLink,
-  readKeyInformation,
-  selectCommand,
-  STATUS_WORD,
-  type CardLink,
-  type KeyInformation,
-} from '@sefleet/globalplatform';
+import { toHex } from '@sefleet/bytes';
+import { KEY_TYPE } from '@sefleet/globalplatform';
+import type { secureElement } from '@sefleet/api';
 import type { Backend } from '../backend.ts';
 import { usageError, type Verb } from '../command-line.ts';
-import { visitCard } from '../secure-element/card-visit.ts';
 import { formatTable } from '../terminal/table.ts';
 import { withBackend } from './fleet.ts';
-
-interface ShownApplication {
-  readonly aid: string;
-  readonly stakeholder: string;
-  readonly lifeCycle: string;
-  /** `version/identifier` of each key that the card names. */
-  readonly keys: readonly string[];
-  readonly checkValues: readonly string[];
-}
 
 export const seShow: Verb = {
   name: 'se show',
@@ -45,69 +26,153 @@ export const seShow: Verb = {
   },
 };
 
+interface ShownKey {
+  readonly version: string;
+  readonly id: number;
+  readonly type: string;
+  /** Hexadecimal; empty for asymmetric keys. */
+  readonly checkValue: string;
+}
+
+interface ShownEntry {
+  readonly aid: string;
+  readonly kind: 'security domain' | 'application';
+  /** Steps below the root of its hierarchy. */
+  readonly depth: number;
+  readonly parent: string;
+  /** The party that provisioning knows for the domain; empty when it knows none. */
+  readonly stakeholder: string;
+  readonly lifeCycle: string;
+  readonly privileges: readonly string[];
+  readonly usedBytes: number;
+  readonly quotaBytes: number;
+  readonly keys: readonly ShownKey[];
+}
+
 interface ShownCard {
   readonly endpoint: string;
-  readonly productionData: string;
-  readonly resources: string;
-  readonly applications: readonly ShownApplication[];
+  readonly revision: number;
+  readonly lifeCycle: string;
+  readonly receipts: number;
+  readonly memoryBytes: number;
+  readonly freeBytes: number;
+  readonly loadFiles: readonly string[];
+  /** Each domain before what lies below it. */
+  readonly entries: readonly ShownEntry[];
 }
 
-/** What the card says of itself to a visitor without keys, with what provisioning knows of its domains. */
+/** What the simulator knows of the card, with what provisioning knows of its domains. */
 async function readCard(backend: Backend, endpoint: string): Promise<ShownCard> {
-  const { secureElements } = await backend.secureElements.listSecureElements({ pageSize: 1000 });
+  const described = await backend.secureElements.describeSecureElement({ endpoint });
   const known = await backend.rotation.listSecurityDomains({ endpoint }).catch(() => undefined);
-  const visit = await visitCard(backend, endpoint);
-  try {
-    const link = plainLink((command) => visit.transmit(command));
-    await link.transmit(selectCommand(new Uint8Array(0)));
-    const productionData = await dataObject(link, DATA_OBJECT.CPLC);
-    const resources = await dataObject(link, DATA_OBJECT.RESOURCES);
-    const aids = secureElements.find((element) => element.endpoint === endpoint)?.applications ?? [];
-    const applications: ShownApplication[] = [];
-    for (const name of aids) {
-      const domain = known?.securityDomains.find((one) => one.aid.toLowerCase() === name.toLowerCase());
-      const keys = await keysOf(link, name);
-      applications.push({
-        aid: name.toUpperCase(),
-        stakeholder: domain?.stakeholder ?? '',
-        lifeCycle: domain?.lifeCycle ?? '',
-        keys: keys.map(({ keyVersion, keyId }) => `${keyVersion.toString(16)}/${keyId}`),
-        checkValues: domain?.keySets.flatMap(({ checkValues }) => checkValues) ?? [],
-      });
-    }
-    return { endpoint, productionData, resources, applications };
-  } finally {
-    visit.leave();
-  }
-}
-
-async function dataObject(link: CardLink, tag: number): Promise<string> {
-  const { sw, data } = await link.transmit(getDataCommand(tag));
-  return sw === STATUS_WORD.OK ? toHex(data).toUpperCase() : '';
-}
-
-async function keysOf(link: CardLink, name: string): Promise<readonly KeyInformation[]> {
-  const { sw } = await link.transmit(selectCommand(fromHex(name)));
-  if (sw !== STATUS_WORD.OK) return [];
-  try {
-    return await readKeyInformation(link);
-  } catch (error) {
-    // An application that is no Security Domain has no key information.
-    if (isSefleetError(error)) return [];
-    throw error;
-  }
-}
-
-function formatCard({ endpoint, productionData, resources, applications }: ShownCard): string {
-  const rows = applications.map(
-    (one) =>
-      [one.aid, one.stakeholder, one.lifeCycle, one.keys.join(' '), one.checkValues.join(' ')] as const,
+  const stakeholders = new Map(
+    known?.securityDomains.map(({ aid, stakeholder }) => [aid.toLowerCase(), stakeholder]),
   );
+  return {
+    endpoint,
+    revision: Number(described.summary?.revision ?? 0),
+    lifeCycle: described.lifeCycle,
+    receipts: described.confirmationCounter,
+    memoryBytes: Number(described.memoryBytes),
+    freeBytes: Number(described.freeBytes),
+    loadFiles: described.loadFiles.map((aid) => aid.toUpperCase()),
+    entries: inOrder(described.entries).map(({ entry, depth }) =>
+      toShown(entry, depth, stakeholders.get(entry.aid.toLowerCase()) ?? ''),
+    ),
+  };
+}
+
+interface Placed {
+  readonly entry: secureElement.RegistryEntry;
+  readonly depth: number;
+}
+
+/** The hierarchies from their roots down. */
+function inOrder(entries: readonly secureElement.RegistryEntry[]): readonly Placed[] {
+  const below = (parent: string, depth: number): readonly Placed[] =>
+    entries
+      .filter((entry) => entry.parent === parent && entry.aid !== parent)
+      .flatMap((entry) => [{ entry, depth }, ...below(entry.aid, depth + 1)]);
+  return entries
+    .filter((entry) => entry.parent === entry.aid)
+    .flatMap((entry) => [{ entry, depth: 0 }, ...below(entry.aid, 1)]);
+}
+
+function toShown(entry: secureElement.RegistryEntry, depth: number, stakeholder: string): ShownEntry {
+  return {
+    aid: entry.aid.toUpperCase(),
+    kind: entry.securityDomain ? 'security domain' : 'application',
+    depth,
+    parent: entry.parent.toUpperCase(),
+    stakeholder,
+    lifeCycle: entry.lifeCycle,
+    privileges: entry.privileges,
+    usedBytes: Number(entry.usedBytes),
+    quotaBytes: Number(entry.quotaBytes),
+    keys: entry.keys.map(({ version, id, type, length, checkValue }) => ({
+      version: version.toString(16).padStart(2, '0').toUpperCase(),
+      id,
+      type: keyTypeName(type, length),
+      checkValue: toHex(checkValue),
+    })),
+  };
+}
+
+const KEY_NAMES: Readonly<Record<number, string>> = {
+  [KEY_TYPE.DES]: 'DES',
+  [KEY_TYPE.TDES_CBC]: '3DES',
+  [KEY_TYPE.PSK_TLS]: 'TLS PSK',
+  [KEY_TYPE.HMAC_SHA256]: 'HMAC-SHA256',
+  [KEY_TYPE.EC_PUBLIC]: 'EC public',
+  [KEY_TYPE.EC_PRIVATE]: 'EC private',
+};
+
+function keyTypeName(type: number, length: number): string {
+  if (type === KEY_TYPE.AES) return `AES-${length * 8}`;
+  if (type === KEY_TYPE.RSA_MODULUS) return `RSA-${length * 8} public`;
+  return KEY_NAMES[type] ?? `type ${type.toString(16)}`;
+}
+
+function formatCard(card: ShownCard): string {
+  const { entries, memoryBytes, freeBytes } = card;
+  const tree = entries.map(
+    (one) =>
+      [
+        `${'  '.repeat(one.depth)}${one.aid}`,
+        one.kind,
+        one.stakeholder,
+        one.lifeCycle,
+        one.usedBytes,
+        one.quotaBytes === 0 ? '' : String(one.quotaBytes),
+      ] as const,
+  );
+  const keys = entries.flatMap((one) => groupKeys(one.keys).map((row) => [one.aid, ...row] as const));
+  const privileged = entries.filter(({ privileges }) => privileges.length > 0);
   return [
-    `card of     ${endpoint}`,
-    `production  ${productionData}`,
-    `resources   ${resources}`,
+    `card of     ${card.endpoint}`,
+    `life cycle  ${card.lifeCycle}, revision ${card.revision}, receipts made ${card.receipts}`,
+    `memory      ${memoryBytes - freeBytes} of ${memoryBytes} bytes used`,
+    `load files  ${card.loadFiles.join(' ')}`,
     '',
-    formatTable(['application', 'stakeholder', 'life cycle', 'keys', 'check values'], rows),
+    formatTable(['application', 'kind', 'stakeholder', 'life cycle', 'bytes', 'quota'], tree),
+    '',
+    formatTable(['keys of', 'version', 'identifiers', 'type', 'check values'], keys),
+    '',
+    ...privileged.map(({ aid, privileges }) => `${aid}  ${privileges.map(toWords).join(', ')}`),
   ].join('\n');
+}
+
+/** Keys of one version and type in one row. */
+function groupKeys(keys: readonly ShownKey[]): readonly (readonly string[])[] {
+  const groups = Map.groupBy(keys, ({ version, type }) => `${version} ${type}`);
+  return [...groups.values()].map((group) => [
+    group[0]?.version ?? '',
+    group.map(({ id }) => id).join(' '),
+    group[0]?.type ?? '',
+    group.map(({ checkValue }) => checkValue).join(' '),
+  ]);
+}
+
+function toWords(privilege: string): string {
+  return privilege.toLowerCase().replaceAll('_', ' ');
 }

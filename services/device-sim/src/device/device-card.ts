@@ -4,6 +4,8 @@ import type { PskKeyProvider } from '@sefleet/dtls';
 import { isSefleetError } from '@sefleet/errors';
 import type { Rng } from '@sefleet/runtime';
 import {
+  describeCard,
+  type CardDescription,
   type CardPorts,
   exportCard,
   FIRMWARE_AUTHORITY_KEY,
@@ -119,6 +121,11 @@ export class DeviceCard {
   /** Counts the changes of the card's memory. */
   get revision(): number {
     return this.#card.revision;
+  }
+
+  /** What is on the card, without a secret. */
+  describe(): CardDescription {
+    return describeCard(this.#card);
   }
 
   /** The AIDs of all Security Domains and applications on the card. */

@@ -1,4 +1,5 @@
 import type { common } from '@sefleet/api';
+import type { CardDescription } from '@sefleet/secure-element';
 
 /** A card of the fleet, as its doors see it. */
 export interface BenchCard {
@@ -7,6 +8,8 @@ export interface BenchCard {
   readonly revision: number;
   /** AIDs of domains and applications, hexadecimal. */
   readonly applications: readonly string[];
+  /** What is on the card, without a secret. */
+  describe(): CardDescription;
   /** One command on the card's basic channel; a card with the timing of a chip answers later. */
   transmit(command: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** Power off and on: sessions and channels are gone. */

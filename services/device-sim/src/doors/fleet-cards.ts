@@ -28,6 +28,7 @@ function toBenchCard(device: VirtualDevice): BenchCard {
     kind: KINDS[kind],
     revision: card.revision,
     applications: card.applications,
+    describe: () => card.describe(),
     transmit: (command) => card.answer(command),
     reset: () => card.reset(),
     image: () => card.image(),

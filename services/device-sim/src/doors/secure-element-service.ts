@@ -2,6 +2,7 @@ import { secureElement } from '@sefleet/api';
 import { serve, type ServedService } from '@sefleet/service';
 import { simulationError } from '../errors.ts';
 import { ANSWER_TO_RESET, type BenchCard, type CardDirectory } from './card-directory.ts';
+import { descriptionOf, summaryOf } from './card-messages.ts';
 import type { Visitors } from './visitors.ts';
 
 const PAGE_SIZE = 100;
@@ -26,6 +27,7 @@ export function serveSecureElements(cards: CardDirectory, visitors: Visitors): S
         total: BigInt(endpoints.length),
       };
     },
+    describeSecureElement: ({ endpoint }) => descriptionOf(cardOf(cards, endpoint)),
     openCard: (requests) => visit(requests, cards, visitors),
     exportImage: ({ endpoint }) => ({ image: cardOf(cards, endpoint).image() }),
     importImage: ({ endpoint, image }) => {
@@ -86,14 +88,4 @@ function cardOf(cards: CardDirectory, endpoint: string): BenchCard {
     context: { endpoint },
     hint: 'List the cards: sefleet se list',
   });
-}
-
-function summaryOf(card: BenchCard): {
-  endpoint: string;
-  kind: BenchCard['kind'];
-  revision: bigint;
-  applications: string[];
-} {
-  const { endpoint, kind, revision, applications } = card;
-  return { endpoint, kind, revision: BigInt(revision), applications: [...applications] };
 }

@@ -96,6 +96,188 @@ export declare type ListSecureElementsResponse = Message<"sefleet.secure_element
 export declare const ListSecureElementsResponseSchema: GenMessage<ListSecureElementsResponse>;
 
 /**
+ * @generated from message sefleet.secure_element.v1.DescribeSecureElementRequest
+ */
+export declare type DescribeSecureElementRequest = Message<"sefleet.secure_element.v1.DescribeSecureElementRequest"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+};
+
+/**
+ * Describes the message sefleet.secure_element.v1.DescribeSecureElementRequest.
+ * Use `create(DescribeSecureElementRequestSchema)` to create a new message.
+ */
+export declare const DescribeSecureElementRequestSchema: GenMessage<DescribeSecureElementRequest>;
+
+/**
+ * @generated from message sefleet.secure_element.v1.DescribeSecureElementResponse
+ */
+export declare type DescribeSecureElementResponse = Message<"sefleet.secure_element.v1.DescribeSecureElementResponse"> & {
+  /**
+   * @generated from field: sefleet.secure_element.v1.SecureElementSummary summary = 1;
+   */
+  summary?: SecureElementSummary | undefined;
+
+  /**
+   * Of the card: OP_READY, INITIALIZED, SECURED, CARD_LOCKED or TERMINATED.
+   *
+   * @generated from field: string life_cycle = 2;
+   */
+  lifeCycle: string;
+
+  /**
+   * @generated from field: uint64 memory_bytes = 3;
+   */
+  memoryBytes: bigint;
+
+  /**
+   * @generated from field: uint64 free_bytes = 4;
+   */
+  freeBytes: bigint;
+
+  /**
+   * Receipts made so far.
+   *
+   * @generated from field: uint32 confirmation_counter = 5;
+   */
+  confirmationCounter: number;
+
+  /**
+   * AIDs of executable load files, hexadecimal.
+   *
+   * @generated from field: repeated string load_files = 6;
+   */
+  loadFiles: string[];
+
+  /**
+   * Security Domains and applications, the Issuer Security Domain first.
+   *
+   * @generated from field: repeated sefleet.secure_element.v1.RegistryEntry entries = 7;
+   */
+  entries: RegistryEntry[];
+};
+
+/**
+ * Describes the message sefleet.secure_element.v1.DescribeSecureElementResponse.
+ * Use `create(DescribeSecureElementResponseSchema)` to create a new message.
+ */
+export declare const DescribeSecureElementResponseSchema: GenMessage<DescribeSecureElementResponse>;
+
+/**
+ * @generated from message sefleet.secure_element.v1.RegistryEntry
+ */
+export declare type RegistryEntry = Message<"sefleet.secure_element.v1.RegistryEntry"> & {
+  /**
+   * Hexadecimal, as all AIDs here.
+   *
+   * @generated from field: string aid = 1;
+   */
+  aid: string;
+
+  /**
+   * @generated from field: bool security_domain = 2;
+   */
+  securityDomain: boolean;
+
+  /**
+   * The Security Domain that it belongs to; itself at the root of a hierarchy.
+   *
+   * @generated from field: string parent = 3;
+   */
+  parent: string;
+
+  /**
+   * Empty for the Issuer Security Domain.
+   *
+   * @generated from field: string load_file = 4;
+   */
+  loadFile: string;
+
+  /**
+   * By name, for example "PERSONALIZED".
+   *
+   * @generated from field: string life_cycle = 5;
+   */
+  lifeCycle: string;
+
+  /**
+   * By name, for example "DELEGATED_MANAGEMENT".
+   *
+   * @generated from field: repeated string privileges = 6;
+   */
+  privileges: string[];
+
+  /**
+   * @generated from field: repeated sefleet.secure_element.v1.KeyDescription keys = 7;
+   */
+  keys: KeyDescription[];
+
+  /**
+   * Non-volatile bytes of it and everything below it.
+   *
+   * @generated from field: uint64 used_bytes = 8;
+   */
+  usedBytes: bigint;
+
+  /**
+   * Bytes granted to it and everything below it; 0 is no limit of its own.
+   *
+   * @generated from field: uint64 quota_bytes = 9;
+   */
+  quotaBytes: bigint;
+};
+
+/**
+ * Describes the message sefleet.secure_element.v1.RegistryEntry.
+ * Use `create(RegistryEntrySchema)` to create a new message.
+ */
+export declare const RegistryEntrySchema: GenMessage<RegistryEntry>;
+
+/**
+ * @generated from message sefleet.secure_element.v1.KeyDescription
+ */
+export declare type KeyDescription = Message<"sefleet.secure_element.v1.KeyDescription"> & {
+  /**
+   * @generated from field: uint32 version = 1;
+   */
+  version: number;
+
+  /**
+   * @generated from field: uint32 id = 2;
+   */
+  id: number;
+
+  /**
+   * GlobalPlatform Card Specification 2.3.1 table 11-16.
+   *
+   * @generated from field: uint32 type = 3;
+   */
+  type: number;
+
+  /**
+   * Bytes.
+   *
+   * @generated from field: uint32 length = 4;
+   */
+  length: number;
+
+  /**
+   * Empty for asymmetric keys.
+   *
+   * @generated from field: bytes check_value = 5;
+   */
+  checkValue: Uint8Array;
+};
+
+/**
+ * Describes the message sefleet.secure_element.v1.KeyDescription.
+ * Use `create(KeyDescriptionSchema)` to create a new message.
+ */
+export declare const KeyDescriptionSchema: GenMessage<KeyDescription>;
+
+/**
  * @generated from message sefleet.secure_element.v1.OpenCardRequest
  */
 export declare type OpenCardRequest = Message<"sefleet.secure_element.v1.OpenCardRequest"> & {
@@ -250,6 +432,16 @@ export declare const SecureElementService: GenService<{
     methodKind: "unary";
     input: typeof ListSecureElementsRequestSchema;
     output: typeof ListSecureElementsResponseSchema;
+  },
+  /**
+   * What is on one card: its registry, keys by version and check value, memory. No secret is in it.
+   *
+   * @generated from rpc sefleet.secure_element.v1.SecureElementService.DescribeSecureElement
+   */
+  describeSecureElement: {
+    methodKind: "unary";
+    input: typeof DescribeSecureElementRequestSchema;
+    output: typeof DescribeSecureElementResponseSchema;
   },
   /**
    * One visitor at a card: the first message names it, each further one is a command. The card stays with the visitor

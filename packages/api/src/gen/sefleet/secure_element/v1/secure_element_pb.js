@@ -9,7 +9,7 @@ import { file_sefleet_common_v1_common } from "../../common/v1/common_pb.js";
  * Describes the file sefleet/secure_element/v1/secure_element.proto.
  */
 export const file_sefleet_secure_element_v1_secure_element = /*@__PURE__*/
-  fileDesc("Ci5zZWZsZWV0L3NlY3VyZV9lbGVtZW50L3YxL3NlY3VyZV9lbGVtZW50LnByb3RvEhlzZWZsZWV0LnNlY3VyZV9lbGVtZW50LnYxIn0KFFNlY3VyZUVsZW1lbnRTdW1tYXJ5EhAKCGVuZHBvaW50GAEgASgJEisKBGtpbmQYAiABKA4yHS5zZWZsZWV0LmNvbW1vbi52MS5EZXZpY2VLaW5kEhAKCHJldmlzaW9uGAMgASgEEhQKDGFwcGxpY2F0aW9ucxgEIAMoCSJCChlMaXN0U2VjdXJlRWxlbWVudHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIo4BChpMaXN0U2VjdXJlRWxlbWVudHNSZXNwb25zZRJICg9zZWN1cmVfZWxlbWVudHMYASADKAsyLy5zZWZsZWV0LnNlY3VyZV9lbGVtZW50LnYxLlNlY3VyZUVsZW1lbnRTdW1tYXJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgV0b3RhbBgDIAEoBCJTCg9PcGVuQ2FyZFJlcXVlc3QSEgoIZW5kcG9pbnQYASABKAlIABIRCgdjb21tYW5kGAIgASgMSAASDwoFcmVzZXQYAyABKAhIAEIICgZhY3Rpb24iSwoQT3BlbkNhcmRSZXNwb25zZRIZCg9hbnN3ZXJfdG9fcmVzZXQYASABKAxIABISCghyZXNwb25zZRgCIAEoDEgAQggKBnJlc3VsdCImChJFeHBvcnRJbWFnZVJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkiJAoTRXhwb3J0SW1hZ2VSZXNwb25zZRINCgVpbWFnZRgBIAEoDCI1ChJJbXBvcnRJbWFnZVJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkSDQoFaW1hZ2UYAiABKAwiJwoTSW1wb3J0SW1hZ2VSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBDLfAwoUU2VjdXJlRWxlbWVudFNlcnZpY2USgQEKEkxpc3RTZWN1cmVFbGVtZW50cxI0LnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuTGlzdFNlY3VyZUVsZW1lbnRzUmVxdWVzdBo1LnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuTGlzdFNlY3VyZUVsZW1lbnRzUmVzcG9uc2USZwoIT3BlbkNhcmQSKi5zZWZsZWV0LnNlY3VyZV9lbGVtZW50LnYxLk9wZW5DYXJkUmVxdWVzdBorLnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuT3BlbkNhcmRSZXNwb25zZSgBMAESbAoLRXhwb3J0SW1hZ2USLS5zZWZsZWV0LnNlY3VyZV9lbGVtZW50LnYxLkV4cG9ydEltYWdlUmVxdWVzdBouLnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuRXhwb3J0SW1hZ2VSZXNwb25zZRJsCgtJbXBvcnRJbWFnZRItLnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuSW1wb3J0SW1hZ2VSZXF1ZXN0Gi4uc2VmbGVldC5zZWN1cmVfZWxlbWVudC52MS5JbXBvcnRJbWFnZVJlc3BvbnNlYgZwcm90bzM", [file_sefleet_common_v1_common]);
+  fileDesc("Ci5zZWZsZWV0L3NlY3VyZV9lbGVtZW50L3YxL3NlY3VyZV9lbGVtZW50LnByb3RvEhlzZWZsZWV0LnNlY3VyZV9lbGVtZW50LnYxIn0KFFNlY3VyZUVsZW1lbnRTdW1tYXJ5EhAKCGVuZHBvaW50GAEgASgJEisKBGtpbmQYAiABKA4yHS5zZWZsZWV0LmNvbW1vbi52MS5EZXZpY2VLaW5kEhAKCHJldmlzaW9uGAMgASgEEhQKDGFwcGxpY2F0aW9ucxgEIAMoCSJCChlMaXN0U2VjdXJlRWxlbWVudHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIo4BChpMaXN0U2VjdXJlRWxlbWVudHNSZXNwb25zZRJICg9zZWN1cmVfZWxlbWVudHMYASADKAsyLy5zZWZsZWV0LnNlY3VyZV9lbGVtZW50LnYxLlNlY3VyZUVsZW1lbnRTdW1tYXJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgV0b3RhbBgDIAEoBCIwChxEZXNjcmliZVNlY3VyZUVsZW1lbnRSZXF1ZXN0EhAKCGVuZHBvaW50GAEgASgJIowCCh1EZXNjcmliZVNlY3VyZUVsZW1lbnRSZXNwb25zZRJACgdzdW1tYXJ5GAEgASgLMi8uc2VmbGVldC5zZWN1cmVfZWxlbWVudC52MS5TZWN1cmVFbGVtZW50U3VtbWFyeRISCgpsaWZlX2N5Y2xlGAIgASgJEhQKDG1lbW9yeV9ieXRlcxgDIAEoBBISCgpmcmVlX2J5dGVzGAQgASgEEhwKFGNvbmZpcm1hdGlvbl9jb3VudGVyGAUgASgNEhIKCmxvYWRfZmlsZXMYBiADKAkSOQoHZW50cmllcxgHIAMoCzIoLnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuUmVnaXN0cnlFbnRyeSLiAQoNUmVnaXN0cnlFbnRyeRILCgNhaWQYASABKAkSFwoPc2VjdXJpdHlfZG9tYWluGAIgASgIEg4KBnBhcmVudBgDIAEoCRIRCglsb2FkX2ZpbGUYBCABKAkSEgoKbGlmZV9jeWNsZRgFIAEoCRISCgpwcml2aWxlZ2VzGAYgAygJEjcKBGtleXMYByADKAsyKS5zZWZsZWV0LnNlY3VyZV9lbGVtZW50LnYxLktleURlc2NyaXB0aW9uEhIKCnVzZWRfYnl0ZXMYCCABKAQSEwoLcXVvdGFfYnl0ZXMYCSABKAQiYAoOS2V5RGVzY3JpcHRpb24SDwoHdmVyc2lvbhgBIAEoDRIKCgJpZBgCIAEoDRIMCgR0eXBlGAMgASgNEg4KBmxlbmd0aBgEIAEoDRITCgtjaGVja192YWx1ZRgFIAEoDCJTCg9PcGVuQ2FyZFJlcXVlc3QSEgoIZW5kcG9pbnQYASABKAlIABIRCgdjb21tYW5kGAIgASgMSAASDwoFcmVzZXQYAyABKAhIAEIICgZhY3Rpb24iSwoQT3BlbkNhcmRSZXNwb25zZRIZCg9hbnN3ZXJfdG9fcmVzZXQYASABKAxIABISCghyZXNwb25zZRgCIAEoDEgAQggKBnJlc3VsdCImChJFeHBvcnRJbWFnZVJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkiJAoTRXhwb3J0SW1hZ2VSZXNwb25zZRINCgVpbWFnZRgBIAEoDCI1ChJJbXBvcnRJbWFnZVJlcXVlc3QSEAoIZW5kcG9pbnQYASABKAkSDQoFaW1hZ2UYAiABKAwiJwoTSW1wb3J0SW1hZ2VSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBDLsBAoUU2VjdXJlRWxlbWVudFNlcnZpY2USgQEKEkxpc3RTZWN1cmVFbGVtZW50cxI0LnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuTGlzdFNlY3VyZUVsZW1lbnRzUmVxdWVzdBo1LnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuTGlzdFNlY3VyZUVsZW1lbnRzUmVzcG9uc2USigEKFURlc2NyaWJlU2VjdXJlRWxlbWVudBI3LnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuRGVzY3JpYmVTZWN1cmVFbGVtZW50UmVxdWVzdBo4LnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuRGVzY3JpYmVTZWN1cmVFbGVtZW50UmVzcG9uc2USZwoIT3BlbkNhcmQSKi5zZWZsZWV0LnNlY3VyZV9lbGVtZW50LnYxLk9wZW5DYXJkUmVxdWVzdBorLnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuT3BlbkNhcmRSZXNwb25zZSgBMAESbAoLRXhwb3J0SW1hZ2USLS5zZWZsZWV0LnNlY3VyZV9lbGVtZW50LnYxLkV4cG9ydEltYWdlUmVxdWVzdBouLnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuRXhwb3J0SW1hZ2VSZXNwb25zZRJsCgtJbXBvcnRJbWFnZRItLnNlZmxlZXQuc2VjdXJlX2VsZW1lbnQudjEuSW1wb3J0SW1hZ2VSZXF1ZXN0Gi4uc2VmbGVldC5zZWN1cmVfZWxlbWVudC52MS5JbXBvcnRJbWFnZVJlc3BvbnNlYgZwcm90bzM", [file_sefleet_common_v1_common]);
 
 /**
  * Describes the message sefleet.secure_element.v1.SecureElementSummary.
@@ -33,46 +33,74 @@ export const ListSecureElementsResponseSchema = /*@__PURE__*/
   messageDesc(file_sefleet_secure_element_v1_secure_element, 2);
 
 /**
+ * Describes the message sefleet.secure_element.v1.DescribeSecureElementRequest.
+ * Use `create(DescribeSecureElementRequestSchema)` to create a new message.
+ */
+export const DescribeSecureElementRequestSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_secure_element_v1_secure_element, 3);
+
+/**
+ * Describes the message sefleet.secure_element.v1.DescribeSecureElementResponse.
+ * Use `create(DescribeSecureElementResponseSchema)` to create a new message.
+ */
+export const DescribeSecureElementResponseSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_secure_element_v1_secure_element, 4);
+
+/**
+ * Describes the message sefleet.secure_element.v1.RegistryEntry.
+ * Use `create(RegistryEntrySchema)` to create a new message.
+ */
+export const RegistryEntrySchema = /*@__PURE__*/
+  messageDesc(file_sefleet_secure_element_v1_secure_element, 5);
+
+/**
+ * Describes the message sefleet.secure_element.v1.KeyDescription.
+ * Use `create(KeyDescriptionSchema)` to create a new message.
+ */
+export const KeyDescriptionSchema = /*@__PURE__*/
+  messageDesc(file_sefleet_secure_element_v1_secure_element, 6);
+
+/**
  * Describes the message sefleet.secure_element.v1.OpenCardRequest.
  * Use `create(OpenCardRequestSchema)` to create a new message.
  */
 export const OpenCardRequestSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_secure_element_v1_secure_element, 3);
+  messageDesc(file_sefleet_secure_element_v1_secure_element, 7);
 
 /**
  * Describes the message sefleet.secure_element.v1.OpenCardResponse.
  * Use `create(OpenCardResponseSchema)` to create a new message.
  */
 export const OpenCardResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_secure_element_v1_secure_element, 4);
+  messageDesc(file_sefleet_secure_element_v1_secure_element, 8);
 
 /**
  * Describes the message sefleet.secure_element.v1.ExportImageRequest.
  * Use `create(ExportImageRequestSchema)` to create a new message.
  */
 export const ExportImageRequestSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_secure_element_v1_secure_element, 5);
+  messageDesc(file_sefleet_secure_element_v1_secure_element, 9);
 
 /**
  * Describes the message sefleet.secure_element.v1.ExportImageResponse.
  * Use `create(ExportImageResponseSchema)` to create a new message.
  */
 export const ExportImageResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_secure_element_v1_secure_element, 6);
+  messageDesc(file_sefleet_secure_element_v1_secure_element, 10);
 
 /**
  * Describes the message sefleet.secure_element.v1.ImportImageRequest.
  * Use `create(ImportImageRequestSchema)` to create a new message.
  */
 export const ImportImageRequestSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_secure_element_v1_secure_element, 7);
+  messageDesc(file_sefleet_secure_element_v1_secure_element, 11);
 
 /**
  * Describes the message sefleet.secure_element.v1.ImportImageResponse.
  * Use `create(ImportImageResponseSchema)` to create a new message.
  */
 export const ImportImageResponseSchema = /*@__PURE__*/
-  messageDesc(file_sefleet_secure_element_v1_secure_element, 8);
+  messageDesc(file_sefleet_secure_element_v1_secure_element, 12);
 
 /**
  * The secure elements of a running fleet, as chips on a bench: whoever holds the simulator holds the card reader. What a

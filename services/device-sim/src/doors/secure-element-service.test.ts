@@ -40,6 +40,7 @@ function benchCard(): BenchCard {
     kind: common.DeviceKind.SMART_METER,
     revision: card.revision,
     applications: card.applications,
+    describe: () => card.describe(),
     transmit: (command) => card.answer(command),
     reset: () => card.reset(),
     image: () => card.image(),
@@ -88,4 +89,22 @@ test('takes a newer image of a card, refuses an older one, and any while the car
   assert.deepEqual((await client.exportImage({ endpoint: ENDPOINT })).image, newer);
   // Neither the import nor its refusal stays at the card.
   visitors.enter(ENDPOINT, visitor);
+});
+
+test('describes the card: its domains in their hierarchy, life cycles by name, keys by check value', async () => {
+  const { lifeCycle, entries, memoryBytes, freeBytes } = await client.describeSecureElement({
+    endpoint: ENDPOINT,
+  });
+  assert.equal(lifeCycle, 'SECURED');
+  assert.deepEqual(
+    entries.map(({ aid }) => aid),
+    card.applications,
+  );
+  const aids = new Set(entries.map(({ aid }) => aid));
+  for (const { parent, usedBytes } of entries) {
+    assert.ok(aids.has(parent));
+    assert.ok(usedBytes > 0n && usedBytes <= memoryBytes - freeBytes);
+  }
+  const keys = entries.flatMap((entry) => entry.keys);
+  assert.ok(keys.some(({ checkValue }) => checkValue.length === 3));
 });

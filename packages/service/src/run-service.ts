@@ -58,7 +58,8 @@ export async function runService<D extends SettingDefinitions>(
     guardProcess(log);
     endWithSupervisor();
     const settings = readSettings(description.settings, process.env);
-    const tls = readTlsFiles(own.pkiFolder, description.name);
+    const { certificateName } = own;
+    const tls = readTlsFiles(own.pkiFolder, certificateName === '' ? description.name : certificateName);
     const dataFolder = `${own.dataFolder}/${description.name}`;
     const running = await description.start({ settings, log, tls, dataFolder });
     const server = await startGrpcServer({

@@ -18,6 +18,11 @@ export const SERVICE_SETTINGS = {
     doc: 'folder with the local authority and the certificates',
     default: './.sefleet/pki',
   }),
+  certificateName: textSetting({
+    env: 'SEFLEET_CERTIFICATE',
+    doc: 'whose certificate of the PKI folder it uses; its own name when empty',
+    default: '',
+  }),
   grpcAddress: textSetting({ env: 'SEFLEET_GRPC_ADDRESS', doc: 'where gRPC listens', default: '127.0.0.1' }),
   grpcPort: portSetting({
     env: 'SEFLEET_GRPC_PORT',

@@ -10,6 +10,8 @@ import { SecuredListener } from './adapters/coaps/secured-listener.ts';
 import { SessionFile } from './adapters/coaps/session-file.ts';
 import { TlsListener } from './adapters/coaps/tls-listener.ts';
 import { DeviceAccess } from './adapters/grpc/device-access.ts';
+import { serveRecordInbox } from './adapters/grpc/record-inbox-service.ts';
+import { RecordInbox } from './adapters/inbox/record-inbox.ts';
 import { serveDeviceManagement } from './adapters/grpc/device-management.ts';
 import { bootstrapConfigurationFor } from './adapters/provisioning/bootstrap-configurations.ts';
 import { withTemplates } from './domain/bootstrap-templates.ts';
@@ -45,7 +47,7 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
     const sources = [management, bootstrap, counted(server), counted(bootstrapServer)];
     const statistics = new Statistics(server, parts.store, context.log, sources);
     return {
-      grpc: [serveNorthbound(parts, fleet, campaigns, statistics)],
+      grpc: [serveNorthbound(parts, fleet, campaigns, statistics), ...servedInbox(parts)],
       ready: { lwm2mPort: management.port, bootstrapPort: bootstrap.port },
       stop: async () => {
         campaigns.stop();
@@ -204,6 +206,11 @@ function serveNorthbound(
     door: new ApduDoor(fleet, runtime.timers),
     list: new RegistrationList(fleet, runtime.clock),
   });
+}
+
+/** Records are read here where they are kept here. */
+function servedInbox({ publisher, gatekeeper }: SharedParts): readonly ServedService[] {
+  return publisher instanceof RecordInbox ? [serveRecordInbox(publisher, gatekeeper)] : [];
 }
 
 function counted(server: Lwm2mServer | BootstrapServer): { counters(): ReadonlyMap<string, number> } {

@@ -9,6 +9,7 @@ import type { Runtime, Timers } from '@sefleet/runtime';
 import { createGrpcClient } from '@sefleet/service';
 import type { GrpcClient, ServiceContext } from '@sefleet/service';
 import { DeviceCertificates } from './adapters/coaps/device-certificates.ts';
+import { RecordInbox } from './adapters/inbox/record-inbox.ts';
 import { MqttPublisher } from './adapters/mqtt/mqtt-publisher.ts';
 import { CredentialDirectory } from './adapters/provisioning/credential-directory.ts';
 import { parseAccessRules } from './domain/access/access-rule.ts';
@@ -39,7 +40,7 @@ export interface SharedParts {
   readonly credentials: GrpcClient<typeof provisioning.CredentialService>;
   readonly directory: CredentialDirectory;
   readonly certificates: DeviceCertificates;
-  readonly publisher: MqttPublisher;
+  readonly publisher: MqttPublisher | RecordInbox;
   readonly journal: EventJournal;
   readonly reports: DeviceReports;
   readonly gatekeeper: Gatekeeper;
@@ -61,7 +62,7 @@ export async function openSharedParts(
   const models = await openModels(settings.modelFolder);
   const store = await openStore(context, runtime.timers);
   const credentials = createGrpcClient(provisioning.CredentialService, settings.provisioningTarget, tls);
-  const publisher = new MqttPublisher(settings.mqttUrl, tls, settings.maxPublishing, log);
+  const publisher = await openPublisher(context, runtime);
   const journal = new EventJournal(Buffer.from(runtime.rng.bytes(6)).toString('base64url'));
   const forwarder = new RecordForwarder(publisher, (name, by) => log.count(name, by));
   return {
@@ -98,6 +99,15 @@ async function openStore(
         : 'Check DATABASE_URL and the database.';
     throw serviceError('LWM2M_STORE_UNAVAILABLE', 'the store cannot be opened', { cause, hint });
   }
+}
+
+function openPublisher(
+  { settings, log, tls, dataFolder }: Lwm2mServiceContext,
+  runtime: Runtime,
+): MqttPublisher | Promise<RecordInbox> {
+  if (settings.records === 'inbox')
+    return RecordInbox.open(dataFolder, runtime, (error) => log.emit(EVENTS.storeFailed, { error }));
+  return new MqttPublisher(settings.mqttUrl, tls, settings.maxPublishing, log);
 }
 
 async function openModels(folder: string): Promise<ModelRegistry> {

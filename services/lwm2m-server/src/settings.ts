@@ -29,6 +29,12 @@ export const LWM2M_SERVER_SETTINGS = {
     pattern: /^mqtts?:\/\/.+/,
     expected: 'an mqtts or mqtt URL',
   }),
+  records: choiceSetting({
+    env: 'SEFLEET_LWM2M_RECORDS',
+    doc: 'where sealed records go: to the MQTT broker, or into a file that the owner reads over gRPC',
+    choices: ['broker', 'inbox'],
+    default: 'broker',
+  }),
   tcp: booleanSetting({
     env: 'SEFLEET_LWM2M_TCP',
     doc: 'whether the management server also listens for coaps+tcp, on the TCP port of the same number',

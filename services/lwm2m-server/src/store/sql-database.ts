@@ -1,5 +1,5 @@
 /** A value that both databases take and give. */
-export type SqlValue = string | number | null;
+export type SqlValue = string | number | null | Uint8Array;
 
 /** One row by column; integers may come as numbers or as text. */
 export type SqlRow = Readonly<Record<string, unknown>>;

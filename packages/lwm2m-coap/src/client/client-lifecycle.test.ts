@@ -203,4 +203,61 @@ describe('bootstrap', () => {
     await world.runtime.advance(100);
     assert.equal(world.requests.at(-1)?.path, '/bs');
   });
+
+  it('keeps the conversation with a server whose account stands and de-registers where it is gone', async () => {
+    const deregistered: number[] = [];
+    const world = new World({}, { deregistered: (_name, server) => deregistered.push(server) })
+      .withAccounts()
+      .withBootstrapAccount();
+    world.tree.require(0).add(2, [
+      [0, `coap://${SERVER}`],
+      [1, false],
+      [2, 3],
+      [10, 102],
+    ]);
+    world.tree.require(1).add(1, [
+      [0, 102],
+      [1, 300],
+      [6, true],
+      [7, 'U'],
+    ]);
+    await world.run(world.client.start());
+    await world.runtime.runUntil(() => world.client.servers().every(({ state }) => state === 'registered'));
+    assert.equal(world.connections, 2);
+    world.requests.length = 0;
+    const again = world.client.bootstrap();
+    await world.runtime.runUntil(() => world.requests.some((request) => request.path === '/bs'));
+    assert.equal((await world.ask({ method: 'DELETE', path: '/0/2' })).code, CODE.DELETED);
+    assert.equal((await world.ask({ method: 'DELETE', path: '/1/1' })).code, CODE.DELETED);
+    assert.equal((await world.ask({ method: 'POST', path: '/bs' })).code, CODE.CHANGED);
+    await world.run(again);
+    await world.runtime.advance(1000);
+    assert.deepEqual(world.requests.map(({ method, path: at }) => `${method} ${at}`).toSorted(), [
+      'DELETE /rd/4711',
+      'POST /bs',
+      'POST /rd',
+    ]);
+    assert.deepEqual(deregistered, [102]);
+    assert.equal(world.connections, 3, 'the bootstrap alone opened another connection');
+    assert.deepEqual(
+      world.client.servers().map(({ shortServerId, state }) => [shortServerId, state]),
+      [[101, 'registered']],
+    );
+  });
+
+  it('meets a server anew whose credential was changed', async () => {
+    const world = new World().withAccounts().withBootstrapAccount();
+    await world.run(world.client.start());
+    const again = world.client.bootstrap();
+    await world.runtime.runUntil(() => world.requests.at(-1)?.path === '/bs');
+    const wrote = await world.ask({
+      method: 'PUT',
+      path: '/0/1/3',
+      ...senml('/0/1/3', [entry('/0/1/3', Uint8Array.of(1))]),
+    });
+    assert.equal(wrote.code, CODE.CHANGED);
+    assert.equal((await world.ask({ method: 'POST', path: '/bs' })).code, CODE.CHANGED);
+    await world.run(again);
+    assert.equal(world.connections, 3);
+  });
 });

@@ -23,6 +23,7 @@ import { Outbox } from './outbox.ts';
 import type { OutboxHost, SendOutcome } from './outbox.ts';
 import { RegistrationSession } from './registration-session.ts';
 import type { SessionOwner } from './registration-session.ts';
+import { SessionPrints } from './session-revision.ts';
 import { DEFAULT_CLIENT_SETTINGS } from './settings.ts';
 import type {
   Lwm2mClientEvents,
@@ -45,6 +46,7 @@ export function createLwm2mClient(options: Lwm2mClientOptions): Lwm2mClient {
 }
 
 const NO_EVENTS: Lwm2mClientEvents = {};
+const NO_SESSIONS: ReadonlyMap<number, RegistrationSession> = new Map();
 
 class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHost {
   readonly endpointName: string;
@@ -57,6 +59,7 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   readonly attributes = new AttributeStore();
   readonly #outbox = new Outbox(this);
   #sessions: RegistrationSession[] = [];
+  readonly #prints = new SessionPrints();
   /** Sessions that wait for one with a lower priority order. */
   #queued: RegistrationSession[] = [];
   #bootstrap: BootstrapSession | undefined;
@@ -237,11 +240,28 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
     if (run === this.#run) this.#registerAll();
   }
 
+  /**
+   * After a bootstrap the device registers with every server. A conversation whose account is as it was goes
+   * on; a server whose account is gone is told so (Core §6.2.3) and not waited for.
+   */
+  async #reviseSessions(): Promise<void> {
+    const run = this.#run;
+    const { kept, ended, broken } = this.#prints.revise(this.#sessions.splice(0), this.tree);
+    for (const session of ended) void session.stop();
+    await Promise.all(broken.map((session) => session.drop()));
+    if (run === this.#run) this.#registerAll(kept);
+    else await Promise.all([...kept.values()].map((session) => session.drop()));
+  }
+
   /** Sessions without an order start at once; the others one after the other (Core §6.2.1.1). */
-  #registerAll(): void {
+  #registerAll(kept: ReadonlyMap<number, RegistrationSession> = NO_SESSIONS): void {
     this.#setState('registering');
     const accounts = serverAccounts(this.tree);
-    this.#sessions = accounts.map((account) => new RegistrationSession(this, account));
+    this.#sessions = accounts.map(
+      (account) =>
+        kept.get(account.server.shortServerId) ??
+        this.#prints.note(new RegistrationSession(this, account), this.tree, account),
+    );
     const ordered = this.#sessions.filter(({ account }) => account.priority !== undefined);
     this.#queued = ordered.sort((a, b) => (a.account.priority ?? 0) - (b.account.priority ?? 0));
     for (const session of this.#sessions)
@@ -316,7 +336,7 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
     this.#bootstrapFailures = 0;
     this.events.bootstrapped?.(this.endpointName, this.runtime.clock.monotonicMs() - beganMs);
     this.#expireAccount(account);
-    await this.#registerAnew();
+    await this.#reviseSessions();
   }
 
   #bootstrapFailed(error: unknown): void {

@@ -1,9 +1,11 @@
+import { toHex } from '@sefleet/bytes';
 import { isSefleetError } from '@sefleet/errors';
 import {
   ACCESS,
   isAllowed,
   OBJECT_ID,
   registrationQueries,
+  SECURITY_RESOURCE,
   SERVER_RESOURCE,
   serverAccounts,
 } from '@sefleet/lwm2m';
@@ -19,6 +21,23 @@ export interface Account {
 export function accountOf(tree: ObjectTree, shortServerId: number): Account | undefined {
   return serverAccounts(tree).find(({ server }) => server.shortServerId === shortServerId);
 }
+
+/** Everything of an account that makes a connection, as text: the same text, the same connection. */
+export function accountPrint(tree: ObjectTree, { security }: Account): string {
+  const instance = tree.instance(OBJECT_ID.SECURITY, security.instanceId);
+  const values = CONNECTION_RESOURCES.map((id) => instance?.get(id));
+  return JSON.stringify(values.map((value) => (value instanceof Uint8Array ? toHex(value) : value)));
+}
+
+const CONNECTION_RESOURCES = [
+  SECURITY_RESOURCE.SERVER_URI,
+  SECURITY_RESOURCE.SECURITY_MODE,
+  SECURITY_RESOURCE.PUBLIC_KEY_OR_IDENTITY,
+  SECURITY_RESOURCE.SERVER_PUBLIC_KEY,
+  SECURITY_RESOURCE.SECRET_KEY,
+  SECURITY_RESOURCE.SNI,
+  SECURITY_RESOURCE.CERTIFICATE_USAGE,
+];
 
 /** True when the server would have to be told of the change. */
 export function registersAlike(a: ServerAccount, b: ServerAccount): boolean {

@@ -64,7 +64,10 @@ export class RecordInbox implements RecordPublisher {
     const now = this.#clock.wallMs();
     try {
       const writes = recordsOf(payload).map((sealed) =>
-        this.#queue.push({ sql: INSERT, values: [digestOf(endpoint, sealed), endpoint, sealed.slice(), now] }),
+        this.#queue.push({
+          sql: INSERT,
+          values: [digestOf(endpoint, sealed), endpoint, sealed.slice(), now],
+        }),
       );
       await Promise.all(writes);
       return true;
@@ -77,7 +80,7 @@ export class RecordInbox implements RecordPublisher {
   /** Records after a position, of one device or of all, a page at a time. */
   async *read(endpoint: string | undefined, after: number): AsyncGenerator<readonly InboxRecord[]> {
     await this.#queue.flush();
-    for (let position = after; ; ) {
+    for (let position = after; ;) {
       const rows =
         endpoint === undefined
           ? await this.#database.query(ALL, [position, PAGE])

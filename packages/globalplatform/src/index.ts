@@ -38,7 +38,13 @@ export {
 } from './crypto/aes.ts';
 export { aesCmac } from './crypto/aes-cmac.ts';
 export { aesKeyCheckValue, desKeyCheckValue, digestKeyCheckValue } from './crypto/key-check-value.ts';
-export { deriveScp03, DERIVATION_CONSTANT, deriveX963, diversifyKdf3 } from './crypto/key-derivation.ts';
+export {
+  deriveScp03,
+  DERIVATION_CONSTANT,
+  deriveX963,
+  diversifyKdf3,
+  diversifyKdf3With,
+} from './crypto/key-derivation.ts';
 export type { StaticKeys } from './crypto/key-derivation.ts';
 
 export {
@@ -150,6 +156,7 @@ export {
   CERTIFICATE_USAGE,
   decodeCertificate,
   encodeCertificate,
+  encodeCertificateWith,
   verifiedPoint,
   verifyCertificate,
 } from './certificates/gp-certificate.ts';

@@ -52,6 +52,20 @@ export const PROVISIONING_ERRORS = {
     doc: "A key's life-cycle state does not allow this use.",
   },
   CUSTODY_RELEASE_FORBIDDEN: { fault: 'caller', doc: 'A key of this purpose never leaves its vault.' },
+  CUSTODY_USE_FORBIDDEN: { fault: 'caller', doc: 'A key is not for this use.' },
+  CUSTODY_TOKEN_UNAVAILABLE: {
+    fault: 'environment',
+    doc: "The PKCS#11 module cannot be loaded, or a party's token is not there.",
+  },
+  CUSTODY_TOKEN_REFUSED: {
+    fault: 'environment',
+    doc: 'A PKCS#11 token refused a call; the code is in the text.',
+  },
+  CUSTODY_PIN_REFUSED: { fault: 'environment', doc: 'A token does not accept the PIN of the PIN file.' },
+  CUSTODY_PIN_FILE_INVALID: {
+    fault: 'caller',
+    doc: 'The PIN file can be read by others, has a line of another form, or lacks a party.',
+  },
   CUSTODY_SEAL_BROKEN: { fault: 'environment', doc: 'A vault does not open with the vault key that is set.' },
   CUSTODY_ROOT_KEY_INVALID: {
     fault: 'caller',

@@ -10,9 +10,7 @@ import { serveManufacturing } from './adapters/grpc/manufacturing.ts';
 import { serveRecordKeys } from './adapters/grpc/record-keys.ts';
 import { serveRotations } from './adapters/grpc/rotations.ts';
 import { ManagedCardLinks } from './adapters/management/managed-card-links.ts';
-import { loadRootKey } from './custody/root-key.ts';
-import { Seal } from './custody/sealing.ts';
-import { createSoftwareCustody } from './custody/software-custody.ts';
+import { openCustody } from './custody/open-custody.ts';
 import { Factory } from './manufacture/factory.ts';
 import { loadFirmwareAuthority } from './manufacture/firmware-authority.ts';
 import { RotationOrders } from './rotation/rotation-orders.ts';
@@ -34,18 +32,12 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
   start: async ({ settings, log, tls, dataFolder }): Promise<RunningService> => {
     const runtime = createNodeRuntime();
     const authority = readAuthority(settings.pkiFolder);
-    const rootKey = loadRootKey(settings.vaultKey, dataFolder);
-    const custody = createSoftwareCustody({
-      folder: join(dataFolder, 'vaults'),
-      rootKey,
-      clock: runtime.clock,
-    });
+    const custody = openCustody(settings, dataFolder, runtime.clock);
     const store = new SqliteStore(join(dataFolder, 'state.sqlite'));
-    const seal = new Seal(rootKey, 'factory');
     const { certificateDays } = settings;
     const firmwareKey = loadFirmwareAuthority(settings.firmwareKeyFile, dataFolder);
     const ports = { store, custody, runtime, log };
-    const factory = new Factory({ ...ports, seal, authority, firmwareKey, certificateDays });
+    const factory = new Factory({ ...ports, authority, firmwareKey, certificateDays });
     const client = createGrpcClient(management.DeviceManagementService, settings.managementTarget, tls);
     const links = new ManagedCardLinks(client, runtime.timers, settings.cardTimeoutMs);
     const runner = new RotationRunner({ ...ports, links });

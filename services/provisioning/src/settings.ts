@@ -1,7 +1,31 @@
-import { booleanSetting, integerSetting, textSetting } from '@sefleet/config';
+import { booleanSetting, choiceSetting, integerSetting, textSetting } from '@sefleet/config';
 
 /** What the provisioning service can be told, beside what every service can. */
 export const PROVISIONING_SETTINGS = {
+  custody: choiceSetting({
+    env: 'SEFLEET_CUSTODY',
+    doc: "where the parties' keys are: in files sealed by the vault key, or in PKCS#11 tokens that never let them out",
+    choices: ['software', 'pkcs11'],
+    default: 'software',
+  }),
+  pkcs11Module: textSetting({
+    env: 'SEFLEET_PKCS11_MODULE',
+    doc: 'PKCS#11 library, for example /usr/lib/softhsm/libsofthsm2.so',
+    default: '',
+  }),
+  pkcs11PinFile: textSetting({
+    env: 'SEFLEET_PKCS11_PINS',
+    doc: "file with the PIN of each party's token, one a line; pkcs11.pins in the data folder when empty",
+    default: '',
+  }),
+  keyDays: integerSetting({
+    env: 'SEFLEET_KEY_DAYS',
+    doc: 'how long keys live before they are renewed; 0 for ever',
+    unit: 'days',
+    min: 0,
+    max: 7300,
+    default: 397,
+  }),
   vaultKey: textSetting({
     env: 'SEFLEET_VAULT_KEY',
     doc: 'key that seals the vaults, 32 bytes in hexadecimal or base64; a key file in the data folder when empty',

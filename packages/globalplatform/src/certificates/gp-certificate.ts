@@ -40,7 +40,20 @@ export interface DecodedGpCertificate extends GpCertificate {
 /** The certificate of `authorityKey` as a data object 7F21. */
 export function encodeCertificate(certificate: GpCertificate, authorityKey: KeyObject): Uint8Array {
   const signed = encodeSigned(certificate);
-  return encodeTlv(0x7f21, signed, encodeTlv(0x5f37, signGp(authorityKey, signed)));
+  return joinSignature(signed, signGp(authorityKey, signed));
+}
+
+/**
+ * {@link encodeCertificate} for an authority whose key is somewhere else.
+ *
+ * @param sign ECDSA over what it is given, `r ‖ s`.
+ */
+export async function encodeCertificateWith(
+  certificate: GpCertificate,
+  sign: (signed: Uint8Array) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  const signed = encodeSigned(certificate);
+  return joinSignature(signed, await sign(signed));
 }
 
 /** Reads a data object 7F21; `GP_CERTIFICATE_INVALID` when it is no certificate of this form. */
@@ -106,6 +119,10 @@ export function verifiedPoint(bytes: Uint8Array, authorityPoint: Uint8Array): Ui
     throw globalPlatformError('GP_CERTIFICATE_INVALID', 'the certificate is malformed', { cause });
   }
   throw globalPlatformError('GP_CERTIFICATE_INVALID', 'the certificate is not signed by this authority');
+}
+
+function joinSignature(signed: Uint8Array, signature: Uint8Array): Uint8Array {
+  return encodeTlv(0x7f21, signed, encodeTlv(0x5f37, signature));
 }
 
 function encodeSigned(certificate: GpCertificate): Uint8Array {

@@ -34,7 +34,7 @@ export function deriveScp03(
   input[13] = (length * 8) >> 8;
   input[14] = length * 8;
   input.set(context, LABEL_LENGTH + 4);
-  return expand(key, input, COUNTER_AT, length);
+  return expand((block) => aesCmac(key, block), input, COUNTER_AT, length);
 }
 
 /** The key set of a card, derived from a master key. */
@@ -52,15 +52,29 @@ export interface StaticKeys {
  * @param diversificationData The 10 bytes that INITIALIZE UPDATE answers first.
  */
 export function diversifyKdf3(master: Uint8Array, diversificationData: Uint8Array): StaticKeys {
-  if (diversificationData.length !== KDD_LENGTH) {
-    throw globalPlatformError('GP_KEY_INVALID', `key diversification data has ${KDD_LENGTH} bytes`);
-  }
   if (!AES_KEY_LENGTHS.includes(master.length)) {
     throw globalPlatformError('GP_KEY_INVALID', `AES keys have 16, 24 or 32 bytes, not ${master.length}`);
   }
+  return diversifyKdf3With((input) => aesCmac(master, input), master.length, diversificationData);
+}
+
+/**
+ * {@link diversifyKdf3} for a master that stays where it is, for example in a PKCS#11 token.
+ *
+ * @param cmac AES-CMAC under the master.
+ * @param keyLength Bytes of the master, and of each derived key.
+ */
+export function diversifyKdf3With(
+  cmac: (input: Uint8Array) => Uint8Array,
+  keyLength: number,
+  diversificationData: Uint8Array,
+): StaticKeys {
+  if (diversificationData.length !== KDD_LENGTH) {
+    throw globalPlatformError('GP_KEY_INVALID', `key diversification data has ${KDD_LENGTH} bytes`);
+  }
   const derive = (keyNumber: number): Uint8Array => {
     const input = concatBytes(Uint8Array.of(1, 0, 0, 0, keyNumber, 0), diversificationData);
-    return expand(master, input, 0, master.length);
+    return expand(cmac, input, 0, keyLength);
   };
   return { enc: derive(1), mac: derive(2), dek: derive(3) };
 }
@@ -79,11 +93,16 @@ export function deriveX963(secret: Uint8Array, sharedInfo: Uint8Array, length: n
   return out;
 }
 
-function expand(key: Uint8Array, input: Uint8Array, counterAt: number, length: number): Uint8Array {
+function expand(
+  cmac: (input: Uint8Array) => Uint8Array,
+  input: Uint8Array,
+  counterAt: number,
+  length: number,
+): Uint8Array {
   const out = new Uint8Array(length);
   for (let at = 0, counter = 1; at < length; at += AES_BLOCK, counter++) {
     input[counterAt] = counter;
-    const block = aesCmac(key, input);
+    const block = cmac(input);
     out.set(at + AES_BLOCK <= length ? block : block.subarray(0, length - at), at);
   }
   return out;

@@ -1,6 +1,7 @@
 import type { GpCertificate, StaticKeys } from '@sefleet/globalplatform';
 import type { KeyAction, KeyEvent, KeyState } from '../domain/key-life-cycle.ts';
 import type { PartyId } from '../domain/party.ts';
+import type { Sealer } from './key-engine.ts';
 
 /** What a master key is for; every purpose has versions of its own, from 1. */
 export type MasterPurpose =
@@ -17,12 +18,18 @@ export type MasterPurpose =
   /** Key agreement keys of the Controlling Authority's domains on cards. */
   | 'agreement';
 
+/** Every purpose: masters, and the key that a party signs with. */
+export type KeyPurpose = MasterPurpose | 'signing';
+
 /** What a key is, without the key. */
 export interface KeyRecord {
-  readonly purpose: MasterPurpose | 'signing';
+  readonly purpose: KeyPurpose;
   readonly version: number;
   readonly state: KeyState;
+  /** Milliseconds since 1970. */
   readonly createdAt: number;
+  /** When it has to be replaced, milliseconds since 1970; undefined for never. */
+  readonly expiresAt: number | undefined;
   /** First bytes of a digest: tells keys apart without saying anything about them. */
   readonly fingerprint: string;
 }
@@ -58,13 +65,15 @@ export interface PartyVault {
   recall(name: string): Promise<Uint8Array | undefined>;
   forget(name: string): Promise<void>;
   /** Moves a key along its life cycle; a destroyed key's bytes are gone. */
-  changeState(purpose: MasterPurpose, version: number, action: KeyAction, reason: string): Promise<KeyRecord>;
+  changeState(purpose: KeyPurpose, version: number, action: KeyAction, reason: string): Promise<KeyRecord>;
   keys(): Promise<readonly KeyRecord[]>;
-  history(purpose: MasterPurpose, version: number): Promise<readonly KeyEvent[]>;
+  history(purpose: KeyPurpose, version: number): Promise<readonly KeyEvent[]>;
 }
 
 /** The vaults of all parties, each closed to the others. */
 export interface KeyCustody {
   vault(party: PartyId): PartyVault;
+  /** Seals card images at rest: a card's keys are in its image. */
+  readonly images: Sealer;
   close(): void;
 }

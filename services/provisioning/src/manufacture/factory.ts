@@ -3,7 +3,6 @@ import { issueCertificate } from '@sefleet/pki';
 import type { EventLog } from '@sefleet/observability';
 import type { Runtime } from '@sefleet/runtime';
 import type { KeyCustody } from '../custody/key-custody.ts';
-import type { Seal } from '../custody/sealing.ts';
 import { CARD_PLANS } from '../domain/card-plan.ts';
 import { DEVICE_KINDS, type DeviceKind } from '../domain/device-kind.ts';
 import { FIRST_GENERATION } from '../domain/key-versions.ts';
@@ -40,8 +39,6 @@ export interface SoftwareCredentials {
 export interface FactoryPorts {
   readonly store: ProvisioningStore;
   readonly custody: KeyCustody;
-  /** Seals card images at rest. */
-  readonly seal: Seal;
   readonly authority: Credential;
   /** Of the firmware authority, for every card: an uncompressed point. */
   readonly firmwareKey: Uint8Array;
@@ -116,7 +113,7 @@ export class Factory {
   }
 
   async #batch(orders: readonly DeviceOrder[]): Promise<readonly DeliveredCard[]> {
-    const { store, seal } = this.#ports;
+    const { store, custody } = this.#ports;
     const endpoints = orders.map(({ endpoint }) => endpoint);
     const [known, devices] = await Promise.all([store.cards(endpoints), store.devices(endpoints)]);
     const fresh: DeliveredCard[] = [];
@@ -132,7 +129,7 @@ export class Factory {
       if (card !== undefined) return card;
       const kept = known.get(endpoint);
       if (kept === undefined) throw provisioningError('PROVISIONING_DEVICE_NOT_FOUND', endpoint);
-      return { ...kept, image: seal.open(imageName(endpoint), kept.sealedImage) };
+      return { ...kept, image: custody.images.open(imageName(endpoint), kept.sealedImage) };
     });
   }
 
@@ -142,7 +139,7 @@ export class Factory {
     return {
       device: { endpoint, kind, make: 'card', diversification },
       image,
-      sealedImage: this.#ports.seal.seal(imageName(endpoint), image),
+      sealedImage: this.#ports.custody.images.seal(imageName(endpoint), image),
       certificateChain: [press.issue(endpoint, devicePublicKey), press.authority],
       domains: CARD_PLANS[kind].domains.map(({ domain, role, party }) => {
         return { endpoint, domain, role, party, generation: FIRST_GENERATION, rotatedAt: undefined };

@@ -5,8 +5,7 @@ import { decodeResponse, isProcessed } from '@sefleet/globalplatform';
 import { createNodeRuntime } from '@sefleet/runtime/node';
 import { importCard, type SecureElement } from '@sefleet/secure-element';
 import type { ApduChannel, CardLinks } from '../card-link/card-link.ts';
-import { Seal } from '../custody/sealing.ts';
-import { createSoftwareCustody } from '../custody/software-custody.ts';
+import { createSoftwareCustody } from '../custody/software/software-custody.ts';
 import { provisioningError } from '../errors.ts';
 import { Factory, type DeviceOrder } from '../manufacture/factory.ts';
 import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
@@ -22,10 +21,9 @@ export async function createBench(databasePath = ':memory:') {
   const now = Date.now();
   const authority = await createRootAuthority('test', new Date(now - DAY_MS), new Date(now + DAY_MS));
   const log = createEventLog({ service: 'test', level: 'silent' });
-  const seal = new Seal(rootKey, 'factory');
   const signer = createECDH('prime256v1');
   const firmwareKey = Uint8Array.from(signer.generateKeys());
-  const ports = { store, custody, seal, authority, firmwareKey, runtime, log, certificateDays: 1 };
+  const ports = { store, custody, authority, firmwareKey, runtime, log, certificateDays: 1 };
   const factory = new Factory(ports);
   const cards = new Map<string, SecureElement>();
   const make = async (orders: readonly DeviceOrder[]): Promise<void> => {

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { concatBytes } from '@sefleet/bytes';
-import { provisioningError } from '../errors.ts';
+import type { Sealer } from '../key-engine.ts';
+import { provisioningError } from '../../errors.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -10,7 +11,7 @@ const KEY_BYTES = 32;
  * Seals and opens with one key: AES-256-GCM with a random nonce, bound to a name so that nothing can be
  * swapped.
  */
-export class Seal {
+export class Seal implements Sealer {
   readonly #key: Uint8Array;
 
   /** @param owner Whose seal it is: the key is derived from the root key and this name. */

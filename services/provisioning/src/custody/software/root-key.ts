@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { provisioningError } from '../errors.ts';
+import { provisioningError } from '../../errors.ts';
 
 const KEY_BYTES = 32;
 const FILE = 'vault.key';

@@ -1,0 +1,122 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Clock } from '@sefleet/runtime';
+import type { KeyEvent, KeyState } from '../domain/key-life-cycle.ts';
+import { inTransaction } from '../store/open-database.ts';
+import type { KeyPurpose, KeyRecord } from './key-custody.ts';
+
+/** The schema of a vault file. */
+export const VAULT_MIGRATIONS: readonly string[] = [
+  `CREATE TABLE keys (purpose TEXT NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL, created_at INTEGER NOT NULL,
+     fingerprint TEXT NOT NULL, sealed BLOB, PRIMARY KEY (purpose, version)) STRICT;
+   CREATE TABLE key_events (purpose TEXT NOT NULL, version INTEGER NOT NULL, at INTEGER NOT NULL, from_state TEXT,
+     to_state TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
+   CREATE TABLE secrets (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) STRICT;`,
+  `ALTER TABLE keys ADD COLUMN expires_at INTEGER;`,
+];
+
+/**
+ * What a vault remembers of its keys: states, dates, history, and whatever sealed bytes their engine wants
+ * kept. One SQLite file a party.
+ */
+export class KeyLedger {
+  readonly #database: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #find: StatementSync;
+
+  constructor(database: DatabaseSync, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+    this.#find = database.prepare('SELECT * FROM keys WHERE purpose = ? AND version = ?');
+  }
+
+  now(): number {
+    return this.#clock.wallMs();
+  }
+
+  find(purpose: KeyPurpose, version: number): KeyRecord | undefined {
+    const row = this.#find.get(purpose, version);
+    return row === undefined ? undefined : toRecord(row);
+  }
+
+  sealed(purpose: KeyPurpose, version: number): Uint8Array | undefined {
+    const sealed = this.#find.get(purpose, version)?.['sealed'];
+    return sealed instanceof Uint8Array ? sealed : undefined;
+  }
+
+  add(record: KeyRecord, sealed: Uint8Array | undefined): void {
+    const { purpose, version, state, createdAt, fingerprint, expiresAt } = record;
+    inTransaction(this.#database, () => {
+      this.#database
+        .prepare('INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)')
+        .run(purpose, version, state, createdAt, fingerprint, sealed ?? null, expiresAt ?? null);
+      this.#remember(record, undefined, 'initialised', 'made in the vault');
+      this.#remember(record, 'initialised', 'active', 'taken into use');
+    });
+  }
+
+  change(record: KeyRecord, to: KeyState, reason: string): void {
+    const wiped = to === 'destroyed' ? ', sealed = NULL' : '';
+    inTransaction(this.#database, () => {
+      this.#database
+        .prepare(`UPDATE keys SET state = ?${wiped} WHERE purpose = ? AND version = ?`)
+        .run(to, record.purpose, record.version);
+      this.#remember(record, record.state, to, reason);
+    });
+  }
+
+  list(): readonly KeyRecord[] {
+    return this.#database.prepare('SELECT * FROM keys ORDER BY purpose, version').all().map(toRecord);
+  }
+
+  history(purpose: KeyPurpose, version: number): readonly KeyEvent[] {
+    return this.#database
+      .prepare('SELECT * FROM key_events WHERE purpose = ? AND version = ? ORDER BY rowid')
+      .all(purpose, version)
+      .map((row) => ({
+        at: Number(row['at']),
+        from: row['from_state'] === null ? undefined : keyState(row['from_state']),
+        to: keyState(row['to_state']),
+        reason: String(row['reason']),
+      }));
+  }
+
+  keepSecret(name: string, sealed: Uint8Array): void {
+    this.#database.prepare('INSERT OR REPLACE INTO secrets (name, sealed) VALUES (?, ?)').run(name, sealed);
+  }
+
+  secret(name: string): Uint8Array | undefined {
+    const sealed = this.#database.prepare('SELECT sealed FROM secrets WHERE name = ?').get(name)?.['sealed'];
+    return sealed instanceof Uint8Array ? sealed : undefined;
+  }
+
+  dropSecret(name: string): void {
+    this.#database.prepare('DELETE FROM secrets WHERE name = ?').run(name);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #remember({ purpose, version }: KeyRecord, from: KeyState | undefined, to: KeyState, reason: string): void {
+    this.#database
+      .prepare('INSERT INTO key_events VALUES (?, ?, ?, ?, ?, ?)')
+      .run(purpose, version, this.now(), from ?? null, to, reason);
+  }
+}
+
+function toRecord(row: Readonly<Record<string, unknown>>): KeyRecord {
+  return {
+    // What this file wrote, it may believe.
+    purpose: String(row['purpose']) as KeyPurpose,
+    version: Number(row['version']),
+    state: keyState(row['state']),
+    createdAt: Number(row['created_at']),
+    expiresAt: typeof row['expires_at'] === 'number' ? row['expires_at'] : undefined,
+    fingerprint: String(row['fingerprint']),
+  };
+}
+
+function keyState(value: unknown): KeyState {
+  // What this file wrote, it may believe.
+  return String(value) as KeyState;
+}

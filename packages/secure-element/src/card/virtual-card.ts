@@ -9,7 +9,7 @@ import {
   plainClass,
   STATUS_WORD,
 } from '@sefleet/globalplatform';
-import type { Aid, CommandApdu, ResponseApdu } from '@sefleet/globalplatform';
+import type { Aid, ClassByte, CommandApdu, ResponseApdu } from '@sefleet/globalplatform';
 import type { Answer, AppletProgram } from '../applets/applet.ts';
 import type { CardServices } from '../commands/command-context.ts';
 import { execute } from '../commands/execute.ts';
@@ -31,12 +31,7 @@ const NO_DATA = new Uint8Array(0);
 /**
  * Commands that a plain class byte may carry although a secure channel session is open: they end or steer it.
  */
-const ALWAYS_PLAIN: readonly number[] = [
-  INS.SELECT,
-  INS.MANAGE_CHANNEL,
-  INS.INITIALIZE_UPDATE,
-  INS.GET_RESPONSE,
-];
+const ALWAYS_PLAIN: readonly number[] = [INS.SELECT, INS.INITIALIZE_UPDATE, INS.GET_RESPONSE];
 
 /** The applets that a card can run, by module. */
 export type AppletPrograms = ReadonlyMap<Aid, AppletProgram>;
@@ -112,6 +107,8 @@ export class VirtualCard implements SecureElement, CardServices {
     const channel = this.channels.get(header.channel);
     if (channel === undefined) return statusOnly(STATUS_WORD.CHANNEL_NOT_SUPPORTED);
     if (command.ins === INS.GET_RESPONSE) return encodeResponse(fetchRemaining(channel, command));
+    if (isPlainManageChannel(command, header))
+      return encodeResponse(this.#run(channel, { ...command, cla: 0 }));
     channel.remaining = undefined;
     const whole = this.#assemble(channel, command, header.chaining);
     if (typeof whole === 'number') return statusOnly(whole);
@@ -241,6 +238,15 @@ class PowerCut {
 function isPartial({ cla, ins, p1 }: CommandApdu): boolean {
   const isGlobalPlatform = (cla & 0x80) !== 0;
   return isGlobalPlatform && (ins === INS.PUT_KEY || ins === INS.INSTALL) && (p1 & MORE_COMMANDS) !== 0;
+}
+
+/**
+ * MANAGE CHANNEL without secure messaging. The card answers it itself and no Security Domain learns of it (GPCS
+ * 2.3.1 §11.7), so it leaves a session, an authentication that is half done, a chain of commands and a waiting
+ * response on its channel as they are: a device opens a channel while its card's owner opens a session.
+ */
+function isPlainManageChannel({ ins }: CommandApdu, cla: ClassByte): boolean {
+  return ins === INS.MANAGE_CHANNEL && !cla.secure && !cla.chaining && !cla.proprietary;
 }
 
 function statusOnly(sw: number): Uint8Array {

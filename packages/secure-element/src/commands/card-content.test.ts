@@ -32,7 +32,6 @@ import {
   signGp,
   STATUS_SCOPE,
   storeDataCommands,
-  transmitBytes,
 } from '@sefleet/globalplatform';
 import type { CardLink } from '@sefleet/globalplatform';
 import { defineApplet } from '../applets/applet.ts';
@@ -255,50 +254,6 @@ for (const [keyLength, i, challengeLength] of [
   });
 }
 
-test('logical channels are opened, used beside each other and closed', () => {
-  const card = newCard();
-  assert.equal(toHex(card.transmit(fromHex('0070000001'))), '019000');
-  assert.equal(toHex(card.transmit(fromHex('0070000001'))), '029000');
-  assert.equal(toHex(card.transmit(fromHex('01A4040000'))).slice(-4), '9000');
-  assert.equal(toHex(card.transmit(fromHex('81CA00CF00'))).slice(-4), '9000');
-  assert.equal(toHex(card.transmit(fromHex('00708001'))), '9000');
-  assert.equal(toHex(card.transmit(fromHex('81CA00CF00'))), '6881');
-  for (let channel = 1; channel < 20; channel++) card.transmit(fromHex('0070000001'));
-  assert.equal(toHex(card.transmit(fromHex('0070000001'))), '6a81');
-  assert.equal(toHex(card.transmit(fromHex('C0CA00CF00'))).slice(-4), '9000', 'channel 4');
-});
-
-test('chained commands are one command, and a broken chain is none', async () => {
-  const card = newCard();
-  const whole = toHex(aidBytes(ISSUER_SECURITY_DOMAIN));
-  assert.equal(toHex(card.transmit(fromHex(`10A4040004${whole.slice(0, 8)}`))), '9000');
-  assert.equal(toHex(card.transmit(fromHex(`00A4040004${whole.slice(8)}`))).slice(-4), '9000');
-  card.transmit(fromHex('10A40400021122'));
-  assert.equal(toHex(card.transmit(fromHex('80CA00CF00'))), '6883');
-});
-
-test('a protected command may be cut up into a chain afterwards', async () => {
-  const card = newCard();
-  const transmit = (apdu: Uint8Array): Uint8Array => {
-    const whole = decodeApdu(apdu);
-    if (whole.extended !== true) return card.transmit(apdu);
-    for (let at = 0; ; at += 200) {
-      const last = at + 200 >= whole.data.length;
-      const { le: _, extended: __, ...part } = whole;
-      const cla = last ? whole.cla : whole.cla | 0x10;
-      const response = card.transmit(encodeApdu({ ...part, cla, data: whole.data.subarray(at, at + 200) }));
-      if (last) return response;
-      assert.equal(toHex(response), '9000');
-    }
-  };
-  await select(card, ISSUER_SECURITY_DOMAIN);
-  const session = await openScp03Session({ transmit, keys: ISSUER_KEYS, rng: seededRng('h') });
-  const [first] = storeDataCommands(fromHex('5f5003aabbcc'), { format: 'ber-tlv' });
-  assert.ok(first);
-  await send(session, { ...first, data: fromHex('5f508201f4' + '5a'.repeat(500)) });
-  assert.equal((await session.transmit(getDataCommand(0x5f50))).data.length, 505);
-});
-
 test('PUT KEY over several commands takes an EC key with its curve written out, and only a known curve', async () => {
   const card = newCard();
   const transmit = (apdu: Uint8Array): Uint8Array => {
@@ -332,25 +287,6 @@ test('certificates of a key are stored and read by its identifier and version', 
   const read = (key: string) => session.transmit(getDataCommand(0xbf21, fromHex(`a6048302${key}`)));
   assert.equal(toHex((await read('1103')).data), '30050203010203');
   assert.equal((await read('1104')).sw, 0x6a88);
-});
-
-test('a response that does not fit is fetched with GET RESPONSE', async () => {
-  const card = newCard();
-  const session = await open(card);
-  const value = '5f508201f4' + '5a'.repeat(500);
-  for (const command of storeDataCommands(fromHex(value), { format: 'ber-tlv' }))
-    await send(session, command);
-  await select(card, ISSUER_SECURITY_DOMAIN);
-  assert.equal(toHex(card.transmit(fromHex('80CA5F5000'))).slice(-4), '61f9');
-  const plain = plainLink(card.transmit);
-  assert.equal(toHex((await plain.transmit(getDataCommand(0x5f50))).data), value);
-  const extended = await transmitBytes(plain, fromHex('80CA5F50000000'));
-  assert.equal(toHex(extended.data), value);
-  assert.equal(
-    (await transmitBytes(plain, fromHex('80CA00CF05'))).data.length,
-    12,
-    'a short Le is followed, too',
-  );
 });
 
 test('the applet of a deleted load file goes with it, and the file name is free again', async () => {

@@ -54,8 +54,6 @@ export class DeviceCard {
     this.#ports = { rng, onCommit: () => changed() };
     this.#changed = changed;
     this.#card = importCard(options.image, this.#ports);
-    this.#openChannels();
-    this.#card.park();
   }
 
   /**
@@ -181,7 +179,6 @@ export class DeviceCard {
     this.#card = this.#restored(image);
     this.#iotSafe = undefined;
     this.#records = undefined;
-    this.#openChannels();
     this.#changed();
   }
 
@@ -203,25 +200,6 @@ export class DeviceCard {
     throw simulationError('SIM_CARD_IMAGE_REFUSED', 'the card stays as it is: the image is of another card', {
       context,
     });
-  }
-
-  /**
-   * Opens the device's logical channels before anybody else can reach the card: a channel is opened by a
-   * command on the basic one, and that would end what an owner has half agreed on there (INITIALIZE UPDATE).
-   */
-  #openChannels(): void {
-    try {
-      this.#records = this.#findRecords();
-    } catch (error) {
-      // A card may wait for the keys of its next stakeholder; the next reading looks again.
-      if (!isSefleetError(error, 'SIM_CARD_UNUSABLE')) throw error;
-    }
-    try {
-      this.#keys().random(1);
-    } catch (error) {
-      // A card without IoT SAFE serves devices that need no keys of it.
-      if (!isSefleetError(error)) throw error;
-    }
   }
 
   #keys(): IotSafeClient {

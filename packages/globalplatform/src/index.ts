@@ -92,6 +92,7 @@ export {
 } from './content/select.ts';
 export type { FileControlInformation } from './content/select.ts';
 export {
+  combinedInstallCommands,
   decodeInstallForInstall,
   decodeInstallForLoad,
   decodeInstallForRegistry,
@@ -101,6 +102,7 @@ export {
   encodeInstallForRegistry,
   encodeSecurityDomainParameters,
   INSTALL_FOR,
+  INSTALL_PROCESS,
   installCommand,
   installForExtraditionCommand,
   installForLoadCommand,
@@ -144,12 +146,14 @@ export {
 export type { KeyInformation } from './content/get-data.ts';
 export { DELETE_RELATED, deleteCommand, deleteKeyCommand } from './content/delete.ts';
 export { SET_STATUS_SCOPE, setStatusCommand } from './content/set-status.ts';
+export { decipherCode, encipherCode } from './content/ciphered-code.ts';
+export type { CipheredCode, CodeKey } from './content/ciphered-code.ts';
 export { decodeLoadFile, encodeLoadFile, loadCommands } from './content/load.ts';
 export type { DapBlock, LoadFile } from './content/load.ts';
 
 export { ecPoint, ecPublicKey, signGp, verifyGp } from './crypto/public-key.ts';
 export type { SigningKey, VerificationKey } from './crypto/public-key.ts';
-export { attachToken, splitDeleteToken, tokenInput, withToken } from './delegation/tokens.ts';
+export { attachToken, coveredByToken, splitDeleteToken, tokenInput, withToken } from './delegation/tokens.ts';
 export { decodeReceipt, encodeReceipt, verifyReceipt } from './delegation/receipts.ts';
 export type { Confirmation, Receipt, ReceiptContext } from './delegation/receipts.ts';
 export {

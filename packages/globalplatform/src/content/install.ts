@@ -11,10 +11,14 @@ export const INSTALL_FOR = {
   INSTALL: 0x04,
   MAKE_SELECTABLE: 0x08,
   INSTALL_AND_MAKE_SELECTABLE: 0x0c,
+  LOAD_INSTALL_AND_MAKE_SELECTABLE: 0x0e,
   EXTRADITION: 0x10,
   PERSONALIZATION: 0x20,
   REGISTRY_UPDATE: 0x40,
 } as const;
+
+/** P2 of INSTALL (GPCS 2.3.1 table 11-43): the first and the last command of one combined process. */
+export const INSTALL_PROCESS = { SINGLE: 0x00, BEGINNING: 0x01, END: 0x03 } as const;
 
 const NONE = new Uint8Array(0);
 
@@ -98,6 +102,31 @@ export function installCommand(
     token: install.token ?? NONE,
   });
   return gpCommand(INS.INSTALL, install.p1 ?? INSTALL_FOR.INSTALL_AND_MAKE_SELECTABLE, 0x00, data);
+}
+
+/**
+ * INSTALL [for load, install and make selectable] (GPCS 2.3.1 §11.5.2.3.7): the two commands around the LOAD
+ * commands of one process, which leaves everything behind it or nothing. A token goes into the last one alone.
+ *
+ * @example
+ * const { beginning, end } = combinedInstallCommands({ loadFile, hash }, { module, instance, privileges, parameters });
+ * for (const command of [beginning, ...loadCommands({ daps: [], code }), end]) await send(command);
+ */
+export function combinedInstallCommands(
+  load: Omit<Partial<InstallForLoad>, 'token'> & Pick<InstallForLoad, 'loadFile'>,
+  install: Pick<InstallForInstall, 'module' | 'instance' | 'parameters'> & { readonly privileges: number },
+): { readonly beginning: CommandApdu; readonly end: CommandApdu } {
+  const p1 = INSTALL_FOR.LOAD_INSTALL_AND_MAKE_SELECTABLE;
+  const end = encodeInstallForInstall({
+    ...install,
+    loadFile: load.loadFile,
+    privileges: encodePrivileges(install.privileges),
+    token: NONE,
+  });
+  return {
+    beginning: gpCommand(INS.INSTALL, p1, INSTALL_PROCESS.BEGINNING, encodeInstallForLoad(load)),
+    end: gpCommand(INS.INSTALL, p1, INSTALL_PROCESS.END, end),
+  };
 }
 
 /** INSTALL [for personalization]: STORE DATA that follows goes to `application`. */

@@ -28,9 +28,14 @@ export interface Loading {
   readonly loadFile: Aid;
   readonly parent: Aid;
   readonly hash: Uint8Array;
-  readonly authority: Authority;
+  /** Undefined in a combined process, which INSTALL ends: on whose word it is done shows then. */
+  readonly authority: Authority | undefined;
+  /** What the token at the end of a combined process covers of its beginning. */
+  readonly beginning: Uint8Array;
   readonly parts: Uint8Array[];
   length: number;
+  /** True when the last block is there and INSTALL has to follow. */
+  complete: boolean;
 }
 
 /** Between the commands of a key agreement: who was certified, and in scenario #3 the challenge to sign. */

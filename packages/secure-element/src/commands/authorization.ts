@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { bytesEqual, concatBytes } from '@sefleet/bytes';
 import {
   CARD_LIFE_CYCLE,
+  coveredByToken,
   decodeTlvs,
   encodeReceipt,
   findTlv,
@@ -16,7 +17,7 @@ import type { CardState, Entry, LoadFileEntry, SecurityDomain } from '../card/ca
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { RECEIPT_KEY, TOKEN_KEY, verificationKey } from '../registry/special-keys.ts';
 import { ancestry, hasPrivilege, isBelow } from '../registry/registry.ts';
-import { requireSession, selectedDomain } from './command-context.ts';
+import { NO_DATA, requireSession, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** Token digests that a card remembers; the oldest goes first. */
@@ -37,34 +38,41 @@ export function performingDomain(context: CommandContext): SecurityDomain {
   return domain;
 }
 
+/** The performing domain when it has Authorized or Delegated Management and the card is not locked. */
+export function managingDomain(context: CommandContext): SecurityDomain {
+  const domain = performingDomain(context);
+  const { privileges } = domain;
+  const manages = (privileges & (PRIVILEGE.AUTHORIZED_MANAGEMENT | PRIVILEGE.DELEGATED_MANAGEMENT)) !== 0;
+  const locked = context.tx.state.lifeCycle === CARD_LIFE_CYCLE.CARD_LOCKED;
+  return manages && !locked ? domain : refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+}
+
 /**
  * Authorized Management needs nothing more; Delegated Management needs a token over the command (GPCS 2.3.1
  * §9.1.3).
  *
  * @param covered The data field up to the token.
  * @param parameters The install parameters, in which a token may name its card and itself (tag B6).
+ * @param beginning What the token covers of earlier commands of a combined process.
  */
 export function authorize(
   context: CommandContext,
   covered: Uint8Array,
   token: Uint8Array,
-  parameters: Uint8Array = new Uint8Array(0),
+  parameters: Uint8Array = NO_DATA,
+  beginning: Uint8Array = NO_DATA,
 ): Authority {
   const { tx } = context;
-  const domain = performingDomain(context);
-  if (tx.state.lifeCycle === CARD_LIFE_CYCLE.CARD_LOCKED) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  const domain = managingDomain(context);
   if (hasPrivilege(domain, PRIVILEGE.AUTHORIZED_MANAGEMENT))
     return { domain, delegated: false, token: undefined };
-  if (!hasPrivilege(domain, PRIVILEGE.DELEGATED_MANAGEMENT))
-    return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   const verifier = holderOf(tx.state, domain, PRIVILEGE.TOKEN_VERIFICATION);
   const key = orRefuse(
     verifier && verificationKey(verifier, TOKEN_KEY),
     STATUS_WORD.CONDITIONS_NOT_SATISFIED,
   );
-  const { p1, p2 } = context.command;
-  const input = concatBytes(Uint8Array.of(p1, p2, covered.length), covered);
-  if (token.length === 0 || covered.length > 0xff || !verifyGp(key, input, token)) {
+  const input = concatBytes(beginning, coveredByToken(context.command, covered));
+  if (token.length === 0 || !verifyGp(key, input, token)) {
     return refuse(STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED);
   }
   return { domain, delegated: true, token: useToken(context, token, parameters) };

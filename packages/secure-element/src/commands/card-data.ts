@@ -40,11 +40,23 @@ export function cardCapabilities(scp03: number): Uint8Array {
     encodeTlv(0x81, Uint8Array.of(scp03)),
     encodeTlv(0x82, Uint8Array.of(0x07)),
   );
-  const domainPrivileges = encodeTlv(0x81, fromHex('fffe80'));
+  const domainPrivileges = encodeTlv(0x81, fromHex('fffec0'));
   const applicationPrivileges = encodeTlv(0x82, fromHex('1e1600'));
   const hashes = encodeTlv(0x83, fromHex('01020304'));
+  // Initial values other than zero, triple DES, AES with all key lengths.
+  const ciphers = encodeTlv(0x84, fromHex('8f'));
   const tokens = encodeTlv(0x85, fromHex('fb01'));
   const receipts = encodeTlv(0x86, fromHex('08'));
   const daps = encodeTlv(0x87, fromHex('fb01'));
-  return encodeTlv(0x67, scp, domainPrivileges, applicationPrivileges, hashes, tokens, receipts, daps);
+  return encodeTlv(
+    0x67,
+    scp,
+    domainPrivileges,
+    applicationPrivileges,
+    hashes,
+    ciphers,
+    tokens,
+    receipts,
+    daps,
+  );
 }

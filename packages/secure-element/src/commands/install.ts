@@ -7,6 +7,7 @@ import {
   decodeTlvs,
   findTlv,
   INSTALL_FOR,
+  INSTALL_PROCESS,
   SECURITY_DOMAIN_LIFE_CYCLE,
   STATUS_WORD,
 } from '@sefleet/globalplatform';
@@ -22,7 +23,7 @@ import { authorize, confirm } from './authorization.ts';
 import { checkPrivileges } from './check-privileges.ts';
 import { NO_DATA } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
-import { coveredBy, installForLoad } from './load.ts';
+import { addLoadedFile, coveredBy, installForLoad } from './load.ts';
 import { readAid } from './read-aid.ts';
 import { extradite, personalize, updateRegistry } from './registry-commands.ts';
 
@@ -32,12 +33,12 @@ const MAX_ENTRIES = 64;
 /** INSTALL (GPCS 2.3.1 §11.5), by what it is for. */
 export function install(context: CommandContext): Answer {
   const { command } = context;
-  if (command.p2 !== 0) refuse(STATUS_WORD.INCORRECT_P1_P2);
+  if (command.p2 !== INSTALL_PROCESS.SINGLE) return combinedInstall(context);
   switch (command.p1) {
     case INSTALL_FOR.INSTALL:
     case INSTALL_FOR.MAKE_SELECTABLE:
     case INSTALL_FOR.INSTALL_AND_MAKE_SELECTABLE:
-      return installApplication(context);
+      return installApplication(context, NO_DATA);
     case INSTALL_FOR.LOAD:
       return installForLoad(context);
     case INSTALL_FOR.REGISTRY_UPDATE:
@@ -51,15 +52,32 @@ export function install(context: CommandContext): Answer {
   }
 }
 
-function installApplication(context: CommandContext): Answer {
+/**
+ * The commands around the LOAD commands of a combined process (GPCS 2.3.1 §11.5.2.3.7). Hosts write the whole process
+ * into P1, or only the command's own share of it. The load file and its application appear together, or neither.
+ */
+function combinedInstall(context: CommandContext): Answer {
+  const { command, channel } = context;
+  const { p1, p2 } = command;
+  const whole = p1 === INSTALL_FOR.LOAD_INSTALL_AND_MAKE_SELECTABLE;
+  if (p2 === INSTALL_PROCESS.BEGINNING && (whole || p1 === INSTALL_FOR.LOAD)) return installForLoad(context);
+  if (p2 !== INSTALL_PROCESS.END || !(whole || p1 === INSTALL_FOR.INSTALL_AND_MAKE_SELECTABLE)) {
+    return refuse(STATUS_WORD.INCORRECT_P1_P2);
+  }
+  const { loading } = channel;
+  channel.loading = undefined;
+  if (loading?.complete !== true) return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  const { loadFile } = decodeInstallForInstall(command.data);
+  if (loadFile.length > 0 && readAid(loadFile) !== loading.loadFile) refuse(STATUS_WORD.WRONG_DATA);
+  addLoadedFile(context, loading);
+  return installApplication(context, loading.beginning, loading.loadFile);
+}
+
+function installApplication(context: CommandContext, beginning: Uint8Array, loaded?: Aid): Answer {
   const { command, tx, card } = context;
   const fields = decodeInstallForInstall(command.data);
-  const authority = authorize(
-    context,
-    coveredBy(command.data, fields.token),
-    fields.token,
-    fields.parameters,
-  );
+  const covered = coveredBy(command.data, fields.token);
+  const authority = authorize(context, covered, fields.token, fields.parameters, beginning);
   const { domain } = authority;
   if (command.p1 === INSTALL_FOR.MAKE_SELECTABLE) {
     const instance = readAid(fields.instance);
@@ -67,8 +85,9 @@ function installApplication(context: CommandContext): Answer {
     return confirm(context, authority, { kind: 'install', loadFile, application: aidBytes(instance) });
   }
   const module = readAid(fields.module);
+  const source = loaded ?? readAid(fields.loadFile);
   const file = orRefuse(
-    allLoadFiles(tx.state, card.profile).find((other) => other.aid === readAid(fields.loadFile)),
+    allLoadFiles(tx.state, card.profile).find((other) => other.aid === source),
     STATUS_WORD.REFERENCED_DATA_NOT_FOUND,
   );
   if (!file.modules.includes(module)) refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);

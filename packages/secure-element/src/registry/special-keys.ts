@@ -1,5 +1,5 @@
 import { KEY_TYPE } from '@sefleet/globalplatform';
-import type { VerificationKey } from '@sefleet/globalplatform';
+import type { CodeKey, VerificationKey } from '@sefleet/globalplatform';
 import type { Key, SecurityDomain } from '../card/card-state.ts';
 
 /** Where a key of GlobalPlatform's own uses lies (GPCS 2.3.1 §H.4; GP UICC configuration). */
@@ -14,6 +14,8 @@ export const TOKEN_KEY: KeyPlace = { version: 0x70, id: 1 };
 export const RECEIPT_KEY: KeyPlace = { version: 0x71, id: 1 };
 /** Verifies DAPs; in a Security Domain with DAP Verification. */
 export const DAP_KEY: KeyPlace = { version: 0x73, id: 1 };
+/** Deciphers load files; in a Security Domain with Ciphered Load File Data Block. */
+export const CODE_KEY: KeyPlace = { version: 0x75, id: 1 };
 /** The public key of the certification authority; in the Controlling Authority's Security Domain. */
 export const AUTHORITY_KEY: KeyPlace = { version: 0x74, id: 1 };
 /** The private key agreement key of the Controlling Authority's Security Domain. */
@@ -34,6 +36,20 @@ export function verificationKey(domain: SecurityDomain, place: KeyPlace): Verifi
       return { kind: 'ec', point: key.value };
     case KEY_TYPE.RSA_MODULUS:
       return { kind: 'rsa', modulus: key.value, exponent: key.exponent ?? new Uint8Array(0) };
+    default:
+      return undefined;
+  }
+}
+
+/** The key at `place` as one that deciphers load files. */
+export function codeKey(domain: SecurityDomain, place: KeyPlace): CodeKey | undefined {
+  const key = keyAt(domain, place);
+  switch (key?.type) {
+    case KEY_TYPE.AES:
+      return { kind: 'aes', value: key.value };
+    case KEY_TYPE.DES:
+    case KEY_TYPE.TDES_CBC:
+      return { kind: 'triple-des', value: key.value };
     default:
       return undefined;
   }

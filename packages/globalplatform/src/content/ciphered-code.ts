@@ -35,7 +35,8 @@ export function encipherCode(code: Uint8Array, key: CodeKey, icv?: Uint8Array): 
 /**
  * The code in the clear; undefined when the padding shows that the key is another one.
  *
- * @throws SefleetError `GP_KEY_INVALID` as {@link encipherCode}, and for a ciphertext that is no whole blocks.
+ * @throws SefleetError `GP_KEY_INVALID` as {@link encipherCode}, and for a ciphertext that is no whole
+ *   blocks.
  */
 export function decipherCode({ ciphertext, icv }: CipheredCode, key: CodeKey): Uint8Array | undefined {
   const { algorithm, block } = cipherOf(key);

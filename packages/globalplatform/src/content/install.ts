@@ -106,10 +106,11 @@ export function installCommand(
 
 /**
  * INSTALL [for load, install and make selectable] (GPCS 2.3.1 §11.5.2.3.7): the two commands around the LOAD
- * commands of one process, which leaves everything behind it or nothing. A token goes into the last one alone.
+ * commands of one process, which leaves everything behind it or nothing. A token goes into the last one
+ * alone.
  *
  * @example
- * const { beginning, end } = combinedInstallCommands({ loadFile, hash }, { module, instance, privileges, parameters });
+ * const { beginning, end } = combinedInstallCommands({ loadFile, hash }, install);
  * for (const command of [beginning, ...loadCommands({ daps: [], code }), end]) await send(command);
  */
 export function combinedInstallCommands(

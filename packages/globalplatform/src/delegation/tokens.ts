@@ -13,8 +13,9 @@ const TOKEN = 0x9e;
 type Signable = Pick<CommandApdu, 'ins' | 'p1' | 'p2' | 'data'>;
 
 /**
- * What a token signs: P1, P2, the length and the data field up to the token (GPCS 2.3.1 §C.4). The token of a
- * combined load, install and make selectable process covers both of its INSTALL commands, one behind the other.
+ * What a token signs: P1, P2, the length and the data field up to the token (GPCS 2.3.1 §C.4). The token of
+ * a combined load, install and make selectable process covers both of its INSTALL commands, one behind the
+ * other.
  *
  * @param commands INSTALL with an empty token field at its end, or DELETE without one.
  * @throws SefleetError `GP_TOKEN_INVALID` for other commands.

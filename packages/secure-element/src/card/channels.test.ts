@@ -89,7 +89,7 @@ test('a response that does not fit is fetched with GET RESPONSE', async () => {
   );
 });
 
-test('a channel that is opened on the basic one starts with the issuer, on another one with what is selected there', async () => {
+test('a channel opened on the basic one starts with the issuer, on another one with what is selected', async () => {
   const card = newCard();
   await makeDomain(card, SUPPLIER, testKeys('supplier'));
   assert.equal(toHex(card.transmit(OPEN_CHANNEL)), '019000');
@@ -103,7 +103,7 @@ test('a channel that is opened on the basic one starts with the issuer, on anoth
   assert.notEqual(selected('83'), '2f0000');
 });
 
-test('MANAGE CHANNEL leaves a session that is being opened as it is, and everything else on its channel', async () => {
+test('MANAGE CHANNEL leaves a session that is being opened, and all else on its channel', async () => {
   const card = newCard();
   await select(card, ISSUER_SECURITY_DOMAIN);
   let opened = 0;

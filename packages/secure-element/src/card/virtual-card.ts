@@ -241,9 +241,10 @@ function isPartial({ cla, ins, p1 }: CommandApdu): boolean {
 }
 
 /**
- * MANAGE CHANNEL without secure messaging. The card answers it itself and no Security Domain learns of it (GPCS
- * 2.3.1 §11.7), so it leaves a session, an authentication that is half done, a chain of commands and a waiting
- * response on its channel as they are: a device opens a channel while its card's owner opens a session.
+ * MANAGE CHANNEL without secure messaging. The card answers it itself and no Security Domain learns of it
+ * (GPCS 2.3.1 §11.7), so it leaves a session, an authentication that is half done, a chain of commands and a
+ * waiting response on its channel as they are: a device opens a channel while its card's owner opens a
+ * session.
  */
 function isPlainManageChannel({ ins }: CommandApdu, cla: ClassByte): boolean {
   return ins === INS.MANAGE_CHANNEL && !cla.secure && !cla.chaining && !cla.proprietary;

@@ -53,8 +53,9 @@ export function install(context: CommandContext): Answer {
 }
 
 /**
- * The commands around the LOAD commands of a combined process (GPCS 2.3.1 §11.5.2.3.7). Hosts write the whole process
- * into P1, or only the command's own share of it. The load file and its application appear together, or neither.
+ * The commands around the LOAD commands of a combined process (GPCS 2.3.1 §11.5.2.3.7). Hosts write the
+ * whole process into P1, or only the command's own share of it. The load file and its application appear
+ * together, or neither.
  */
 function combinedInstall(context: CommandContext): Answer {
   const { command, channel } = context;

@@ -118,7 +118,7 @@ test('a combined process whose end is refused leaves nothing', async () => {
   }
 });
 
-test('hosts that write each command’s own share into P1 are understood, and an end without its load file', async () => {
+test('a combined process may write each command’s own share into P1, and leave out the file at its end', async () => {
   const issuer = await open(newCard());
   const { beginning, end } = combined();
   const short = combinedInstallCommands({ loadFile: new Uint8Array(0) }, INSTALL).end;
@@ -130,7 +130,7 @@ test('hosts that write each command’s own share into P1 are understood, and an
   assert.equal(end.p2, INSTALL_PROCESS.END);
 });
 
-test('the power may go at the write of a combined process: nothing is there then, and it can be repeated', async () => {
+test('a power cut at the write of a combined process leaves nothing, and it can be repeated', async () => {
   let cutting = false;
   const card = newCard({
     onCommit: () => {

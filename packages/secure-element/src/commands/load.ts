@@ -32,8 +32,8 @@ const LAST = 0x80;
 const HASHES: Readonly<Record<number, string>> = { 20: 'sha1', 32: 'sha256', 48: 'sha384', 64: 'sha512' };
 
 /**
- * INSTALL [for load] (GPCS 2.3.1 §11.5.2.3.1): what the LOAD commands that follow will bring. At the beginning of a
- * combined process it carries no token; the command at the end does.
+ * INSTALL [for load] (GPCS 2.3.1 §11.5.2.3.1): what the LOAD commands that follow will bring. At the
+ * beginning of a combined process it carries no token; the command at the end does.
  */
 export function installForLoad(context: CommandContext): Answer {
   const { command, tx, channel } = context;
@@ -91,8 +91,8 @@ export function load(context: CommandContext): Answer {
 }
 
 /**
- * The load file of a combined process, which its last command puts on the card. What the card asks of a load file is
- * asked again: domains may have come meanwhile that want it signed.
+ * The load file of a combined process, which its last command puts on the card. What the card asks of a load
+ * file is asked again: domains may have come meanwhile that want it signed.
  */
 export function addLoadedFile(context: CommandContext, loading: Loading): void {
   checkRoom(context, loading.loadFile);
@@ -121,7 +121,9 @@ function readLoaded(context: CommandContext, loading: Loading): LoadFileEntry {
   return { aid: loading.loadFile, version, modules, parent: loading.parent, size: code.length };
 }
 
-/** The code; ciphered code is read by the domain that it belongs to, or the nearest above with the privilege. */
+/**
+ * The code; ciphered code is read by the domain that it belongs to, or the nearest above with the privilege.
+ */
 function codeInClear({ tx }: CommandContext, { code }: LoadFile, owner: Aid): Uint8Array {
   if (code instanceof Uint8Array) return code;
   const reader = ancestry(tx.state, tx.domain(owner)).find((domain) =>

@@ -58,7 +58,8 @@ export function manageChannel(context: CommandContext): Answer {
   if (number === undefined || number >= MAX_CHANNELS || channels.has(number)) {
     return refuse(STATUS_WORD.FUNCTION_NOT_SUPPORTED);
   }
-  // ISO/IEC 7816-4 §11.1.2: opened on the basic channel it starts like that one after a reset, else as its opener.
+  // ISO/IEC 7816-4 §11.1.2: opened on the basic channel it starts like that one after a reset, else as its
+  // opener.
   const selected = channel.number === 0 ? tx.state.entries[0]?.aid : channel.selected;
   channels.set(number, createChannel(number, orRefuse(selected, STATUS_WORD.CONDITIONS_NOT_SATISFIED)));
   return command.p2 === 0 ? Uint8Array.of(number) : NO_DATA;

@@ -16,6 +16,10 @@ export const PROVISIONING_ERRORS = {
     fault: 'caller',
     doc: 'Another device proves itself with this key or certificate already.',
   },
+  PROVISIONING_SERVER_CERTIFICATE_MISSING: {
+    fault: 'environment',
+    doc: "The LwM2M server's certificate, whose key devices are to know, cannot be read.",
+  },
   PROVISIONING_ROTATION_NOT_FOUND: { fault: 'caller', doc: 'No rotation has this id.' },
   PROVISIONING_STAKEHOLDER_NOT_FOUND: { fault: 'caller', doc: 'No stakeholder has this role or name.' },
   PROVISIONING_CARD_REFUSED: {

@@ -1,10 +1,16 @@
 import { readFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { management } from '@sefleet/api';
 import { SefleetError } from '@sefleet/errors';
 import type { Credential } from '@sefleet/pki';
 import { createNodeRuntime } from '@sefleet/runtime/node';
-import { createGrpcClient, type RunningService, type ServiceDescription } from '@sefleet/service';
+import {
+  createGrpcClient,
+  type RunningService,
+  type ServiceContext,
+  type ServiceDescription,
+} from '@sefleet/service';
 import { serveCredentials } from './adapters/grpc/credentials.ts';
 import { serveManufacturing } from './adapters/grpc/manufacturing.ts';
 import { serveRecordKeys } from './adapters/grpc/record-keys.ts';
@@ -12,6 +18,7 @@ import { serveRotations } from './adapters/grpc/rotations.ts';
 import { ManagedCardLinks } from './adapters/management/managed-card-links.ts';
 import { openCustody } from './custody/open-custody.ts';
 import { Factory } from './manufacture/factory.ts';
+import { ServerAccounts, type ServerFacts } from './manufacture/server-accounts.ts';
 import { loadFirmwareAuthority } from './manufacture/firmware-authority.ts';
 import { RotationOrders } from './rotation/rotation-orders.ts';
 import { RotationRunner } from './rotation/rotation-runner.ts';
@@ -37,7 +44,8 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const { certificateDays } = settings;
     const firmwareKey = loadFirmwareAuthority(settings.firmwareKeyFile, dataFolder);
     const ports = { store, custody, runtime, log };
-    const factory = new Factory({ ...ports, authority, firmwareKey, certificateDays });
+    const accounts = new ServerAccounts(serverFacts(settings, authority));
+    const factory = new Factory({ ...ports, authority, accounts, firmwareKey, certificateDays });
     const client = createGrpcClient(management.DeviceManagementService, settings.managementTarget, tls);
     const links = new ManagedCardLinks(client, runtime.timers, settings.cardTimeoutMs);
     const runner = new RotationRunner({ ...ports, links });
@@ -52,7 +60,6 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     await office.resume();
     const registry = new PartyRegistry(custody, authority, runtime.clock);
     const audit = new SwitchAudit(custody, store);
-    const { lwm2mUri, lifetimeSeconds } = settings;
     return {
       grpc: [
         serveManufacturing({
@@ -61,7 +68,7 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
           authorityPem: authority.certificatePem,
           log,
         }),
-        serveCredentials({ store, custody, lwm2mUri, lifetimeSeconds, log }),
+        serveCredentials({ store, custody, accounts, log }),
         serveRecordKeys({ custody, log }),
         serveRotations({ orders, store, custody, log }),
         serveSwitching({ office, registry, audit, custody, log, rehearsal: settings.rehearsal }),
@@ -78,6 +85,22 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     };
   },
 };
+
+function serverFacts(
+  settings: ServiceContext<typeof PROVISIONING_SETTINGS>['settings'],
+  { certificatePem }: Credential,
+): ServerFacts {
+  const { pkiFolder, serverCertificateFile } = settings;
+  return {
+    bootstrapUri: settings.lwm2mBootstrapUri,
+    lwm2mUri: settings.lwm2mUri,
+    plainUri: settings.lwm2mPlainUri,
+    lifetimeSeconds: settings.lifetimeSeconds,
+    authority: new X509Certificate(certificatePem).raw,
+    serverCertificateFile:
+      serverCertificateFile === '' ? join(pkiFolder, 'lwm2m-server.pem') : serverCertificateFile,
+  };
+}
 
 function readAuthority(folder: string): Credential {
   try {

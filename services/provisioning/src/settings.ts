@@ -56,6 +56,18 @@ export const PROVISIONING_SETTINGS = {
     pattern: /^coaps?(\+tcp)?:\/\/.+/,
     expected: 'a coap or coaps URI',
   }),
+  lwm2mPlainUri: textSetting({
+    env: 'SEFLEET_LWM2M_PLAIN_URI',
+    doc: 'where devices reach the management server without security; empty: no fleet may do so',
+    default: '',
+    pattern: /^(coap:\/\/.+)?$/,
+    expected: 'a coap URI or nothing',
+  }),
+  serverCertificateFile: textSetting({
+    env: 'SEFLEET_LWM2M_SERVER_CERTIFICATE',
+    doc: "PEM file of the management server's certificate, for devices that are told its key; in the PKI when empty",
+    default: '',
+  }),
   managementTarget: textSetting({
     env: 'SEFLEET_LWM2M_TARGET',
     doc: "gRPC address of the LwM2M server's northbound interface, the way to the devices' cards",

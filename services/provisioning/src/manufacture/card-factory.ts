@@ -14,7 +14,11 @@ import {
 } from '@sefleet/globalplatform';
 import type { Rng } from '@sefleet/runtime';
 import {
+  BOOTSTRAP_LOAD_FILE,
+  BOOTSTRAP_MODULE,
+  bootstrapPersonalisationCommands,
   createCard,
+  decodeBootstrapFile,
   exportCard,
   FIRMWARE_AUTHORITY_KEY,
   IOT_SAFE_INSTANCE,
@@ -23,6 +27,7 @@ import {
   IotSafeClient,
   iotSafePersonalisationCommands,
   ISSUER_SECURITY_DOMAIN,
+  PKCS15_INSTANCE,
   RECORDS_LOAD_FILE,
   RECORDS_MODULE,
   recordsPersonalisationCommands,
@@ -100,8 +105,17 @@ export class CardFactory {
     await authority.ensureMaster('agreement', FIRST_DERIVATION_VERSION);
   }
 
-  /** Makes the card of one device: Security Domains, applets, keys, and a key pair of its own. */
-  async make(endpoint: string, kind: DeviceKind): Promise<FinishedCard> {
+  /**
+   * Makes the card of one device: Security Domains, applets, keys, and a key pair of its own.
+   *
+   * @param accountsFor gives the content of EF(LwM2M_Bootstrap) once the key pair is there; undefined: the
+   *   card gets no such file
+   */
+  async make(
+    endpoint: string,
+    kind: DeviceKind,
+    accountsFor: (devicePublicKey: Uint8Array) => Uint8Array | undefined,
+  ): Promise<FinishedCard> {
     const plan = CARD_PLANS[kind];
     const identity = identityOf(endpoint);
     const { diversification } = identity;
@@ -129,6 +143,8 @@ export class CardFactory {
     client.generateKeyPair(deviceKey);
     const devicePublicKey = client.subjectPublicKeyInfo(deviceKey);
     client.close();
+    const accounts = accountsFor(devicePublicKey);
+    if (accounts !== undefined) await this.#writeAccounts(card, issuerKeys, accounts);
     card.reset();
     return { diversification, image: exportCard(card), devicePublicKey };
   }
@@ -173,6 +189,16 @@ export class CardFactory {
       },
     ]);
     for (const command of commands) await send(session, command);
+  }
+
+  /** Bootstrap from the smartcard: an application that only the issuer writes (LwM2M Core, appendix G). */
+  async #writeAccounts(card: SecureElement, keys: StaticKeys, file: Uint8Array): Promise<void> {
+    const session = await this.#open(card, aidBytes(ISSUER_SECURITY_DOMAIN), keys);
+    const instance = aidBytes(PKCS15_INSTANCE);
+    const [loadFile, module] = [aidBytes(BOOTSTRAP_LOAD_FILE), aidBytes(BOOTSTRAP_MODULE)];
+    await send(session, installApplet(loadFile, module, instance));
+    const objects = decodeBootstrapFile(file);
+    for (const command of bootstrapPersonalisationCommands(instance, objects)) await send(session, command);
   }
 
   /**

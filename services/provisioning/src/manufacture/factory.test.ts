@@ -2,7 +2,23 @@ import { deepEqual, equal, notEqual, ok, rejects, throws } from 'node:assert/str
 import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { afterEach, describe, it } from 'node:test';
 import { decodeSealedRecord, deriveRecordKey, openTelemetryRecord } from '@sefleet/cose';
-import { FIRMWARE_AUTHORITY_KEY, importCard, IotSafeClient, RecordsClient } from '@sefleet/secure-element';
+import {
+  bootstrapAccount,
+  bootstrapFromCard,
+  defineObject,
+  ObjectTree,
+  omaModels,
+  serverAccounts,
+} from '@sefleet/lwm2m';
+import {
+  encodeBootstrapFile,
+  FIRMWARE_AUTHORITY_KEY,
+  importCard,
+  IotSafeClient,
+  readSmartcardBootstrap,
+  RecordsClient,
+} from '@sefleet/secure-element';
+import { DEFAULT_CONNECTIVITY, type Connectivity } from '../domain/connectivity.ts';
 import { CARD_PLANS, IOT_SAFE_CONTAINER } from '../domain/card-plan.ts';
 import { DEVICE_KINDS } from '../domain/device-kind.ts';
 import { toOwnCredential } from '../domain/own-credential.ts';
@@ -42,7 +58,7 @@ describe('the factory', () => {
     await rejects(deliver(factory, [{ ...order, kind: 'obu' }]), { code: 'PROVISIONING_DEVICE_EXISTS' });
   });
 
-  it('certifies the key pair that the card made; only an OBU may certify further', async () => {
+  it('certifies the key pair that the card made, which may certify sessions and nothing below', async () => {
     const { factory, runtime } = await bench();
     for (const kind of DEVICE_KINDS) {
       const [card] = await deliver(factory, [{ endpoint: `one-${kind}`, kind }]);
@@ -50,7 +66,7 @@ describe('the factory', () => {
       const [leaf, authority] = card.certificateChain.map((der) => new X509Certificate(der));
       ok(leaf && authority && leaf.verify(authority.publicKey) && leaf.checkIssued(authority));
       ok(leaf.subject.includes(`CN=one-${kind}`));
-      equal(leaf.ca, kind === 'obu');
+      ok(leaf.ca);
       const client = new IotSafeClient((apdu) => element.transmit(apdu));
       const element = importCard(card.image, { rng: runtime.rng });
       const key = client.subjectPublicKeyInfo(Uint8Array.of(IOT_SAFE_CONTAINER.deviceKey));
@@ -96,6 +112,63 @@ describe('the factory', () => {
         deepEqual(openTelemetryRecord(sealed, key, endpoint).values, [[2, 5]]);
       }
     }
+  });
+
+  const way = (part: Partial<Connectivity>): Connectivity => ({ ...DEFAULT_CONNECTIVITY, ...part });
+
+  it('writes the accounts of a device into its card, where an LwM2M client finds them', async () => {
+    const { factory, runtime } = await bench();
+    for (const [transport, credential] of [
+      ['coaps', 'psk'],
+      ['coaps', 'x509'],
+      ['coap+tcp', 'none'],
+    ] as const) {
+      const connectivity = way({ transport, credential, bootstrap: 'smartcard' });
+      const endpoint = `sc-${transport.replace('+', '-')}-${credential}`;
+      const [made] = await deliver(factory, [{ endpoint, kind: 'smart-meter', connectivity }]);
+      ok(made);
+      equal(made.factoryAccounts.length, 0);
+      const element = importCard(made.image, { rng: runtime.rng });
+      const objects = readSmartcardBootstrap((apdu) => element.transmit(apdu));
+      const models = omaModels();
+      const tree = new ObjectTree([defineObject(models, 0), defineObject(models, 1)], {}, models);
+      await bootstrapFromCard(tree, encodeBootstrapFile(objects));
+      equal(bootstrapAccount(tree)?.uri, 'coaps://127.0.0.1:5784');
+      const [account] = serverAccounts(tree);
+      equal(account?.security.uri.split(':')[0], transport);
+      equal(account?.server.binding, transport.endsWith('tcp') ? 'T' : 'U');
+      const secret = Buffer.from(tree.instance(0, 1)?.get(5) as Uint8Array).toString();
+      equal(secret, { psk: 'se:2', x509: 'se:3', none: '' }[credential]);
+    }
+  });
+
+  it('gives accounts to a device that is to keep them itself, and changes those of one that asks the server', async () => {
+    const { factory, store } = await bench();
+    const order = { endpoint: 'f-1', kind: 'smart-meter' as const };
+    const [made] = await deliver(factory, [{ ...order, connectivity: way({ bootstrap: 'factory' }) }]);
+    ok((made?.factoryAccounts.length ?? 0) > 50);
+    const overTls = way({ transport: 'coaps+tcp', credential: 'x509', queueMode: true });
+    const [again] = await deliver(factory, [{ ...order, connectivity: overTls }]);
+    equal(again?.factoryAccounts.length, 0);
+    deepEqual((await store.devices(['f-1'])).get('f-1')?.connectivity, overTls);
+    await rejects(deliver(factory, [{ ...order, connectivity: way({ bootstrap: 'smartcard' }) }]), {
+      code: 'PROVISIONING_DEVICE_EXISTS',
+    });
+  });
+
+  it('refuses a way to servers that cannot be', async () => {
+    const { factory } = await bench();
+    for (const part of [
+      { transport: 'coaps+tcp' },
+      { transport: 'coap', credential: 'psk' },
+      { credential: 'none' },
+    ] as const) {
+      const order = { endpoint: 'w', kind: 'obu' as const, connectivity: way(part) };
+      await rejects(deliver(factory, [order]), { code: 'PROVISIONING_REQUEST_INVALID' });
+    }
+    // The server's certificate is nowhere in this bench.
+    const order = { endpoint: 'w', kind: 'obu' as const, connectivity: way({ credential: 'rpk' }) };
+    await rejects(deliver(factory, [order]), { code: 'PROVISIONING_SERVER_CERTIFICATE_MISSING' });
   });
 
   it('refuses names that do not fit a certificate, a path or an identity', async () => {

@@ -4,27 +4,33 @@ import type { EventLog } from '@sefleet/observability';
 import type { Runtime } from '@sefleet/runtime';
 import type { KeyCustody } from '../custody/key-custody.ts';
 import { CARD_PLANS } from '../domain/card-plan.ts';
+import { DEFAULT_CONNECTIVITY, isSameConnectivity, type Connectivity } from '../domain/connectivity.ts';
 import { DEVICE_KINDS, type DeviceKind } from '../domain/device-kind.ts';
 import { FIRST_GENERATION } from '../domain/key-versions.ts';
-import type { OwnCredential } from '../domain/own-credential.ts';
+import { toOwnCredential, type OwnCredential } from '../domain/own-credential.ts';
 import { NETWORK_PROVIDER } from '../domain/party.ts';
 import { isEndpointName, pskIdentity } from '../domain/psk-identity.ts';
 import { provisioningError } from '../errors.ts';
 import { PROVISIONING_EVENTS } from '../events.ts';
-import type { MadeCard, ProvisioningStore } from '../store/provisioning-store.ts';
+import type { Device, MadeCard, ProvisioningStore } from '../store/provisioning-store.ts';
 import { CardFactory } from './card-factory.ts';
 import { CertificatePress } from './certificate-press.ts';
+import { publicKeyOf, type AccountHolder, type ServerAccounts } from './server-accounts.ts';
 import { FIRST_PSK_VERSION, PSK_BYTES, pskLabel, softwarePsk } from './first-keys.ts';
 
 /** A device that was ordered. */
 export interface DeviceOrder {
   readonly endpoint: string;
   readonly kind: DeviceKind;
+  /** How it is to reach its LwM2M server; a device that is ordered again is changed to it. */
+  readonly connectivity?: Connectivity;
 }
 
 /** A card as it is delivered. */
 export interface DeliveredCard extends MadeCard {
   readonly image: Uint8Array;
+  /** EF(LwM2M_Bootstrap) of a device that has its accounts in its own memory; else empty. */
+  readonly factoryAccounts: Uint8Array;
 }
 
 /** Credentials of a device that has no card of ours. */
@@ -40,6 +46,7 @@ export interface FactoryPorts {
   readonly store: ProvisioningStore;
   readonly custody: KeyCustody;
   readonly authority: Credential;
+  readonly accounts: ServerAccounts;
   /** Of the firmware authority, for every card: an uncompressed point. */
   readonly firmwareKey: Uint8Array;
   readonly runtime: Runtime;
@@ -72,6 +79,7 @@ export class Factory {
     signal: AbortSignal,
   ): AsyncIterable<readonly DeliveredCard[]> {
     checkOrders(orders);
+    for (const { connectivity } of orders) this.#ports.accounts.check(connectivity ?? DEFAULT_CONNECTIVITY);
     for (const kind of new Set(orders.map((order) => order.kind))) await this.#cards.prepare(kind);
     for (let at = 0; at < orders.length && !signal.aborted; at += BATCH) {
       const batch = orders.slice(at, at + BATCH);
@@ -97,7 +105,13 @@ export class Factory {
     const known = (await store.devices([endpoint])).get(endpoint);
     if (known !== undefined && (known.make !== 'software' || known.kind !== kind)) throw taken(endpoint);
     if (known === undefined) {
-      await store.addSoftwareDevice({ endpoint, kind, make: 'software', diversification: new Uint8Array() });
+      await store.addSoftwareDevice({
+        endpoint,
+        kind,
+        make: 'software',
+        diversification: new Uint8Array(),
+        connectivity: DEFAULT_CONNECTIVITY,
+      });
     }
     for (const credential of own) {
       if (await store.putOwnCredential(endpoint, credential)) continue;
@@ -121,26 +135,78 @@ export class Factory {
       const device = devices.get(order.endpoint);
       if (device === undefined) fresh.push(await this.#make(order));
       else if (device.make !== 'card' || device.kind !== order.kind) throw taken(order.endpoint);
+      else await this.#reconnect(device, order.connectivity ?? DEFAULT_CONNECTIVITY);
     }
     if (fresh.length > 0) await store.addCards(fresh);
+    await this.#registerRawKeys([...fresh, ...known.values()], orders);
     const made = new Map(fresh.map((card) => [card.device.endpoint, card]));
     return endpoints.map((endpoint) => {
       const card = made.get(endpoint);
       if (card !== undefined) return card;
       const kept = known.get(endpoint);
       if (kept === undefined) throw provisioningError('PROVISIONING_DEVICE_NOT_FOUND', endpoint);
-      return { ...kept, image: custody.images.open(imageName(endpoint), kept.sealedImage) };
+      const connectivity = orders.find((order) => order.endpoint === endpoint)?.connectivity;
+      const [certificate = new Uint8Array()] = kept.certificateChain;
+      return {
+        ...kept,
+        image: custody.images.open(imageName(endpoint), kept.sealedImage),
+        factoryAccounts: this.#factoryAccounts({
+          endpoint,
+          certificate,
+          connectivity: connectivity ?? DEFAULT_CONNECTIVITY,
+        }),
+      };
     });
   }
 
-  async #make({ endpoint, kind }: DeviceOrder): Promise<DeliveredCard> {
-    const { image, diversification, devicePublicKey } = await this.#cards.make(endpoint, kind);
+  /** A device that exists is given other accounts at its next bootstrap, unless they are in a card. */
+  async #reconnect(device: Device, connectivity: Connectivity): Promise<void> {
+    const { endpoint, connectivity: before } = device;
+    if (isSameConnectivity(before, connectivity)) return;
+    if (before.bootstrap === 'smartcard' || connectivity.bootstrap === 'smartcard') {
+      throw provisioningError(
+        'PROVISIONING_DEVICE_EXISTS',
+        `the card of ${endpoint} has left the factory, with ${describe(before)}; ${describe(connectivity)} is asked for`,
+        { hint: 'Ask for what the device was made with, or make a new fleet in another data folder.' },
+      );
+    }
+    await this.#ports.store.putConnectivity(endpoint, connectivity);
+  }
+
+  /** Servers find a device by its raw public key among the credentials of devices. */
+  async #registerRawKeys(cards: readonly MadeCard[], orders: readonly DeviceOrder[]): Promise<void> {
+    const wanted = new Set(
+      orders.filter(({ connectivity }) => connectivity?.credential === 'rpk').map(({ endpoint }) => endpoint),
+    );
+    for (const { device, certificateChain } of cards) {
+      const [certificate] = certificateChain;
+      if (certificate === undefined || !wanted.has(device.endpoint)) continue;
+      const credential = toOwnCredential('public-key', publicKeyOf(certificate), device.endpoint);
+      await this.#ports.store.putOwnCredential(device.endpoint, credential);
+    }
+  }
+
+  #factoryAccounts(holder: AccountHolder): Uint8Array {
+    const { bootstrap } = holder.connectivity;
+    return bootstrap === 'factory' ? this.#ports.accounts.bootstrapFile(holder) : new Uint8Array();
+  }
+
+  async #make(order: DeviceOrder): Promise<DeliveredCard> {
+    const { endpoint, kind, connectivity = DEFAULT_CONNECTIVITY } = order;
     const press = await this.#press(kind);
+    let certificate: Uint8Array = new Uint8Array();
+    const { image, diversification } = await this.#cards.make(endpoint, kind, (devicePublicKey) => {
+      certificate = press.issue(endpoint, devicePublicKey);
+      return connectivity.bootstrap === 'smartcard'
+        ? this.#ports.accounts.bootstrapFile({ endpoint, connectivity, certificate })
+        : undefined;
+    });
     return {
-      device: { endpoint, kind, make: 'card', diversification },
+      device: { endpoint, kind, make: 'card', diversification, connectivity },
       image,
+      factoryAccounts: this.#factoryAccounts({ endpoint, connectivity, certificate }),
       sealedImage: this.#ports.custody.images.seal(imageName(endpoint), image),
-      certificateChain: [press.issue(endpoint, devicePublicKey), press.authority],
+      certificateChain: [certificate, press.authority],
       domains: CARD_PLANS[kind].domains.map(({ domain, role, party }) => {
         return { endpoint, domain, role, party, generation: FIRST_GENERATION, rotatedAt: undefined };
       }),
@@ -154,9 +220,9 @@ export class Factory {
       organisation: `sefleet ${kind}`,
       clientAuth: true,
       ...this.#validity(),
-      // An OBU's card issues its own short-lived session certificates: it is an authority for itself and none
+      // The card issues short-lived certificates for TLS sessions: it is an authority for itself and none
       // below.
-      ...(kind === 'obu' ? { pathLength: 0 } : {}),
+      pathLength: 0,
     });
     this.#presses.set(kind, press);
     return press;
@@ -196,6 +262,10 @@ function checkOrders(orders: readonly DeviceOrder[]): void {
       },
     );
   }
+}
+
+function describe({ transport, credential, bootstrap, queueMode }: Connectivity): string {
+  return `${transport}, credential ${credential}, bootstrap by ${bootstrap}${queueMode ? ', queue mode' : ''}`;
 }
 
 function taken(endpoint: string): Error {

@@ -1,5 +1,6 @@
 import type { Aid } from '@sefleet/globalplatform';
 import type { StakeholderRole } from '../domain/card-plan.ts';
+import type { Connectivity } from '../domain/connectivity.ts';
 import type { DeviceKind } from '../domain/device-kind.ts';
 import type { OwnCredential } from '../domain/own-credential.ts';
 import type { PartyId } from '../domain/party.ts';
@@ -19,6 +20,7 @@ export interface Device {
   readonly make: 'card' | 'software';
   /** Key diversification data of its card; empty for software devices. */
   readonly diversification: Uint8Array;
+  readonly connectivity: Connectivity;
 }
 
 /** A credential and the device that proves itself with it. */
@@ -65,6 +67,8 @@ export interface ProvisioningStore {
   /** Endpoints of all devices that have a card, in order. */
   cardEndpoints(): Promise<readonly string[]>;
   addSoftwareDevice(device: Device): Promise<void>;
+  /** Changes how a device is to reach its LwM2M server. */
+  putConnectivity(endpoint: string, connectivity: Connectivity): Promise<void>;
   /** Gives a device a credential in the place of the one of that form; false when another device has it. */
   putOwnCredential(endpoint: string, credential: OwnCredential): Promise<boolean>;
   /** Who holds which credential, by reference. */

@@ -1,4 +1,4 @@
-import { createECDH } from 'node:crypto';
+import { createECDH, X509Certificate } from 'node:crypto';
 import { createEventLog } from '@sefleet/observability';
 import { createRootAuthority } from '@sefleet/pki';
 import { decodeResponse, isProcessed } from '@sefleet/globalplatform';
@@ -8,6 +8,7 @@ import type { ApduChannel, CardLinks } from '../card-link/card-link.ts';
 import { createSoftwareCustody } from '../custody/software/software-custody.ts';
 import { provisioningError } from '../errors.ts';
 import { Factory, type DeviceOrder } from '../manufacture/factory.ts';
+import { ServerAccounts } from '../manufacture/server-accounts.ts';
 import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
 
 const DAY_MS = 86_400_000;
@@ -23,8 +24,25 @@ export async function createBench(databasePath = ':memory:') {
   const log = createEventLog({ service: 'test', level: 'silent' });
   const signer = createECDH('prime256v1');
   const firmwareKey = Uint8Array.from(signer.generateKeys());
-  const ports = { store, custody, authority, firmwareKey, runtime, log, certificateDays: 1 };
-  const factory = new Factory(ports);
+  const accounts = new ServerAccounts({
+    bootstrapUri: 'coaps://127.0.0.1:5784',
+    lwm2mUri: 'coaps://127.0.0.1:5684',
+    plainUri: 'coap://127.0.0.1:5683',
+    lifetimeSeconds: 3600,
+    authority: new X509Certificate(authority.certificatePem).raw,
+    serverCertificateFile: '',
+  });
+  const certificateDays = 1;
+  const factory = new Factory({
+    store,
+    custody,
+    authority,
+    accounts,
+    firmwareKey,
+    runtime,
+    log,
+    certificateDays,
+  });
   const cards = new Map<string, SecureElement>();
   const make = async (orders: readonly DeviceOrder[]): Promise<void> => {
     for await (const batch of factory.deliver(orders, new AbortController().signal)) {
@@ -44,6 +62,7 @@ export async function createBench(databasePath = ':memory:') {
     custody,
     firmwareKey,
     factory,
+    accounts,
     log,
     cards,
     links: new LocalCardLinks(cards),

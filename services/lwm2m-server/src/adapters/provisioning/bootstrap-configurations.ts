@@ -1,13 +1,14 @@
-import type { provisioning } from '@sefleet/api';
+import { provisioning } from '@sefleet/api';
 import { isSefleetError } from '@sefleet/errors';
 import { Lwm2mPath } from '@sefleet/lwm2m';
 import { accountWrites } from '@sefleet/lwm2m-coap';
-import type { BootstrapConfiguration } from '@sefleet/lwm2m-coap';
+import type { BootstrapConfiguration, ServerAccountConfiguration } from '@sefleet/lwm2m-coap';
 import type { GrpcClient } from '@sefleet/service';
 import { shardOf } from '../../domain/shard-map.ts';
 
 type Client = Pick<GrpcClient<typeof provisioning.CredentialService>, 'getBootstrapConfiguration'>;
 
+const Mode = provisioning.SecurityMode;
 const DEADLINE_MS = 10_000;
 
 /**
@@ -42,21 +43,33 @@ function toWrites(
   shard: string | undefined,
 ): BootstrapConfiguration['writes'] {
   const { securityInstance, serverInstance, shortServerId, lifetimeSeconds, notificationStoring } = account;
-  const identity = account.pskIdentity;
-  const security = identity === '' ? ({ mode: 'none' } as const) : pskOf(identity, account.secretKey);
   const binding = account.binding === '' ? 'U' : account.binding;
   return accountWrites({
     securityInstance,
     serverInstance,
     shortServerId,
-    uri: shard ?? account.uri,
-    security,
+    uri: shard === undefined ? account.uri : onShard(account.uri, shard),
+    security: toSecurity(account),
     lifetimeSeconds,
     binding,
     notificationStoring,
   });
 }
 
-function pskOf(identity: string, key: Uint8Array): { mode: 'psk'; identity: string; key: Uint8Array } {
-  return { mode: 'psk', identity, key };
+/** The shard, by the transport that the account asks for; shards offer each on the port of one number. */
+function onShard(uri: string, shard: string): string {
+  const scheme = uri.slice(0, uri.indexOf('://'));
+  return scheme.startsWith('coaps') ? scheme + shard.slice(shard.indexOf('://')) : uri;
+}
+
+function toSecurity(account: provisioning.ServerAccount): ServerAccountConfiguration['security'] {
+  const { pskIdentity, secretKey, publicKey, serverPublicKey, certificateUsage } = account;
+  switch (account.securityMode) {
+    case Mode.RAW_PUBLIC_KEY:
+      return { mode: 'rpk', publicKey, serverPublicKey, secretKey };
+    case Mode.CERTIFICATE:
+      return { mode: 'x509', publicKey, serverPublicKey, secretKey, certificateUsage };
+    default:
+      return pskIdentity === '' ? { mode: 'none' } : { mode: 'psk', identity: pskIdentity, key: secretKey };
+  }
 }

@@ -1,33 +1,29 @@
 import { provisioning } from '@sefleet/api';
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { EventLog } from '@sefleet/observability';
 import { serve, type ServedService } from '@sefleet/service';
 import type { KeyCustody } from '../../custody/key-custody.ts';
-import { IOT_SAFE_CONTAINER } from '../../domain/card-plan.ts';
+import type { ServerAccountConfiguration } from '@sefleet/lwm2m-coap';
+import { DEFAULT_CONNECTIVITY } from '../../domain/connectivity.ts';
 import { NETWORK_PROVIDER } from '../../domain/party.ts';
 import { parsePskIdentity, pskIdentity, type PskPurpose } from '../../domain/psk-identity.ts';
 import { provisioningError } from '../../errors.ts';
 import { FIRST_PSK_VERSION, pskLabel, PSK_BYTES, softwarePsk } from '../../manufacture/first-keys.ts';
 import type { Device, ProvisioningStore } from '../../store/provisioning-store.ts';
+import type { AccountHolder, ServerAccounts } from '../../manufacture/server-accounts.ts';
 import { requirePermission } from './authorisation.ts';
+import { toApiAccount } from './connectivity.ts';
 import { toApiKind } from './messages.ts';
 
 const MAX_LOOKUPS = 10_000;
-const SHORT_SERVER_ID = 1;
-const SECURITY_INSTANCE = 1;
-const SERVER_INSTANCE = 0;
-/** What stands in object 0 in place of a key that is in the card. */
-const MANAGEMENT_PSK_REFERENCE = Buffer.from(`se:${IOT_SAFE_CONTAINER.managementPsk}`);
 
 /** What the LwM2M servers need to recognise devices. */
 export function serveCredentials(options: {
   readonly store: ProvisioningStore;
   readonly custody: KeyCustody;
-  readonly lwm2mUri: string;
-  readonly lifetimeSeconds: number;
+  readonly accounts: ServerAccounts;
   readonly log: EventLog;
 }): ServedService {
-  const { store, custody, log } = options;
+  const { store, custody, accounts, log } = options;
   const network = custody.vault(NETWORK_PROVIDER);
   const psk = async (endpoint: string, purpose: PskPurpose, make: Device['make']): Promise<Uint8Array> => {
     const derived = await network.derive('psk', FIRST_PSK_VERSION, pskLabel(endpoint, purpose), PSK_BYTES);
@@ -69,9 +65,11 @@ export function serveCredentials(options: {
       const device = (await store.devices([endpoint])).get(endpoint);
       if (device === undefined)
         throw provisioningError('PROVISIONING_DEVICE_NOT_FOUND', `no device ${endpoint}`);
-      const held = device.make === 'card';
-      const secretKey = held ? MANAGEMENT_PSK_REFERENCE : await psk(endpoint, 'management', device.make);
-      return { deletes: ['/0', '/1'], servers: [managementAccount(endpoint, secretKey, options)] };
+      const account =
+        device.make === 'card'
+          ? accounts.management(await holderOf(device, store))
+          : softwareAccount(endpoint, await psk(endpoint, 'management', device.make), accounts);
+      return { deletes: ['/0', '/1'], servers: [toApiAccount(account)] };
     },
   });
 }
@@ -81,20 +79,23 @@ function checkCount(asked: readonly string[]): void {
   throw provisioningError('PROVISIONING_REQUEST_INVALID', `at most ${MAX_LOOKUPS} look-ups at a time`);
 }
 
-function managementAccount(
+async function holderOf(
+  { endpoint, connectivity }: Device,
+  store: ProvisioningStore,
+): Promise<AccountHolder> {
+  // Only accounts with a key pair show the certificate.
+  const isNeeded = connectivity.credential === 'x509' || connectivity.credential === 'rpk';
+  const card = isNeeded ? (await store.cards([endpoint])).get(endpoint) : undefined;
+  return { endpoint, connectivity, certificate: card?.certificateChain[0] ?? new Uint8Array() };
+}
+
+/** The account of a device whose owner holds its key: the key itself is written. */
+function softwareAccount(
   endpoint: string,
-  secretKey: Uint8Array,
-  { lwm2mUri, lifetimeSeconds }: { readonly lwm2mUri: string; readonly lifetimeSeconds: number },
-): MessageInitShape<typeof provisioning.ServerAccountSchema> {
-  return {
-    securityInstance: SECURITY_INSTANCE,
-    serverInstance: SERVER_INSTANCE,
-    shortServerId: SHORT_SERVER_ID,
-    uri: lwm2mUri,
-    pskIdentity: pskIdentity(endpoint, 'management'),
-    secretKey,
-    lifetimeSeconds,
-    binding: 'U',
-    notificationStoring: true,
-  };
+  key: Uint8Array,
+  accounts: ServerAccounts,
+): ServerAccountConfiguration {
+  const holder = { endpoint, connectivity: DEFAULT_CONNECTIVITY, certificate: new Uint8Array() };
+  const identity = pskIdentity(endpoint, 'management');
+  return { ...accounts.management(holder), security: { mode: 'psk', identity, key } };
 }

@@ -10,6 +10,7 @@ import { pskIdentity } from '../../domain/psk-identity.ts';
 import type { DeliveredCard, Factory } from '../../manufacture/factory.ts';
 import { provisioningError } from '../../errors.ts';
 import { requirePermission } from './authorisation.ts';
+import { fromApiConnectivity } from './connectivity.ts';
 import { fromApiKind, toApiKind } from './messages.ts';
 
 const Type = provisioning.CardApplicationType;
@@ -25,7 +26,11 @@ export function serveManufacturing(options: {
   return serve(provisioning.ManufacturingService, {
     async *manufactureCards({ devices }, { caller, signal }) {
       requirePermission(caller, 'order-cards', log);
-      const orders = devices.map(({ endpoint, kind }) => ({ endpoint, kind: fromApiKind(kind) }));
+      const orders = devices.map(({ endpoint, kind, connectivity }) => ({
+        endpoint,
+        kind: fromApiKind(kind),
+        connectivity: fromApiConnectivity(connectivity),
+      }));
       for await (const cards of factory.deliver(orders, signal)) {
         yield { cards: cards.map((card) => toManufacturedCard(card, bootstrapUri)) };
       }
@@ -60,7 +65,7 @@ function fromApiCredential({ credential }: provisioning.OwnCredential, endpoint:
 }
 
 function toManufacturedCard(
-  { device, image, certificateChain }: DeliveredCard,
+  { device, image, certificateChain, factoryAccounts }: DeliveredCard,
   bootstrapUri: string,
 ): MessageInitShape<typeof provisioning.ManufacturedCardSchema> {
   return {
@@ -73,6 +78,7 @@ function toManufacturedCard(
     certificateChain: [...certificateChain],
     deviceKeyId: IOT_SAFE_CONTAINER.deviceKey,
     applications: applicationsOf(device.kind),
+    factoryAccounts,
   };
 }
 

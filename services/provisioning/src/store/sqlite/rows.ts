@@ -1,5 +1,6 @@
 import { aid } from '@sefleet/globalplatform';
 import type { StakeholderRole } from '../../domain/card-plan.ts';
+import { DEFAULT_CONNECTIVITY, isSameConnectivity, type Connectivity } from '../../domain/connectivity.ts';
 import type { DeviceKind } from '../../domain/device-kind.ts';
 import { partyId } from '../../domain/party.ts';
 import type { DeviceRotation, Rotation, RotationStep } from '../../domain/rotation.ts';
@@ -18,7 +19,18 @@ export function toDevice(row: Row): Device {
     kind: String(row['kind']) as DeviceKind,
     make: row['make'] === 'card' ? 'card' : 'software',
     diversification: toBytes(row['diversification']),
+    connectivity: toConnectivity(String(row['connectivity'])),
   };
+}
+
+/** The column `connectivity`: JSON, or empty for what is usual. */
+function toConnectivity(text: string): Connectivity {
+  return text === '' ? DEFAULT_CONNECTIVITY : (JSON.parse(text) as Connectivity);
+}
+
+/** What {@link toDevice} reads again. */
+export function connectivityText(connectivity: Connectivity): string {
+  return isSameConnectivity(connectivity, DEFAULT_CONNECTIVITY) ? '' : JSON.stringify(connectivity);
 }
 
 /** A row of `domains`. */

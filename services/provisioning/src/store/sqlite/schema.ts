@@ -26,4 +26,5 @@ export const STATE_MIGRATIONS: readonly string[] = [
      endpoint TEXT NOT NULL REFERENCES devices, form TEXT NOT NULL, reference TEXT NOT NULL UNIQUE,
      authority BLOB NOT NULL, PRIMARY KEY (endpoint, form)
    ) STRICT, WITHOUT ROWID;`,
+  `ALTER TABLE devices ADD COLUMN connectivity TEXT NOT NULL DEFAULT '';`,
 ];

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Aid } from '@sefleet/globalplatform';
 import type { StakeholderRole } from '../../domain/card-plan.ts';
+import type { Connectivity } from '../../domain/connectivity.ts';
 import { DEVICE_KINDS } from '../../domain/device-kind.ts';
 import type { OwnCredential } from '../../domain/own-credential.ts';
 import type { PartyId } from '../../domain/party.ts';
@@ -20,7 +21,7 @@ import type {
   MadeCard,
   ProvisioningStore,
 } from '../provisioning-store.ts';
-import { toBytes, toDevice, toDeviceRotation, toDomainState, toRotation } from './rows.ts';
+import { connectivityText, toBytes, toDevice, toDeviceRotation, toDomainState, toRotation } from './rows.ts';
 import { STATE_MIGRATIONS } from './schema.ts';
 import { WriteQueue } from './write-queue.ts';
 
@@ -50,6 +51,11 @@ export class SqliteStore implements ProvisioningStore {
 
   addSoftwareDevice(device: Device): Promise<void> {
     return this.#writes.write(() => this.#insertDevice(device));
+  }
+
+  putConnectivity(endpoint: string, connectivity: Connectivity): Promise<void> {
+    const put = this.#sql('UPDATE devices SET connectivity = ? WHERE endpoint = ?');
+    return this.#writes.write(() => void put.run(connectivityText(connectivity), endpoint));
   }
 
   async putOwnCredential(endpoint: string, { form, reference, authority }: OwnCredential): Promise<boolean> {
@@ -244,8 +250,9 @@ export class SqliteStore implements ProvisioningStore {
     );
   }
 
-  #insertDevice({ endpoint, kind, make, diversification }: Device): void {
-    this.#sql('INSERT INTO devices VALUES (?, ?, ?, ?)').run(endpoint, kind, make, diversification);
+  #insertDevice({ endpoint, kind, make, diversification, connectivity }: Device): void {
+    const text = connectivityText(connectivity);
+    this.#sql('INSERT INTO devices VALUES (?, ?, ?, ?, ?)').run(endpoint, kind, make, diversification, text);
   }
 
   #progress(rotation: Rotation): RotationProgress {

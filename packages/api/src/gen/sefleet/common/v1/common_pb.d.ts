@@ -72,6 +72,43 @@ export declare type Counter = Message<"sefleet.common.v1.Counter"> & {
 export declare const CounterSchema: GenMessage<Counter>;
 
 /**
+ * How a device reaches its LwM2M server. Left out, or unspecified: coaps with a pre-shared key, by the bootstrap server.
+ *
+ * @generated from message sefleet.common.v1.Connectivity
+ */
+export declare type Connectivity = Message<"sefleet.common.v1.Connectivity"> & {
+  /**
+   * @generated from field: sefleet.common.v1.Transport transport = 1;
+   */
+  transport: Transport;
+
+  /**
+   * Unspecified: the transport's first choice (coaps: PSK, coaps+tcp: certificate, the others: none).
+   *
+   * @generated from field: sefleet.common.v1.CredentialType credential = 2;
+   */
+  credential: CredentialType;
+
+  /**
+   * @generated from field: sefleet.common.v1.BootstrapMode bootstrap = 3;
+   */
+  bootstrap: BootstrapMode;
+
+  /**
+   * Listens only for a while after each message (LwM2M queue mode).
+   *
+   * @generated from field: bool queue_mode = 4;
+   */
+  queueMode: boolean;
+};
+
+/**
+ * Describes the message sefleet.common.v1.Connectivity.
+ * Use `create(ConnectivitySchema)` to create a new message.
+ */
+export declare const ConnectivitySchema: GenMessage<Connectivity>;
+
+/**
  * What a device is.
  *
  * @generated from enum sefleet.common.v1.DeviceKind
@@ -102,4 +139,112 @@ export enum DeviceKind {
  * Describes the enum sefleet.common.v1.DeviceKind.
  */
 export declare const DeviceKindSchema: GenEnum<DeviceKind>;
+
+/**
+ * @generated from enum sefleet.common.v1.Transport
+ */
+export enum Transport {
+  /**
+   * @generated from enum value: TRANSPORT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: TRANSPORT_COAPS = 1;
+   */
+  COAPS = 1,
+
+  /**
+   * @generated from enum value: TRANSPORT_COAPS_TCP = 2;
+   */
+  COAPS_TCP = 2,
+
+  /**
+   * @generated from enum value: TRANSPORT_COAP = 3;
+   */
+  COAP = 3,
+
+  /**
+   * @generated from enum value: TRANSPORT_COAP_TCP = 4;
+   */
+  COAP_TCP = 4,
+}
+
+/**
+ * Describes the enum sefleet.common.v1.Transport.
+ */
+export declare const TransportSchema: GenEnum<Transport>;
+
+/**
+ * @generated from enum sefleet.common.v1.CredentialType
+ */
+export enum CredentialType {
+  /**
+   * @generated from enum value: CREDENTIAL_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: CREDENTIAL_TYPE_PSK = 1;
+   */
+  PSK = 1,
+
+  /**
+   * @generated from enum value: CREDENTIAL_TYPE_RAW_PUBLIC_KEY = 2;
+   */
+  RAW_PUBLIC_KEY = 2,
+
+  /**
+   * @generated from enum value: CREDENTIAL_TYPE_CERTIFICATE = 3;
+   */
+  CERTIFICATE = 3,
+
+  /**
+   * @generated from enum value: CREDENTIAL_TYPE_NONE = 4;
+   */
+  NONE = 4,
+}
+
+/**
+ * Describes the enum sefleet.common.v1.CredentialType.
+ */
+export declare const CredentialTypeSchema: GenEnum<CredentialType>;
+
+/**
+ * Where a new device finds its server accounts.
+ *
+ * @generated from enum sefleet.common.v1.BootstrapMode
+ */
+export enum BootstrapMode {
+  /**
+   * @generated from enum value: BOOTSTRAP_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It asks the bootstrap server.
+   *
+   * @generated from enum value: BOOTSTRAP_MODE_NETWORK = 1;
+   */
+  NETWORK = 1,
+
+  /**
+   * In EF(LwM2M_Bootstrap) of its card, behind the PKCS#15 application.
+   *
+   * @generated from enum value: BOOTSTRAP_MODE_SMARTCARD = 2;
+   */
+  SMARTCARD = 2,
+
+  /**
+   * In its own memory, from the factory.
+   *
+   * @generated from enum value: BOOTSTRAP_MODE_FACTORY = 3;
+   */
+  FACTORY = 3,
+}
+
+/**
+ * Describes the enum sefleet.common.v1.BootstrapMode.
+ */
+export declare const BootstrapModeSchema: GenEnum<BootstrapMode>;
 

@@ -8,7 +8,7 @@ import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/code
  * Describes the file sefleet/common/v1/common.proto.
  */
 export const file_sefleet_common_v1_common = /*@__PURE__*/
-  fileDesc("Ch5zZWZsZWV0L2NvbW1vbi92MS9jb21tb24ucHJvdG8SEXNlZmxlZXQuY29tbW9uLnYxIl8KDkxhdGVuY3lTdW1tYXJ5Eg0KBWNvdW50GAEgASgEEg4KBnA1MF9tcxgCIAEoARIOCgZwOTVfbXMYAyABKAESDgoGcDk5X21zGAQgASgBEg4KBm1heF9tcxgFIAEoASImCgdDb3VudGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAQqeAoKRGV2aWNlS2luZBIbChdERVZJQ0VfS0lORF9VTlNQRUNJRklFRBAAEhsKF0RFVklDRV9LSU5EX1NNQVJUX01FVEVSEAESEwoPREVWSUNFX0tJTkRfT0JVEAISGwoXREVWSUNFX0tJTkRfUlBNX0dBVEVXQVkQA2IGcHJvdG8z");
+  fileDesc("Ch5zZWZsZWV0L2NvbW1vbi92MS9jb21tb24ucHJvdG8SEXNlZmxlZXQuY29tbW9uLnYxIl8KDkxhdGVuY3lTdW1tYXJ5Eg0KBWNvdW50GAEgASgEEg4KBnA1MF9tcxgCIAEoARIOCgZwOTVfbXMYAyABKAESDgoGcDk5X21zGAQgASgBEg4KBm1heF9tcxgFIAEoASImCgdDb3VudGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAQivwEKDENvbm5lY3Rpdml0eRIvCgl0cmFuc3BvcnQYASABKA4yHC5zZWZsZWV0LmNvbW1vbi52MS5UcmFuc3BvcnQSNQoKY3JlZGVudGlhbBgCIAEoDjIhLnNlZmxlZXQuY29tbW9uLnYxLkNyZWRlbnRpYWxUeXBlEjMKCWJvb3RzdHJhcBgDIAEoDjIgLnNlZmxlZXQuY29tbW9uLnYxLkJvb3RzdHJhcE1vZGUSEgoKcXVldWVfbW9kZRgEIAEoCCp4CgpEZXZpY2VLaW5kEhsKF0RFVklDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGwoXREVWSUNFX0tJTkRfU01BUlRfTUVURVIQARITCg9ERVZJQ0VfS0lORF9PQlUQAhIbChdERVZJQ0VfS0lORF9SUE1fR0FURVdBWRADKoABCglUcmFuc3BvcnQSGQoVVFJBTlNQT1JUX1VOU1BFQ0lGSUVEEAASEwoPVFJBTlNQT1JUX0NPQVBTEAESFwoTVFJBTlNQT1JUX0NPQVBTX1RDUBACEhIKDlRSQU5TUE9SVF9DT0FQEAMSFgoSVFJBTlNQT1JUX0NPQVBfVENQEAQqqQEKDkNyZWRlbnRpYWxUeXBlEh8KG0NSRURFTlRJQUxfVFlQRV9VTlNQRUNJRklFRBAAEhcKE0NSRURFTlRJQUxfVFlQRV9QU0sQARIiCh5DUkVERU5USUFMX1RZUEVfUkFXX1BVQkxJQ19LRVkQAhIfChtDUkVERU5USUFMX1RZUEVfQ0VSVElGSUNBVEUQAxIYChRDUkVERU5USUFMX1RZUEVfTk9ORRAEKoUBCg1Cb290c3RyYXBNb2RlEh4KGkJPT1RTVFJBUF9NT0RFX1VOU1BFQ0lGSUVEEAASGgoWQk9PVFNUUkFQX01PREVfTkVUV09SSxABEhwKGEJPT1RTVFJBUF9NT0RFX1NNQVJUQ0FSRBACEhoKFkJPT1RTVFJBUF9NT0RFX0ZBQ1RPUlkQA2IGcHJvdG8z");
 
 /**
  * Describes the message sefleet.common.v1.LatencySummary.
@@ -25,6 +25,13 @@ export const CounterSchema = /*@__PURE__*/
   messageDesc(file_sefleet_common_v1_common, 1);
 
 /**
+ * Describes the message sefleet.common.v1.Connectivity.
+ * Use `create(ConnectivitySchema)` to create a new message.
+ */
+export const ConnectivitySchema = /*@__PURE__*/
+  messageDesc(file_sefleet_common_v1_common, 2);
+
+/**
  * Describes the enum sefleet.common.v1.DeviceKind.
  */
 export const DeviceKindSchema = /*@__PURE__*/
@@ -37,4 +44,42 @@ export const DeviceKindSchema = /*@__PURE__*/
  */
 export const DeviceKind = /*@__PURE__*/
   tsEnum(DeviceKindSchema);
+
+/**
+ * Describes the enum sefleet.common.v1.Transport.
+ */
+export const TransportSchema = /*@__PURE__*/
+  enumDesc(file_sefleet_common_v1_common, 1);
+
+/**
+ * @generated from enum sefleet.common.v1.Transport
+ */
+export const Transport = /*@__PURE__*/
+  tsEnum(TransportSchema);
+
+/**
+ * Describes the enum sefleet.common.v1.CredentialType.
+ */
+export const CredentialTypeSchema = /*@__PURE__*/
+  enumDesc(file_sefleet_common_v1_common, 2);
+
+/**
+ * @generated from enum sefleet.common.v1.CredentialType
+ */
+export const CredentialType = /*@__PURE__*/
+  tsEnum(CredentialTypeSchema);
+
+/**
+ * Describes the enum sefleet.common.v1.BootstrapMode.
+ */
+export const BootstrapModeSchema = /*@__PURE__*/
+  enumDesc(file_sefleet_common_v1_common, 3);
+
+/**
+ * Where a new device finds its server accounts.
+ *
+ * @generated from enum sefleet.common.v1.BootstrapMode
+ */
+export const BootstrapMode = /*@__PURE__*/
+  tsEnum(BootstrapModeSchema);
 

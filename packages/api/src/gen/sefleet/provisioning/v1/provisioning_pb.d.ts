@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { DeviceKind } from "../../common/v1/common_pb.js";
+import type { Connectivity, DeviceKind } from "../../common/v1/common_pb.js";
 import type { RotationState, SecurityDomain } from "../../fleet/v1/fleet_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
@@ -44,6 +44,13 @@ export declare type DeviceOrder = Message<"sefleet.provisioning.v1.DeviceOrder">
    * @generated from field: sefleet.common.v1.DeviceKind kind = 2;
    */
   kind: DeviceKind;
+
+  /**
+   * A device that exists is given what is said here, unless its accounts are in its card.
+   *
+   * @generated from field: sefleet.common.v1.Connectivity connectivity = 3;
+   */
+  connectivity?: Connectivity | undefined;
 };
 
 /**
@@ -128,6 +135,14 @@ export declare type ManufacturedCard = Message<"sefleet.provisioning.v1.Manufact
    * @generated from field: repeated sefleet.provisioning.v1.CardApplication applications = 9;
    */
   applications: CardApplication[];
+
+  /**
+   * Accounts that the device has from the factory, as the content of EF(LwM2M_Bootstrap); empty unless it was ordered with
+   * factory bootstrap.
+   *
+   * @generated from field: bytes factory_accounts = 10;
+   */
+  factoryAccounts: Uint8Array;
 };
 
 /**
@@ -529,6 +544,34 @@ export declare type ServerAccount = Message<"sefleet.provisioning.v1.ServerAccou
    * @generated from field: bool notification_storing = 9;
    */
   notificationStoring: boolean;
+
+  /**
+   * Unspecified: PSK when there is an identity, else none.
+   *
+   * @generated from field: sefleet.provisioning.v1.SecurityMode security_mode = 10;
+   */
+  securityMode: SecurityMode;
+
+  /**
+   * The device's raw public key (DER SubjectPublicKeyInfo) or certificate (DER); secret_key then refers to its private key.
+   *
+   * @generated from field: bytes public_key = 11;
+   */
+  publicKey: Uint8Array;
+
+  /**
+   * The server's raw public key or certificate, or that of an authority above it.
+   *
+   * @generated from field: bytes server_public_key = 12;
+   */
+  serverPublicKey: Uint8Array;
+
+  /**
+   * How the server's certificate is judged (LwM2M Core, appendix E.1, resource 15).
+   *
+   * @generated from field: uint32 certificate_usage = 13;
+   */
+  certificateUsage: number;
 };
 
 /**
@@ -805,6 +848,41 @@ export enum CardApplicationType {
  * Describes the enum sefleet.provisioning.v1.CardApplicationType.
  */
 export declare const CardApplicationTypeSchema: GenEnum<CardApplicationType>;
+
+/**
+ * @generated from enum sefleet.provisioning.v1.SecurityMode
+ */
+export enum SecurityMode {
+  /**
+   * @generated from enum value: SECURITY_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: SECURITY_MODE_PSK = 1;
+   */
+  PSK = 1,
+
+  /**
+   * @generated from enum value: SECURITY_MODE_RAW_PUBLIC_KEY = 2;
+   */
+  RAW_PUBLIC_KEY = 2,
+
+  /**
+   * @generated from enum value: SECURITY_MODE_CERTIFICATE = 3;
+   */
+  CERTIFICATE = 3,
+
+  /**
+   * @generated from enum value: SECURITY_MODE_NONE = 4;
+   */
+  NONE = 4,
+}
+
+/**
+ * Describes the enum sefleet.provisioning.v1.SecurityMode.
+ */
+export declare const SecurityModeSchema: GenEnum<SecurityMode>;
 
 /**
  * The factory: makes, personalises and delivers secure elements.

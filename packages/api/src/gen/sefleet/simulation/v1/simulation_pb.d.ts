@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Counter, DeviceKind, LatencySummary } from "../../common/v1/common_pb.js";
+import type { Connectivity, Counter, DeviceKind, LatencySummary } from "../../common/v1/common_pb.js";
 
 /**
  * Describes the file sefleet/simulation/v1/simulation.proto.
@@ -81,6 +81,11 @@ export declare type StartFleetRequest = Message<"sefleet.simulation.v1.StartFlee
    * @generated from field: sefleet.simulation.v1.NetworkConditions network = 6;
    */
   network?: NetworkConditions | undefined;
+
+  /**
+   * @generated from field: sefleet.common.v1.Connectivity connectivity = 7;
+   */
+  connectivity?: Connectivity | undefined;
 };
 
 /**

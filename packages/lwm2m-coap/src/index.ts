@@ -26,6 +26,13 @@ export {
   SEALED_RECORDS_MODEL,
   SEALED_RECORDS_OBJECT_ID,
 } from './objects/sealed-records.ts';
+export {
+  cardKeyReference,
+  parseCardKeyReference,
+  parseStakeholderIdentity,
+  stakeholderIdentity,
+} from './objects/stakeholder-account.ts';
+export type { CardKeyReference } from './objects/stakeholder-account.ts';
 export { accountWrites } from './server/account-writes.ts';
 export type { ServerAccountConfiguration } from './server/account-writes.ts';
 export { createBootstrapServer } from './server/bootstrap-server.ts';

@@ -11,12 +11,12 @@ import {
   SECURITY_RESOURCE,
   type ResourceValue,
 } from '@sefleet/lwm2m';
+import { cardKeyReference } from '@sefleet/lwm2m-coap';
 import { createRootAuthority, issueCertificate } from '@sefleet/pki';
 import type { PeerIdentity } from '@sefleet/runtime';
 import { SimNetwork, SimRuntime } from '@sefleet/runtime/sim';
 import { IotSafeClient } from '@sefleet/secure-element';
 import { createTestCard, TEST_CONTAINER } from '../testing/test-card.ts';
-import { cardReference } from './account-credentials.ts';
 import { DeviceCard } from './device-card.ts';
 import { createFleetTransport } from './fleet-transport.ts';
 
@@ -91,7 +91,10 @@ async function connect(account: Account): Promise<PeerIdentity | string | undefi
     [SECURITY_RESOURCE.SECURITY_MODE, account.mode],
     [SECURITY_RESOURCE.PUBLIC_KEY_OR_IDENTITY, account.own],
     [SECURITY_RESOURCE.SERVER_PUBLIC_KEY, account.server],
-    [SECURITY_RESOURCE.SECRET_KEY, account.secret ?? cardReference(TEST_CONTAINER.deviceKey)],
+    [
+      SECURITY_RESOURCE.SECRET_KEY,
+      account.secret ?? cardKeyReference({ container: TEST_CONTAINER.deviceKey }),
+    ],
     [SECURITY_RESOURCE.SHORT_SERVER_ID, 1],
   ];
   if (account.usage !== undefined) values.push([SECURITY_RESOURCE.CERTIFICATE_USAGE, account.usage]);

@@ -7,13 +7,11 @@ import {
   type PeerTrust,
 } from '@sefleet/dtls';
 import { SECURITY_MODE, SECURITY_RESOURCE, type SecurityAccount } from '@sefleet/lwm2m';
-import type { ConnectRequest } from '@sefleet/lwm2m-coap';
+import { parseCardKeyReference, type CardKeyReference, type ConnectRequest } from '@sefleet/lwm2m-coap';
 import type { Clock } from '@sefleet/runtime';
 import { simulationError } from '../errors.ts';
 import type { DeviceCard } from './device-card.ts';
 
-/** Before the number of a container in the secret key of a Security account: the key is in the card. */
-const CARD_REFERENCE = 'se:';
 /** Values of Certificate Usage, resource 15 of a Security account (Core appendix E.1). */
 const CERTIFICATE_USAGE = { CA: 0, SERVICE: 1, TRUST_ANCHOR: 2, DOMAIN_ISSUED: 3 } as const;
 
@@ -38,25 +36,25 @@ export function credentialsOf(
 ): DtlsClientSettings {
   const secret = tree.instance(0, account.instanceId)?.get(SECURITY_RESOURCE.SECRET_KEY);
   if (!(secret instanceof Uint8Array)) throw unusable(account, 'it has no secret key');
-  const container = containerOf(secret);
+  const held = parseCardKeyReference(secret);
   switch (account.mode) {
     case SECURITY_MODE.PSK: {
       const identity = Buffer.from(account.publicKeyOrIdentity).toString('utf8');
       const psk =
-        container === undefined
+        held === undefined
           ? createSoftwarePsk(identity, secret)
-          : cardOf(sources, account).psk(identity, container);
+          : cardOf(sources, account).psk(identity, held);
       return { psk, cipherSuites: sources.pskCipherSuites };
     }
     case SECURITY_MODE.RPK: {
-      const sign = signerOf(sources, account, container);
+      const sign = signerOf(sources, account, held);
       return {
         signingKey: { subjectPublicKeyInfo: account.publicKeyOrIdentity, sign },
         trust: { rawPublicKey: (key) => bytesEqual(key, account.serverPublicKey) },
       };
     }
     case SECURITY_MODE.X509: {
-      const sign = signerOf(sources, account, container);
+      const sign = signerOf(sources, account, held);
       return {
         signingKey: { certificateChain: [account.publicKeyOrIdentity], sign },
         trust: trustOf(account, sources.clock),
@@ -68,26 +66,15 @@ export function credentialsOf(
   }
 }
 
-/** The secret key of an account whose key is in container `container` of the card. */
-export function cardReference(container: number): Uint8Array {
-  return Uint8Array.from(Buffer.from(`${CARD_REFERENCE}${container}`, 'latin1'));
-}
-
-function containerOf(secret: Uint8Array): number | undefined {
-  const text = Buffer.from(secret).toString('latin1');
-  const match = /^se:(\d{1,3})$/.exec(text);
-  return match === null ? undefined : Number(match[1]);
-}
-
 /** Private keys are never in an account: without a reference into the card there is nothing to sign with. */
 function signerOf(
   sources: CredentialSources,
   account: SecurityAccount,
-  container: number | undefined,
+  held: CardKeyReference | undefined,
 ): (message: Uint8Array) => Uint8Array {
-  if (container === undefined) throw unusable(account, 'its private key is not in the card');
+  if (held === undefined) throw unusable(account, 'its private key is not in the card');
   const card = cardOf(sources, account);
-  return (message) => card.sign(container, message);
+  return (message) => card.sign(held.container, message);
 }
 
 function cardOf({ card }: CredentialSources, account: SecurityAccount): DeviceCard {

@@ -10,8 +10,8 @@ import {
   SECURITY_RESOURCE,
   type ObjectTree,
 } from '@sefleet/lwm2m';
+import { cardKeyReference } from '@sefleet/lwm2m-coap';
 import type { DeviceIdentity } from '../store/fleet-store.ts';
-import { cardReference } from './account-credentials.ts';
 
 const ACCOUNT_OBJECTS = [OBJECT_ID.SECURITY, OBJECT_ID.SERVER];
 
@@ -26,7 +26,7 @@ export function addFactoryAccount(tree: ObjectTree, identity: DeviceIdentity): v
       Uint8Array.from(Buffer.from(identity.bootstrapPskIdentity, 'utf8')),
     ],
     [SECURITY_RESOURCE.SERVER_PUBLIC_KEY, new Uint8Array(0)],
-    [SECURITY_RESOURCE.SECRET_KEY, cardReference(identity.bootstrapSecretId)],
+    [SECURITY_RESOURCE.SECRET_KEY, cardKeyReference({ container: identity.bootstrapSecretId })],
   ]);
 }
 

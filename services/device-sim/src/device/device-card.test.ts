@@ -34,7 +34,7 @@ test('leaves the basic channel to the owners of the card: what they have half ag
     if (apdu[1] !== INITIALIZE_UPDATE) return response;
     between++;
     card.seal(1000, MEASUREMENTS);
-    card.psk('x', 1).masterSecret({ label: 'master secret', seed: new Uint8Array(64) });
+    card.psk('x', { container: 1 }).masterSecret({ label: 'master secret', seed: new Uint8Array(64) });
     card.image();
     return response;
   };
@@ -65,13 +65,13 @@ test('gives a master secret at once, or when a chip would have computed it', asy
   });
   const secret = client.masterSecret(Uint8Array.of(1), request);
   assert.ok(chipMs > 30);
-  assert.deepEqual(card.psk('x', 1).masterSecret(request), secret);
+  assert.deepEqual(card.psk('x', { container: 1 }).masterSecret(request), secret);
 
   const runtime = new SimRuntime(1);
   const slow = await createDeviceCard([], new CardTiming(JAVA_CARD_2015, runtime));
   await runtime.advance(60_000);
   const startedMs = runtime.clock.monotonicMs();
-  const later = slow.psk('x', 1).masterSecret(request);
+  const later = slow.psk('x', { container: 1 }).masterSecret(request);
   assert.ok(later instanceof Promise);
   let arrivedMs = 0;
   const arrival = later.then((value) => {

@@ -2,6 +2,8 @@ import { bytesEqual } from '@sefleet/bytes';
 import { metricNamed } from '@sefleet/cose';
 import type { PskKeyProvider } from '@sefleet/dtls';
 import { isSefleetError } from '@sefleet/errors';
+import { aid } from '@sefleet/globalplatform';
+import type { CardKeyReference } from '@sefleet/lwm2m-coap';
 import type { Rng } from '@sefleet/runtime';
 import {
   describeCard,
@@ -59,12 +61,15 @@ export class DeviceCard {
   /**
    * The pre-shared key in a container of the card, for a DTLS handshake; the card computes the master secret.
    */
-  psk(identity: string, container: number): PskKeyProvider {
+  psk(identity: string, { container, application }: CardKeyReference): PskKeyProvider {
     const id = Uint8Array.of(container);
     return {
       identity,
       masterSecret: (request) => {
-        const secret = this.#keys().masterSecret(id, request);
+        const secret =
+          application === undefined
+            ? this.#keys().masterSecret(id, request)
+            : this.#visit(application, (keys) => keys.masterSecret(id, request));
         return this.#timing === undefined ? secret : this.#timing.whenDone(secret);
       },
     };
@@ -200,6 +205,19 @@ export class DeviceCard {
     throw simulationError('SIM_CARD_IMAGE_REFUSED', 'the card stays as it is: the image is of another card', {
       context,
     });
+  }
+
+  /**
+   * Uses keys of a stakeholder's applet. Its channel is given back at once: an applet that is selected
+   * somewhere cannot be deleted, and its owner may want to.
+   */
+  #visit<T>(application: string, use: (keys: IotSafeClient) => T): T {
+    const keys = new IotSafeClient((apdu) => this.transmit(apdu), aid(application));
+    try {
+      return use(keys);
+    } finally {
+      keys.close();
+    }
   }
 
   #keys(): IotSafeClient {

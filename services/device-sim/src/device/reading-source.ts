@@ -62,6 +62,16 @@ export class ReadingSource {
     return this.#taken;
   }
 
+  /** Within one interval the first, an interval after the present moment every other. */
+  delayMs(): number {
+    return this.#taken === 0 ? this.phaseMs : this.#plan.intervalMs;
+  }
+
+  /** A reading out of turn: the models know no moment but the next one. */
+  at(nowMs: number): Reading {
+    return this.next(nowMs);
+  }
+
   /** Takes the next reading. */
   next(nowMs: number): Reading {
     const { virtualStartMs, intervalMs, timeCompression } = this.#plan;

@@ -99,6 +99,16 @@ export class SupplyContract {
     return true;
   }
 
+  /** Takes the cut-over reading if its instant has come. */
+  takeDue(): void {
+    if (this.#instantMs !== undefined && this.#instantMs <= this.#ports.nowMs()) this.#take();
+  }
+
+  /** True when the cut-over reading is the one of this moment. */
+  isTakenAt(timestampMs: number): boolean {
+    return this.#cutOver?.reading.timestampMs === timestampMs;
+  }
+
   /** True when the reading is kept here, because there is no key for it yet. */
   keep(reading: Reading): boolean {
     if (this.#cutOver === undefined || this.#cutOver.opening !== undefined) return false;

@@ -24,7 +24,7 @@ import { announceReading, createDeviceTree, createSensorTrees } from './device-o
 import { DeviceOutbox } from './device-outbox.ts';
 import type { DeviceOwner } from './device-owner.ts';
 import { createFirmwareSource } from './firmware-source.ts';
-import type { Reading, ReadingSource } from './reading-source.ts';
+import type { Reading } from './reading-source.ts';
 import { SupplyContract } from './supply-contract.ts';
 
 /** What the devices of a fleet share. */
@@ -41,8 +41,31 @@ export interface DeviceServices {
   withoutReadings(kind: DeviceKind): readonly string[];
   /** How records of a device travel. */
   carrierFor(device: VirtualDevice): RecordCarrier;
+  /**
+   * The time in which a device lives: its clock, and when it reads. Conversations have real time. Undefined:
+   * both are one.
+   */
+  lifeOf?(endpoint: string): DeviceLife;
+  /** Hands a script of its owners to the card; what happens on the way there. Undefined: nothing does. */
+  exchange?(device: VirtualDevice, commands: readonly Uint8Array[]): readonly Uint8Array[];
   /** Counts what went wrong and was not fatal. */
   count(name: string): void;
+}
+
+/** A device's own time. */
+export type DeviceLife = Pick<Runtime, 'clock' | 'timers'>;
+
+/** Where a device's readings come from, one after the other. */
+export interface ReadingSupply {
+  readonly taken: number;
+  /** How long after `nowMs`, by the device's clock, the next reading is due. */
+  delayMs(nowMs: number): number;
+  /** The next reading. */
+  next(nowMs: number): Reading;
+  /** The reading of an instant that belongs to no interval. */
+  at(nowMs: number): Reading;
+  /** Where it has come to, as JSON. */
+  snapshot(): string;
 }
 
 const RETRY_MIN_MS = 500;
@@ -64,7 +87,8 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   readonly supply: SupplyContract;
   readonly firmware: DeviceFirmware;
   readonly #services: DeviceServices;
-  readonly #readings: ReadingSource;
+  readonly #readings: ReadingSupply;
+  readonly #life: DeviceLife;
   readonly #intervalMs: number;
   readonly #outbox: DeviceOutbox;
   readonly #carrier: RecordCarrier;
@@ -82,7 +106,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   #dueMs = 0;
   #lastHeardMs = 0;
 
-  constructor(stored: StoredDevice, readings: ReadingSource, intervalMs: number, services: DeviceServices) {
+  constructor(stored: StoredDevice, readings: ReadingSupply, intervalMs: number, services: DeviceServices) {
     this.id = stored.id;
     this.endpoint = stored.endpoint;
     this.kind = stored.kind;
@@ -90,6 +114,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     this.certificateChain = stored.certificateChain;
     const { cardTiming } = services;
     this.#services = services;
+    this.#life = services.lifeOf?.(stored.endpoint) ?? services.runtime;
     this.#readings = readings;
     this.#intervalMs = intervalMs;
     this.#accounts = stored.accounts;
@@ -104,9 +129,9 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
       timing: cardTiming && new CardTiming(cardTiming, services.runtime),
     });
     this.supply = new SupplyContract({
-      timers: services.runtime.timers,
+      timers: this.#life.timers,
       nowMs: () => this.nowMs(),
-      read: () => this.#takeReading(),
+      read: () => this.#note(this.#readings.at(this.nowMs())),
       seal: (reading, closing) => this.#seal(reading, closing),
       persist: () => {
         services.journal.deviceChanged(this);
@@ -186,8 +211,8 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   startReadings(): void {
     if (this.#reading) return;
     this.#reading = true;
-    this.#dueMs = this.#services.runtime.clock.monotonicMs();
-    this.#readAfter(this.#readings.taken === 0 ? this.#readings.phaseMs : this.#intervalMs);
+    this.#dueMs = this.#life.clock.monotonicMs();
+    this.#readAfter(this.#readings.delayMs(this.nowMs()));
   }
 
   stopReadings(): void {
@@ -213,7 +238,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
 
   // What the objects ask.
   nowMs(): number {
-    return this.#services.runtime.clock.wallMs();
+    return this.#life.clock.wallMs();
   }
 
   measured(metric: string): number | undefined {
@@ -225,7 +250,10 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   }
 
   runApduScript(script: Uint8Array): Uint8Array {
-    const responses = encodeApduScript(this.card.exchange(decodeApduScript(script)));
+    const commands = decodeApduScript(script);
+    const { exchange } = this.#services;
+    const answers = exchange === undefined ? this.card.exchange(commands) : exchange(this, commands);
+    const responses = encodeApduScript(answers);
     // The owner may act on the answer at once: what it confirms has to outlast this process.
     this.#services.journal.flush();
     return responses;
@@ -275,7 +303,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
 
   /** Due times are counted from the first on: what reading takes does not slow the device's clock. */
   #readAfter(delayMs: number): void {
-    const { clock, timers } = this.#services.runtime;
+    const { clock, timers } = this.#life;
     this.#dueMs += delayMs;
     this.#timer = timers.after(Math.max(0, this.#dueMs - clock.monotonicMs()), () => {
       this.#read();
@@ -284,9 +312,12 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   }
 
   #read(): void {
-    const reading = this.#takeReading();
+    // An instant that has passed comes before the reading; one of this very moment is this reading.
+    this.supply.takeDue();
+    const reading = this.#note(this.#readings.next(this.nowMs()));
     try {
-      if (this.supply.keep(reading)) this.#services.journal.deviceChanged(this);
+      if (this.supply.isTakenAt(reading.timestampMs) || this.supply.keep(reading))
+        this.#services.journal.deviceChanged(this);
       else this.#seal(reading, false);
     } catch (error) {
       this.#services.count(`seal.${nameOf(error)}`);
@@ -295,9 +326,9 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     if (this.client.observationCount > 0) announceReading(this.#tree, this.#sensors);
   }
 
-  #takeReading(): Reading {
-    this.#latest = this.#readings.next(this.nowMs());
-    return this.#latest;
+  #note(reading: Reading): Reading {
+    this.#latest = reading;
+    return reading;
   }
 
   /** Has the card seal a reading and queues the record. */
@@ -312,7 +343,8 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
 
   #deliver(): void {
     if (this.#delivering || !this.#carrier.ready) return;
-    const batch = this.#outbox.oldest(this.#carrier.maxRecords, this.#carrier.maxBytes);
+    const oldest = this.#outbox.oldest(this.#carrier.maxRecords, this.#carrier.maxBytes);
+    const batch = oldest.slice(0, this.#carrier.together(oldest.map(({ sealed }) => sealed)));
     if (batch.length === 0) return;
     this.#delivering = true;
     this.#carrier.deliver(batch.map(({ sealed }) => sealed)).then(

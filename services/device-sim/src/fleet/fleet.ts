@@ -304,7 +304,12 @@ export class Fleet {
         }
       },
       updated: (endpoint) => this.#devices.get(endpoint)?.heard(),
-      deregistered: (endpoint) => metrics.deviceUnregistered(endpoint),
+      deregistered: (endpoint, server) => {
+        // A device that leaves one of several servers is still there.
+        const others = this.#devices.get(endpoint)?.client.servers() ?? [];
+        const left = others.length > 0 && others.every(({ shortServerId }) => shortServerId !== server);
+        if (!left) metrics.deviceUnregistered(endpoint);
+      },
       registrationFailed: (endpoint, _server, error) => {
         metrics.deviceUnregistered(endpoint);
         metrics.count(`registration.${isSefleetError(error) ? error.code : 'failed'}`);

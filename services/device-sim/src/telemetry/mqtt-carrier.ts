@@ -78,6 +78,11 @@ export class MqttCarrier implements RecordCarrier {
     this.#connectSoon(0);
   }
 
+  /** All have one addressee: the broker. */
+  together(sealed: readonly Uint8Array[]): number {
+    return sealed.length;
+  }
+
   deliver(sealed: readonly Uint8Array[]): Promise<void> {
     const client = this.#client;
     if (client === undefined || !this.#ready) return Promise.reject(disconnected());

@@ -5,6 +5,8 @@ export interface RecordCarrier {
   /** Largest batch that travels well. */
   readonly maxRecords: number;
   readonly maxBytes: number;
+  /** How many of the first records can go out now and in one message: they have one addressee. */
+  together(sealed: readonly Uint8Array[]): number;
   /** Resolves when the backend has the records safe; rejects when they have to be sent again. */
   deliver(sealed: readonly Uint8Array[]): Promise<void>;
   /**

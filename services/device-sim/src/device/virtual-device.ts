@@ -251,8 +251,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
 
   runApduScript(script: Uint8Array): Uint8Array {
     const commands = decodeApduScript(script);
-    const { exchange } = this.#services;
-    const answers = exchange === undefined ? this.card.exchange(commands) : exchange(this, commands);
+    const answers = this.#services.exchange?.(this, commands) ?? this.card.exchange(commands);
     const responses = encodeApduScript(answers);
     // The owner may act on the answer at once: what it confirms has to outlast this process.
     this.#services.journal.flush();

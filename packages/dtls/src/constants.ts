@@ -73,6 +73,8 @@ export const CertificateType = { X509: 0, RawPublicKey: 2 } as const;
 /** DTLS counts versions down: 1.0 is 254.255, 1.2 is 254.253. RFC 6347 §4.1. */
 export const DTLS_1_0 = 0xfeff;
 export const DTLS_1_2 = 0xfefd;
+/** The first byte of every DTLS 1.x version. */
+export const DTLS_MAJOR = 0xfe;
 
 /** RFC 5746 §3.3: a client says with it that it knows secure renegotiation. */
 export const TLS_EMPTY_RENEGOTIATION_INFO_SCSV = 0x00ff;

@@ -56,7 +56,10 @@ describe('decodeRecord', () => {
     assert.equal(decodeRecord(fromHex('17 feff 0001 000000000000 0000'), 0, 0), undefined);
     assert.equal(decodeRecord(fromHex('13 fefd 0000 000000000000 0000'), 0, 0), undefined);
     assert.equal(decodeRecord(fromHex('18 fefd 0000 000000000000 0000'), 0, 0), undefined);
+    assert.equal(decodeRecord(fromHex('17 fe00 0001 000000000000 0000'), 0, 0), undefined);
     assert.ok(decodeRecord(fromHex('16 feff 0000 000000000000 0000'), 0, 0));
+    // What Mbed TLS 2.28 writes in front of its ClientHello when no lowest version was set.
+    assert.ok(decodeRecord(fromHex('16 fe00 0000 000000000000 0000'), 0, 0));
   });
 
   test('never throws for random bytes', () => {

@@ -1,4 +1,4 @@
-import { ContentType, DTLS_1_0, DTLS_1_2, SEQUENCE_NUMBER_MAX } from '../constants.ts';
+import { ContentType, DTLS_1_2, DTLS_MAJOR, SEQUENCE_NUMBER_MAX } from '../constants.ts';
 
 /** One record as it came: header fields and the payload as a view. */
 export interface WireRecord {
@@ -30,8 +30,9 @@ export function decodeRecord(data: Uint8Array, offset: number, cidLength: number
   if (start > data.length || (withCid && cidLength === 0)) return undefined;
   const version = word(data, offset + 1);
   const epoch = word(data, offset + 3);
-  // A first ClientHello may come under the version of DTLS 1.0 (RFC 6347 §4.2.1); nothing protected does.
-  if (version !== DTLS_1_2 && !(version === DTLS_1_0 && epoch === 0)) return undefined;
+  // A ClientHello is taken under any {254, XX} (RFC 6347 §4.2.1, RFC 5246 appendix E.1): Mbed TLS writes 254.0
+  // when its lowest version is left open. Nothing protected comes under another version.
+  if (version !== DTLS_1_2 && !(version >> 8 === DTLS_MAJOR && epoch === 0)) return undefined;
   if (!withCid && !isKnownType(type, epoch)) return undefined;
   const sequence =
     word(data, offset + 5) * 0x1_0000_0000 + word(data, offset + 7) * 0x1_0000 + word(data, offset + 9);

@@ -6,7 +6,7 @@ import { CONTENT_FORMAT, decodeContent, Lwm2mPath } from '@sefleet/lwm2m';
 import type { ContentFormat } from '@sefleet/lwm2m';
 import { entry, models, OmaWorld, path } from './oma-world.ts';
 
-const { TEXT, LINK, CBOR, TLV, SENML_JSON, SENML_CBOR, SENML_ETCH_CBOR } = CONTENT_FORMAT;
+const { TEXT, LINK, CBOR, TLV, LWM2M_JSON, SENML_JSON, SENML_CBOR, SENML_ETCH_CBOR } = CONTENT_FORMAT;
 /** Resources 0 to 3 of the Device object as the test suite has them. */
 const BASICS = ['Open Mobile Alliance', 'Lightweight M2M Client', '345000123', '1.0'];
 
@@ -37,10 +37,12 @@ async function writeBasics(format: ContentFormat): Promise<void> {
 
 it('int-201 Querying basic information in Plain Text format', () => readBasics(TEXT));
 it('int-203 Querying basic information in TLV format', () => readBasics(TLV));
+it('int-204 Querying basic information in JSON format', () => readBasics(LWM2M_JSON));
 it('int-205 Setting basic information in Plain Text format', () => writeBasics(TEXT));
 it('int-211 Querying basic information in CBOR format', () => readBasics(CBOR));
 it('int-212 Setting basic information in CBOR format', () => writeBasics(CBOR));
 it('int-215 Setting basic information in TLV format', () => writeBasics(TLV));
+it('int-220 Setting basic information in JSON format', () => writeBasics(LWM2M_JSON));
 it('int-231 Querying basic information in SenML JSON format', () => readBasics(SENML_JSON));
 it('int-232 Querying basic information in SenML CBOR format', () => readBasics(SENML_CBOR));
 it('int-233 Setting basic information in SenML CBOR format', () => writeBasics(SENML_CBOR));

@@ -17,7 +17,7 @@ describe('registration', () => {
     const registration = parseRegistration(request.query, request.payload);
     const paths = registration.objects.map((object) => object.path.toString());
     assert.deepEqual(paths, ['/1', '/1/0', '/2', '/3', '/3/0', '/6', '/25', '/3303', '/3303/0']);
-    assert.deepEqual(registration.contentFormats, [60, 110, 112, 11542, 11544]);
+    assert.deepEqual(registration.contentFormats, [60, 110, 112, 11542, 11543, 11544]);
     assert.equal(world.client.state, 'registered');
   });
 

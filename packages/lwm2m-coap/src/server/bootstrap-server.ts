@@ -36,6 +36,7 @@ const RETRY_AFTER_SECONDS = 5;
 /** Formats in which a device may prefer to be written to (`pct`, Core §6.1.7.1). */
 const WRITE_FORMATS: ReadonlySet<number> = new Set<ContentFormat>([
   CONTENT_FORMAT.TLV,
+  CONTENT_FORMAT.LWM2M_JSON,
   CONTENT_FORMAT.SENML_CBOR,
   CONTENT_FORMAT.SENML_JSON,
   CONTENT_FORMAT.LWM2M_CBOR,

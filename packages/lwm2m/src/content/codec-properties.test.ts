@@ -94,6 +94,7 @@ describe('every format', () => {
     );
   const hierarchical: readonly ContentFormat[] = [
     CONTENT_FORMAT.TLV,
+    CONTENT_FORMAT.LWM2M_JSON,
     CONTENT_FORMAT.SENML_JSON,
     CONTENT_FORMAT.SENML_CBOR,
     CONTENT_FORMAT.LWM2M_CBOR,

@@ -7,6 +7,7 @@ import { CONTENT_FORMAT } from './content-format.ts';
 import type { ContentFormat } from './content-format.ts';
 import type { Lwm2mEntry } from './entry.ts';
 import { decodeLwm2mCbor, encodeLwm2mCbor } from './lwm2m-cbor.ts';
+import { decodeLwm2mJson, encodeLwm2mJson } from './lwm2m-json.ts';
 import { decodeOpaque, decodeText, encodeOpaque, encodeText } from './plain.ts';
 import { decodeSenmlCbor, encodeSenmlCbor } from './senml-cbor.ts';
 import { decodeSenmlJson, encodeSenmlJson } from './senml-json.ts';
@@ -56,6 +57,8 @@ export function encodeContent(
       return encodeSenmlJson(base, entries, models);
     case CONTENT_FORMAT.TLV:
       return encodeTlv(base, entries, models);
+    case CONTENT_FORMAT.LWM2M_JSON:
+      return encodeLwm2mJson(base, entries, models);
     case CONTENT_FORMAT.LWM2M_CBOR:
       return encodeLwm2mCbor(base, entries, models);
     case CONTENT_FORMAT.LINK:
@@ -110,6 +113,8 @@ function decodeFormat(
       return decodeSenmlJson(base, payload, models, options.nowSeconds);
     case CONTENT_FORMAT.TLV:
       return decodeTlv(base, payload, models, options.newInstanceId);
+    case CONTENT_FORMAT.LWM2M_JSON:
+      return decodeLwm2mJson(base, payload, models, options.nowSeconds);
     case CONTENT_FORMAT.LWM2M_CBOR:
       return decodeLwm2mCbor(base, payload, models);
     case CONTENT_FORMAT.LINK:

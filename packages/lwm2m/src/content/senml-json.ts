@@ -1,18 +1,16 @@
 import type { ModelRegistry } from '../model/model-registry.ts';
 import type { Lwm2mPath } from '../model/path.ts';
-import { integerFrom } from '../model/value.ts';
 import { lwm2mError } from '../errors.ts';
 import type { Lwm2mEntry } from './entry.ts';
+import { asNumber, asRecord, asText, parseJson } from './json-text.ts';
 import { layOutSenml, resolveSenml, SENML_VERSION, senmlLabel, senmlLink } from './senml.ts';
 import type { SenmlOutput, SenmlRecord } from './senml.ts';
-import { contentInvalid, decodeUtf8 } from './typed-value.ts';
+import { contentInvalid } from './typed-value.ts';
 
 const UTF8 = new TextEncoder();
 const BASE64URL = /^[A-Za-z0-9_-]*={0,2}$/;
 /** Records in one payload; more is refused before they are looked at. */
 const RECORDS_MAX = 10_000;
-/** An integer that a double may not hold: only then is the source text of numbers looked at. */
-const LONG_INTEGER = /\d{16}/;
 
 /** Content formats 110 and 320. */
 export function encodeSenmlJson(
@@ -30,7 +28,7 @@ export function decodeSenmlJson(
   models: ModelRegistry,
   nowSeconds?: number,
 ): readonly Lwm2mEntry[] {
-  const pack = parseJson(decodeUtf8(payload));
+  const pack = parseJson(payload);
   if (!Array.isArray(pack)) throw contentInvalid('a SenML pack is an array');
   if (pack.length > RECORDS_MAX) throw contentInvalid('too many records');
   return resolveSenml(pack.map(readRecord), base, models, nowSeconds);
@@ -59,26 +57,9 @@ function formatValue(value: NonNullable<SenmlOutput['value']>): string {
   return typeof value === 'bigint' ? value.toString() : JSON.stringify(value);
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return LONG_INTEGER.test(text) ? JSON.parse(text, keepLongIntegers) : JSON.parse(text);
-  } catch (error) {
-    throw contentInvalid('not JSON', error);
-  }
-}
-
-function keepLongIntegers(_key: string, value: unknown, context?: { source?: string }): unknown {
-  const source = context?.source;
-  if (typeof value !== 'number' || source === undefined || !/^-?\d{16,20}$/.test(source)) return value;
-  return integerFrom(BigInt(source));
-}
-
 function readRecord(item: unknown): SenmlRecord {
-  if (typeof item !== 'object' || item === null || Array.isArray(item)) {
-    throw contentInvalid('a SenML record is an object');
-  }
   const record: SenmlRecord = {};
-  for (const [label, value] of Object.entries(item)) readField(record, label, value);
+  for (const [label, value] of asRecord(item)) readField(record, label, value);
   return record;
 }
 
@@ -129,14 +110,4 @@ function readValueField(record: SenmlRecord, label: string, value: unknown): voi
       // RFC 8428 §4.4: a label that ends in '_' has to be understood.
       if (label.endsWith('_')) throw contentInvalid('a label not understood');
   }
-}
-
-function asText(value: unknown): string {
-  if (typeof value !== 'string') throw contentInvalid('not a string');
-  return value;
-}
-
-function asNumber(value: unknown): number | bigint {
-  if (typeof value !== 'number' && typeof value !== 'bigint') throw contentInvalid('not a number');
-  return value;
 }

@@ -7,7 +7,7 @@ export { parseOperations } from './model/object-model.ts';
 export type { ObjectModel, ResourceModel, ResourceOperations } from './model/object-model.ts';
 export { loadModelFolder, parseModelXml } from './model/ddf.ts';
 export { omaModels } from './model/oma-models.ts';
-export { compareVersions, createModelRegistry } from './model/model-registry.ts';
+export { compareVersions, createModelRegistry, modelsForVersions } from './model/model-registry.ts';
 export type { ModelRegistry } from './model/model-registry.ts';
 export { CONTENT_FORMAT, DATA_FORMATS, isContentFormat } from './content/content-format.ts';
 export type { ContentFormat } from './content/content-format.ts';

@@ -12,6 +12,7 @@ import type {
   OperationResult,
   ReadResult,
 } from './device-operations.ts';
+import type { DeviceModels } from './device-models.ts';
 import type { DeviceState } from './device-state.ts';
 import { serverError } from './errors.ts';
 import type { Exchanges } from './exchanges.ts';
@@ -25,7 +26,7 @@ import { requestPath } from './request-path.ts';
 export interface DeviceClientParts {
   readonly exchanges: Exchanges;
   readonly observations: Observations;
-  readonly models: ModelRegistry;
+  readonly models: DeviceModels;
   readonly clock: Clock;
 }
 
@@ -71,7 +72,7 @@ export class DeviceClient implements RegisteredDevice {
     if (path.depth === 0) throw invalid('the root is read with Read-Composite');
     const format = accept ?? readFormat(this.#device.registration, path);
     const response = await this.#ask({ method: 'GET', path: this.#path(path), accept: format }, options);
-    return toReadResult(response, path, this.#parts.models, this.#nowSeconds());
+    return toReadResult(response, path, this.#models(), this.#nowSeconds());
   }
 
   async write(
@@ -114,7 +115,7 @@ export class DeviceClient implements RegisteredDevice {
     // Only TLV can leave the choice of the instance id to the device (Core §6.3.6).
     const format = instanceId === undefined ? CONTENT_FORMAT.TLV : treeFormat(this.#device.registration);
     const base = instanceId === undefined ? object.child(0) : object;
-    const payload = encodeContent(format, base, entries, this.#parts.models);
+    const payload = encodeContent(format, base, entries, this.#models());
     const init = { method: 'POST', path: this.#path(object), payload, contentFormat: format } as const;
     const response = await this.#ask(init, options);
     return { ...toResult(response), location: response.locationPath };
@@ -148,11 +149,11 @@ export class DeviceClient implements RegisteredDevice {
   async readComposite(paths: readonly Lwm2mPath[], options?: OperationOptions): Promise<ReadResult> {
     const format = compositeFormat(this.#device.registration, false);
     const entries = paths.map((path) => ({ path, value: null }));
-    const payload = encodeContent(format, Lwm2mPath.ROOT, entries, this.#parts.models);
+    const payload = encodeContent(format, Lwm2mPath.ROOT, entries, this.#models());
     const path = this.#path(Lwm2mPath.ROOT);
     const init = { method: 'FETCH', path, payload, contentFormat: format, accept: format } as const;
     const response = await this.#ask(init, options);
-    return toReadResult(response, Lwm2mPath.ROOT, this.#parts.models, this.#nowSeconds());
+    return toReadResult(response, Lwm2mPath.ROOT, this.#models(), this.#nowSeconds());
   }
 
   async writeComposite(entries: readonly Lwm2mEntry[], options?: OperationOptions): Promise<OperationResult> {
@@ -176,7 +177,7 @@ export class DeviceClient implements RegisteredDevice {
     entries: readonly Lwm2mEntry[],
     options: OperationOptions | undefined,
   ): Promise<OperationResult> {
-    const payload = encodeContent(format, base, entries, this.#parts.models);
+    const payload = encodeContent(format, base, entries, this.#models());
     const init = { method, path: this.#path(base), payload, contentFormat: format };
     return toResult(await this.#ask(init, options));
   }
@@ -191,6 +192,10 @@ export class DeviceClient implements RegisteredDevice {
 
   #target(paths: readonly Lwm2mPath[]): ObservationTarget {
     return { paths, prefix: this.#endDevice?.prefix };
+  }
+
+  #models(): ModelRegistry {
+    return this.#parts.models.of((this.#endDevice ?? this.#device.registration).announcement);
   }
 
   #nowSeconds(): number {

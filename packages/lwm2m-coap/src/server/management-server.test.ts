@@ -328,3 +328,25 @@ test('answers an Observe when the wish is durable, and keeps none of a call that
   await assert.rejects(bench.settle(device.observe([Lwm2mPath.parse('/3/0/13')])));
   assert.deepEqual(device.observations(), [['/3/0/9']]);
 });
+
+test('reads an object in the version that the device announced', async () => {
+  const bench = new Bench();
+  // LogData of Event Log, opaque; of a version that nobody knows only the content format tells the types.
+  const tlv = Uint8Array.from(Buffer.from('e20fae0102', 'hex'));
+  bench.answer = () => ({ code: CODE.CONTENT, payload: tlv, contentFormat: CONTENT_FORMAT.TLV });
+  const place = Lwm2mPath.parse('/20/0/4014');
+  const read = () => bench.settle(bench.server.device('meter').read(place));
+  for (const version of ['', ';ver=1.0', ';ver="2.1"', ';ver=9.9']) {
+    const query = ['ep=meter', 'lwm2m=1.1', 'lt=300'];
+    await bench.post('/rd', query, `</>;rt="oma.lwm2m",</20>${version},</20/0>`, 40);
+    assert.deepEqual((await read()).entries, [{ path: place, value: Uint8Array.of(1, 2) }], version);
+  }
+  const text = new TextEncoder().encode('no number');
+  bench.answer = () => ({ code: CODE.CONTENT, payload: text, contentFormat: CONTENT_FORMAT.TEXT });
+  const number = Lwm2mPath.parse('/3303/0/5700');
+  const readNumber = () => bench.settle(bench.server.device('meter').read(number));
+  await bench.post('/rd', ['ep=meter', 'lwm2m=1.1'], '</3303/0>', 40);
+  await assert.rejects(readNumber, { code: 'LWM2M_ANSWER_INVALID' });
+  await bench.post('/rd', ['ep=meter', 'lwm2m=1.1'], '</3303>;ver=9.0,</3303/0>', 40);
+  assert.deepEqual((await readNumber()).entries, [{ path: number, value: 'no number' }]);
+});

@@ -11,6 +11,7 @@ import { AnnouncementTable } from './announcement-table.ts';
 import { DeviceClient } from './device-client.ts';
 import type { DeviceClientParts } from './device-client.ts';
 import type { OperationOptions } from './device-operations.ts';
+import { DeviceModels } from './device-models.ts';
 import type { DeviceState } from './device-state.ts';
 import { DeviceTable } from './device-table.ts';
 import { endDevicesOf, isGateway } from './end-devices.ts';
@@ -59,7 +60,8 @@ class ManagementServer implements Lwm2mServer {
     this.#options = options;
     this.#limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
     this.#store = options.store ?? createVolatileStore();
-    const { runtime, models, consumer, events = {} } = options;
+    const { runtime, consumer, events = {} } = options;
+    const models = new DeviceModels(options.models);
     const { clock } = runtime;
     this.#presence = new Presence(runtime, events, {
       awakeTimeMs: options.awakeTimeMs,

@@ -5,6 +5,7 @@ import type { Clock } from '@sefleet/runtime';
 import { decodeAnswer, toReadResult } from './answers.ts';
 import { compositeFormat, readFormat } from './content-choice.ts';
 import type { OperationOptions, ReadResult } from './device-operations.ts';
+import type { DeviceModels } from './device-models.ts';
 import type { DeviceState, WantedObservation } from './device-state.ts';
 import { serverError } from './errors.ts';
 import type { Exchanges } from './exchanges.ts';
@@ -17,7 +18,7 @@ import type { Lwm2mServerStore } from './store.ts';
 export interface ObservationParts {
   readonly exchanges: Exchanges;
   readonly presence: Presence;
-  readonly models: ModelRegistry;
+  readonly models: DeviceModels;
   readonly clock: Clock;
   readonly consumer: ReportConsumer;
   readonly store: Lwm2mServerStore;
@@ -68,7 +69,7 @@ export class Observations {
     try {
       const [response] = await Promise.all([this.#start(device, wanted, options), saved]);
       if (!response.success) this.#drop(device, wanted);
-      return toReadResult(response, baseOf(paths), this.#parts.models, this.#nowSeconds());
+      return toReadResult(response, baseOf(paths), this.#modelsOf(device), this.#nowSeconds());
     } catch (error) {
       // A call that failed leaves no wish behind that was not there before.
       if (!known) this.#drop(device, wanted);
@@ -137,7 +138,7 @@ export class Observations {
     }
     const format = compositeFormat(registration, false);
     const entries = paths.map((path) => ({ path, value: null }));
-    const payload = encodeContent(format, Lwm2mPath.ROOT, entries, this.#parts.models);
+    const payload = encodeContent(format, Lwm2mPath.ROOT, entries, this.#parts.models.all);
     const path = requestPath(registration, Lwm2mPath.ROOT, prefix);
     return { method: 'FETCH', path, payload, contentFormat: format, accept: format };
   }
@@ -156,11 +157,12 @@ export class Observations {
   }
 
   #onNotification(device: DeviceState, wanted: WantedObservation, response: CoapResponse): void {
-    const { models, presence, consumer } = this.#parts;
+    const { presence, consumer } = this.#parts;
     presence.heard(device);
     if (!response.success) return;
     try {
-      const entries = decodeAnswer(response, baseOf(wanted.paths), models, this.#nowSeconds());
+      const base = baseOf(wanted.paths);
+      const entries = decodeAnswer(response, base, this.#modelsOf(device), this.#nowSeconds());
       this.#parts.count('notifications');
       consumer.notification(device.registration, wanted.names, entries);
     } catch {
@@ -186,6 +188,10 @@ export class Observations {
   #drop(device: DeviceState, wanted: WantedObservation): void {
     device.wanted?.delete(keyOf(wanted));
     this.#parts.store.removeObservation({ endpoint: device.registration.endpoint, paths: wanted.names });
+  }
+
+  #modelsOf({ registration }: DeviceState): ModelRegistry {
+    return this.#parts.models.of(registration.announcement);
   }
 
   #nowSeconds(): number {

@@ -1,14 +1,15 @@
 import { CODE, type CoapEndpoint, type CoapReply, type CoapRequest } from '@sefleet/coap';
 import { isSefleetError } from '@sefleet/errors';
 import { CONTENT_FORMAT, decodeContent, Lwm2mPath } from '@sefleet/lwm2m';
-import type { ContentFormat, Lwm2mEntry, ModelRegistry } from '@sefleet/lwm2m';
+import type { ContentFormat, Lwm2mEntry } from '@sefleet/lwm2m';
 import type { Clock } from '@sefleet/runtime';
+import type { DeviceModels } from './device-models.ts';
 import type { DeviceState } from './device-state.ts';
 import type { Lwm2mServerLimits, ReportConsumer, SendVerdict } from './settings.ts';
 
 /** What {@link SendInterface} works with. */
 export interface SendParts {
-  readonly models: ModelRegistry;
+  readonly models: DeviceModels;
   readonly clock: Clock;
   readonly consumer: ReportConsumer;
   readonly limits: Lwm2mServerLimits;
@@ -48,7 +49,7 @@ export class SendInterface {
     if (payload.length > this.#parts.limits.maxSendBytes) {
       return this.#refuse(CODE.REQUEST_ENTITY_TOO_LARGE, 'tooLarge');
     }
-    const entries = this.#decode(contentFormat, payload);
+    const entries = this.#decode(device, contentFormat, payload);
     if (entries === undefined || entries.length === 0) return this.#refuse(CODE.BAD_REQUEST, 'malformed');
     return this.#answer(await this.#parts.consumer.send(device.registration, entries));
   }
@@ -66,12 +67,17 @@ export class SendInterface {
     }
   }
 
-  #decode(contentFormat: number, payload: Uint8Array): readonly Lwm2mEntry[] | undefined {
+  #decode(
+    { registration }: DeviceState,
+    contentFormat: number,
+    payload: Uint8Array,
+  ): readonly Lwm2mEntry[] | undefined {
     const nowSeconds = this.#parts.clock.wallMs() / 1000;
     try {
       // The set above holds nothing else.
       const format = contentFormat as ContentFormat;
-      return decodeContent(format, Lwm2mPath.ROOT, payload, this.#parts.models, { nowSeconds });
+      const models = this.#parts.models.of(registration.announcement);
+      return decodeContent(format, Lwm2mPath.ROOT, payload, models, { nowSeconds });
     } catch (error) {
       if (isSefleetError(error)) return undefined;
       throw error;

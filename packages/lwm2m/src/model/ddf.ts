@@ -12,6 +12,9 @@ const DDF_BYTES_MAX = 2_000_000;
 /** Files read from one folder. */
 const DDF_FILES_MAX = 5_000;
 
+/** `ObjectType` of the registry's list of resources that many objects use. */
+const REUSABLE = 'CommonResources';
+
 /** The names of types in definition files. */
 const TYPES: Readonly<Record<string, ResourceType>> = {
   '': 'none',
@@ -28,7 +31,8 @@ const TYPES: Readonly<Record<string, ResourceType>> = {
 };
 
 /**
- * Every object that the `.xml` files of a folder define, as OMA's registry and vendors publish them.
+ * Every object that the `.xml` files of a folder define, as OMA's registry and vendors publish them. Files of
+ * other kinds, such as the registry's lists of units and of reusable resources, are passed over.
  *
  * @throws SefleetError `LWM2M_MODEL_INVALID`, naming the file.
  */
@@ -40,7 +44,8 @@ export async function loadModelFolder(folder: string): Promise<readonly ObjectMo
     const file = join(folder, name);
     const bytes = await readFile(file);
     if (bytes.length > DDF_BYTES_MAX) throw invalid(`larger than ${DDF_BYTES_MAX} bytes`, file);
-    models.push(...parseModelXml(bytes.toString('utf8'), file));
+    const objects = objectsOf(bytes.toString('utf8'), file) ?? [];
+    models.push(...objects.map((object) => toObjectModel(object, file)));
   }
   return models;
 }
@@ -51,15 +56,25 @@ export async function loadModelFolder(folder: string): Promise<readonly ObjectMo
  * @throws SefleetError `LWM2M_MODEL_INVALID`
  */
 export function parseModelXml(xml: string, source = 'text'): readonly ObjectModel[] {
+  const objects = objectsOf(xml, source) ?? [];
+  if (objects.length === 0) throw invalid('no LWM2M/Object element', source);
+  return objects.map((object) => toObjectModel(object, source));
+}
+
+/** The elements that define objects; undefined when the file is of another kind. */
+function objectsOf(xml: string, source: string): readonly unknown[] | undefined {
   let root: unknown;
   try {
     root = createParser().parse(xml);
   } catch (error) {
-    throw lwm2mError('LWM2M_MODEL_INVALID', 'not well-formed XML', { context: { source }, cause: error });
+    throw lwm2mError('LWM2M_MODEL_INVALID', `${source}: not well-formed XML`, {
+      context: { source },
+      cause: error,
+    });
   }
-  const objects = childrenOf(childOf(root, 'LWM2M'), 'Object');
-  if (objects.length === 0) throw invalid('no LWM2M/Object element', source);
-  return objects.map((object) => toObjectModel(object, source));
+  const model = childOf(root, 'LWM2M');
+  if (model === undefined) return undefined;
+  return childrenOf(model, 'Object').filter((object) => textOf(object, '@ObjectType') !== REUSABLE);
 }
 
 function createParser(): XMLParser {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { loadModelFolder, parseModelXml } from './ddf.ts';
-import { createModelRegistry } from './model-registry.ts';
+import { createModelRegistry, modelsForVersions } from './model-registry.ts';
 import { omaModels } from './oma-models.ts';
 import { Lwm2mPath } from './path.ts';
 
@@ -41,12 +41,44 @@ describe('the registry of OMA', () => {
   });
 });
 
+describe('versions of an object', () => {
+  it('are told apart by their major number', () => {
+    const models = omaModels();
+    assert.equal(models.object(20)?.version, '2.1');
+    assert.equal(models.object(20, '1.0')?.version, '1.0');
+    assert.equal(models.object(3303, '1.0')?.version, '1.1', 'a newer minor version only adds');
+    assert.equal(models.object(3303, '7.0'), undefined);
+  });
+
+  it('are those that a device announced', () => {
+    const models = omaModels();
+    assert.equal(modelsForVersions(models, new Map([[3303, '1.0']])), models);
+    const device = modelsForVersions(
+      models,
+      new Map([
+        [20, '1.0'],
+        [3303, '7.0'],
+      ]),
+    );
+    assert.equal(device.object(20)?.version, '1.0');
+    assert.equal(device.resource(Lwm2mPath.parse('/20/0/4014'))?.type, 'opaque');
+    assert.equal(device.resource(Lwm2mPath.parse('/3303/0/5700')), undefined, 'nobody knows that version');
+    assert.equal([...device.objects()].length, [...models.objects()].length - 1);
+  });
+});
+
 describe('definition files', () => {
   it('are read from a folder and win over the registry', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'sefleet-ddf-'));
     try {
       await writeFile(join(folder, '32769.xml'), XML);
       await writeFile(join(folder, 'notes.txt'), 'no definition');
+      // What a copy of OMA's registry holds beside definitions.
+      await writeFile(join(folder, 'Units.xml'), '<senml-units><unit/></senml-units>');
+      await writeFile(
+        join(folder, 'Common.xml'),
+        '<LWM2M><Object ObjectType="CommonResources"><Resources><Item ID="4000"/></Resources></Object></LWM2M>',
+      );
       const models = createModelRegistry(await loadModelFolder(folder), omaModels());
       const setPoint = models.resource(Lwm2mPath.parse('/32769/0/0'));
       assert.deepEqual(setPoint, {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fromCompact } from './compact-model.ts';
 import type { CompactObject } from './compact-model.ts';
-import { compareVersions } from './model-registry.ts';
+import { compareVersions, pickVersion } from './model-registry.ts';
 import type { ModelRegistry } from './model-registry.ts';
 import type { ObjectModel, ResourceModel } from './object-model.ts';
 import type { Lwm2mPath } from './path.ts';
@@ -38,7 +38,8 @@ class OmaRegistry implements ModelRegistry {
 
   object(objectId: number, version?: string): ObjectModel | undefined {
     const versions = this.#compact.get(objectId);
-    const compact = version === undefined ? versions?.[0] : versions?.find((item) => item[2] === version);
+    const compact =
+      version === undefined ? versions?.[0] : pickVersion(versions ?? [], version, (item) => item[2]);
     if (compact === undefined) return undefined;
     let model = this.#models.get(compact);
     if (model === undefined) {

@@ -12,13 +12,19 @@ export const DEVICE_RESOURCE = {
   CURRENT_TIME: 13,
 } as const;
 
+/** Versions up to which the client carries out what an object defines; newer ones are known, not served. */
+const SERVED_VERSIONS: ReadonlyMap<number, string> = new Map([
+  [OBJECT_ID.SERVER, '1.1'],
+  [OBJECT_ID.FIRMWARE, '1.1'],
+]);
+
 /** The object as the registry defines it; throws `LWM2M_NOT_FOUND` when the registry has no such object. */
 export function defineObject<Owner = unknown>(
   models: ModelRegistry,
   objectId: number,
   rest: Omit<ObjectDefinition<Owner>, 'model'> = {},
 ): ObjectDefinition<Owner> {
-  const model = models.object(objectId);
+  const model = models.object(objectId, SERVED_VERSIONS.get(objectId));
   if (model === undefined) throw lwm2mError('LWM2M_NOT_FOUND', `no model of object ${objectId}`);
   return { model, ...rest };
 }

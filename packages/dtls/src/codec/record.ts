@@ -30,8 +30,8 @@ export function decodeRecord(data: Uint8Array, offset: number, cidLength: number
   if (start > data.length || (withCid && cidLength === 0)) return undefined;
   const version = word(data, offset + 1);
   const epoch = word(data, offset + 3);
-  // A ClientHello is taken under any {254, XX} (RFC 6347 §4.2.1, RFC 5246 appendix E.1): Mbed TLS writes 254.0
-  // when its lowest version is left open. Nothing protected comes under another version.
+  // A ClientHello is taken under any {254, XX} (RFC 6347 §4.2.1, RFC 5246 appendix E.1): Mbed TLS writes
+  // 254.0 when its lowest version is left open. Nothing protected comes under another version.
   if (version !== DTLS_1_2 && !(version >> 8 === DTLS_MAJOR && epoch === 0)) return undefined;
   if (!withCid && !isKnownType(type, epoch)) return undefined;
   const sequence =

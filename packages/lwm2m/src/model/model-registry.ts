@@ -74,8 +74,8 @@ export function pickVersion<T>(
 }
 
 /**
- * The registry as one device needs it: objects that the device has in another major version than the newest are
- * defined as that version has them, and not at all when nobody knows that version.
+ * The registry as one device needs it: objects that the device has in another major version than the newest
+ * are defined as that version has them, and not at all when nobody knows that version.
  *
  * @param versions by object id, as the device announced them; an object without one has version 1.0
  */

@@ -6,7 +6,7 @@ import type { ModelRegistry } from '@sefleet/lwm2m';
 import { APDU_EXCHANGE_MODEL, SEALED_RECORDS_MODEL } from '@sefleet/lwm2m-coap';
 import type { EventLog } from '@sefleet/observability';
 import type { Runtime, Timers } from '@sefleet/runtime';
-import { createGrpcClient } from '@sefleet/service';
+import { createGrpcClient, PostgresDatabase, SqliteDatabase } from '@sefleet/service';
 import type { GrpcClient, ServiceContext } from '@sefleet/service';
 import { DeviceCertificates } from './adapters/coaps/device-certificates.ts';
 import { RecordInbox } from './adapters/inbox/record-inbox.ts';
@@ -24,9 +24,7 @@ import { serviceError } from './errors.ts';
 import type { Lwm2mServiceErrorCode } from './errors.ts';
 import { EVENTS } from './events.ts';
 import type { LWM2M_SERVER_SETTINGS } from './settings.ts';
-import { PostgresDatabase } from './store/postgres-database.ts';
 import type { ServerStore } from './store/server-store.ts';
-import { SqliteDatabase } from './store/sqlite-database.ts';
 import { SqlStore } from './store/sql-store.ts';
 
 /** What the service is started with. */

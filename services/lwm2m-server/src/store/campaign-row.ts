@@ -4,7 +4,7 @@ import type {
   CampaignResult,
   CampaignState,
 } from '../domain/campaigns/campaign.ts';
-import type { SqlRow, SqlValue } from './sql-database.ts';
+import type { SqlRow, SqlValue } from '@sefleet/service';
 
 /** Values of `saveCampaign`. */
 export function campaignValues(campaign: Campaign): readonly SqlValue[] {

@@ -1,5 +1,5 @@
 import type { AnnouncementTable, Registration } from '@sefleet/lwm2m-coap';
-import type { SqlRow, SqlValue } from './sql-database.ts';
+import type { SqlRow, SqlValue } from '@sefleet/service';
 
 /** Values of `saveRegistration`. */
 export function registrationValues(registration: Registration): readonly SqlValue[] {

@@ -2,29 +2,32 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { AnnouncementTable } from '@sefleet/lwm2m-coap';
 import type { Registration } from '@sefleet/lwm2m-coap';
 import { createNodeRuntime } from '@sefleet/runtime/node';
+import { PostgresDatabase, SqliteDatabase, type SqlDatabase } from '@sefleet/service';
+import { SKIP_WITHOUT_POSTGRES, startPostgres, type TestPostgres } from '@sefleet/service/testing';
 import type { Campaign } from '../domain/campaigns/campaign.ts';
-import { PostgresDatabase } from './postgres-database.ts';
-import type { SqlDatabase } from './sql-database.ts';
-import { SqliteDatabase } from './sqlite-database.ts';
 import { SqlStore } from './sql-store.ts';
 
-const DATABASE_URL = process.env['DATABASE_URL'] ?? '';
+let postgres: TestPostgres | undefined;
+before(async () => {
+  if (SKIP_WITHOUT_POSTGRES === false) postgres = await startPostgres();
+});
 const SCHEMA = `lwm2m_test_${process.pid}`;
 let files = 0;
 const runtime = createNodeRuntime();
 const folder = mkdtempSync(join(tmpdir(), 'sefleet-store-'));
 after(async () => {
-  if (DATABASE_URL !== '') {
+  if (postgres !== undefined) {
     for (let i = 1; i <= files; i++) {
-      const database = new PostgresDatabase(DATABASE_URL, `${SCHEMA}_${i}`, () => {});
+      const database = new PostgresDatabase(postgres.url, `${SCHEMA}_${i}`, () => {});
       await database.migrate(`DROP SCHEMA ${SCHEMA}_${i} CASCADE`);
       await database.close();
     }
   }
+  await postgres?.stop();
   runtime.close();
   rmSync(folder, { recursive: true });
 });
@@ -59,8 +62,8 @@ const SUBJECTS: readonly Subject[] = [
   { name: 'SQLite', skip: false, open: () => new SqliteDatabase(join(folder, `${files}.sqlite`)) },
   {
     name: 'PostgreSQL',
-    skip: DATABASE_URL === '' ? 'DATABASE_URL is not set' : false,
-    open: () => new PostgresDatabase(DATABASE_URL, `${SCHEMA}_${files}`, () => {}),
+    skip: SKIP_WITHOUT_POSTGRES,
+    open: () => new PostgresDatabase(postgres?.url ?? '', `${SCHEMA}_${files}`, () => {}),
   },
 ];
 

@@ -1,14 +1,13 @@
 import { AnnouncementTable } from '@sefleet/lwm2m-coap';
 import type { Registration, StoredObservation, StoredState } from '@sefleet/lwm2m-coap';
 import type { Timers } from '@sefleet/runtime';
+import { gathering, WriteQueue, type SqlDatabase, type SqlStatement } from '@sefleet/service';
 import type { AuditRecord } from '../domain/audit-record.ts';
 import type { Campaign, CampaignCounts, CampaignResult } from '../domain/campaigns/campaign.ts';
 import { campaignValues, resultValues, toCampaign, toResult } from './campaign-row.ts';
 import { registrationValues, toRegistration, touchValues } from './registration-row.ts';
 import { SCHEMA, SQL } from './schema.ts';
 import type { ServerStore } from './server-store.ts';
-import type { SqlDatabase, SqlStatement } from './sql-database.ts';
-import { WriteQueue } from './write-queue.ts';
 
 /**
  * The store on an SQL database. Changes are gathered into transactions; readers wait for what was changed
@@ -21,7 +20,7 @@ export class SqlStore implements ServerStore {
 
   private constructor(database: SqlDatabase, timers: Timers, onFailure: (error: unknown) => void) {
     this.#database = database;
-    this.#queue = new WriteQueue(database, timers, onFailure);
+    this.#queue = new WriteQueue(database, gathering(timers), onFailure);
   }
 
   /** Makes the tables that are missing. @param onFailure told when a transaction failed */

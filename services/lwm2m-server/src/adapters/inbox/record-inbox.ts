@@ -4,9 +4,7 @@ import { decodeRecordBatch, parseRecordTopic } from '@sefleet/cose';
 import { isSefleetError } from '@sefleet/errors';
 import type { Clock, Timers } from '@sefleet/runtime';
 import type { RecordPublisher } from '../../domain/record-forwarder.ts';
-import type { SqlRow } from '../../store/sql-database.ts';
-import { SqliteDatabase } from '../../store/sqlite-database.ts';
-import { WriteQueue } from '../../store/write-queue.ts';
+import { gathering, SqliteDatabase, WriteQueue, type SqlRow } from '@sefleet/service';
 
 /** One record that came in. */
 export interface InboxRecord {
@@ -56,7 +54,7 @@ export class RecordInbox implements RecordPublisher {
   ): Promise<RecordInbox> {
     const database = new SqliteDatabase(join(folder, 'records.sqlite'));
     await database.migrate(SCHEMA);
-    return new RecordInbox(database, new WriteQueue(database, timers, onFailure), clock);
+    return new RecordInbox(database, new WriteQueue(database, gathering(timers), onFailure), clock);
   }
 
   async publish(topic: string, payload: Uint8Array): Promise<boolean> {

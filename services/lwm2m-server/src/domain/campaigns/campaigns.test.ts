@@ -4,7 +4,7 @@ import { SefleetError } from '@sefleet/errors';
 import { omaModels } from '@sefleet/lwm2m';
 import type { OperationResult } from '@sefleet/lwm2m-coap';
 import { SimRuntime } from '@sefleet/runtime/sim';
-import { SqliteDatabase } from '../../store/sqlite-database.ts';
+import { SqliteDatabase } from '@sefleet/service';
 import { SqlStore } from '../../store/sql-store.ts';
 import { FakeDevice } from '../../testing/fake-device.ts';
 import type { CampaignOperation } from './campaign.ts';

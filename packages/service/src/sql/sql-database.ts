@@ -1,7 +1,7 @@
 /** A value that both databases take and give. */
-export type SqlValue = string | number | null | Uint8Array;
+export type SqlValue = string | number | Uint8Array | null;
 
-/** One row by column; integers may come as numbers or as text. */
+/** One row by column; integers may come as numbers or as text, BYTEA as bytes. */
 export type SqlRow = Readonly<Record<string, unknown>>;
 
 /** One statement with `?` for its parameters. */

@@ -1,11 +1,11 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { SqlDatabase, SqlRow, SqlStatement, SqlValue } from './sql-database.ts';
 
 /**
- * One SQLite file. WAL with `synchronous = NORMAL`: a commit survives the process whatever kills it; a
- * power cut may cost the last moments, after which devices register again.
+ * One SQLite file, readable by its owner only. WAL with `synchronous = NORMAL`: a commit survives the process
+ * whatever kills it; a power cut may cost the last moments.
  */
 export class SqliteDatabase implements SqlDatabase {
   readonly #database: DatabaseSync;
@@ -13,11 +13,12 @@ export class SqliteDatabase implements SqlDatabase {
 
   /** @param file path of the database, or `:memory:` */
   constructor(file: string) {
-    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
+    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     this.#database = new DatabaseSync(file);
     this.#database.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;',
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;',
     );
+    if (file !== ':memory:') chmodSync(file, 0o600);
   }
 
   migrate(sql: string): Promise<void> {
@@ -30,7 +31,7 @@ export class SqliteDatabase implements SqlDatabase {
 
   write(statements: readonly SqlStatement[]): Promise<void> {
     return Promise.try(() => {
-      this.#database.exec('BEGIN');
+      this.#database.exec('BEGIN IMMEDIATE');
       try {
         for (const { sql, values } of statements) this.#prepared(sql).run(...values);
         this.#database.exec('COMMIT');
@@ -45,7 +46,7 @@ export class SqliteDatabase implements SqlDatabase {
     return Promise.try(() => this.#database.close());
   }
 
-  /** The texts of the store are few and constant. */
+  /** The texts of a store are few and constant. */
   #prepared(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {

@@ -57,7 +57,7 @@ export class Simulation {
   start(request: FleetRequest): void {
     if (this.#running) {
       throw simulationError('SIM_FLEET_EXISTS', 'a fleet is switched on', {
-        hint: 'Stop it first: StopFleet.',
+        hint: 'Stop it first: sefleet fleet stop',
       });
     }
     const plan = planFleet(request);

@@ -6,7 +6,11 @@ export const LWM2M_SERVICE_ERRORS = {
   LWM2M_SOCKET_BIND: { fault: 'environment', doc: 'A port for devices cannot be taken.' },
   LWM2M_CERTIFICATE_REFUSED: {
     fault: 'peer',
-    doc: 'A certificate is not one that our authority signed for a device.',
+    doc: 'A certificate is not one of a device that is known here.',
+  },
+  LWM2M_PLAIN_ENDPOINTS_INVALID: {
+    fault: 'caller',
+    doc: 'The names that may come without security cannot be read.',
   },
   LWM2M_STORE_UNAVAILABLE: { fault: 'environment', doc: 'The store of registrations cannot be opened.' },
   LWM2M_CREDENTIALS_UNAVAILABLE: {

@@ -1,20 +1,10 @@
-import { join } from 'node:path';
-import type { CoapEndpoint } from '@sefleet/coap';
-import { createBootstrapServer, createLwm2mServer } from '@sefleet/lwm2m-coap';
 import type { BootstrapServer, Lwm2mServer } from '@sefleet/lwm2m-coap';
-import type { Peer, StreamListener } from '@sefleet/runtime';
 import { createNodeRuntime } from '@sefleet/runtime/node';
 import type { RunningService, ServedService, ServiceDescription } from '@sefleet/service';
-import { DeviceAuthority } from './adapters/coaps/device-authority.ts';
-import { SecuredListener } from './adapters/coaps/secured-listener.ts';
-import { SessionFile } from './adapters/coaps/session-file.ts';
-import { TlsListener } from './adapters/coaps/tls-listener.ts';
 import { DeviceAccess } from './adapters/grpc/device-access.ts';
 import { serveRecordInbox } from './adapters/grpc/record-inbox-service.ts';
 import { RecordInbox } from './adapters/inbox/record-inbox.ts';
 import { serveDeviceManagement } from './adapters/grpc/device-management.ts';
-import { bootstrapConfigurationFor } from './adapters/provisioning/bootstrap-configurations.ts';
-import { withTemplates } from './domain/bootstrap-templates.ts';
 import { ApduDoor } from './domain/apdu-door.ts';
 import { Campaigns } from './domain/campaigns/campaigns.ts';
 import { FirmwareImages } from './domain/campaigns/firmware-images.ts';
@@ -24,10 +14,11 @@ import { FleetDirectory } from './domain/fleet-directory.ts';
 import { PresenceWatch } from './domain/presence-watch.ts';
 import { RegistrationList } from './domain/registration-list.ts';
 import { Statistics } from './domain/statistics.ts';
-import { EVENTS } from './events.ts';
 import { openSharedParts } from './parts.ts';
 import type { Lwm2mServiceContext, SharedParts } from './parts.ts';
 import { LWM2M_SERVER_SETTINGS } from './settings.ts';
+import { startBootstrap } from './start-bootstrap.ts';
+import { startManagement } from './start-management.ts';
 
 /** The LwM2M management server and the bootstrap server, with the northbound interface of both. */
 export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTINGS> = {
@@ -38,22 +29,32 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
     const watch = new PresenceWatch();
     const parts = await openSharedParts(context, runtime, watch);
     const images = new FirmwareImages();
-    const { server, management, close } = await startManagement(context, parts, images);
-    const { server: bootstrapServer, listener: bootstrap } = await startBootstrap(context, parts);
+    const { server, transports, ...management } = await startManagement(context, parts, images);
+    const bootstrap = await startBootstrap(context, parts);
     const fleet = new FleetDirectory(server, (name) => context.log.count(name));
     const campaigns = createCampaigns(context, parts, fleet, images);
     watch.begin(fleet, campaigns);
     await campaigns.resume();
-    const sources = [management, bootstrap, counted(server), counted(bootstrapServer)];
+    const sources = [transports, bootstrap.transports, counted(server), counted(bootstrap.server)];
     const statistics = new Statistics(server, parts.store, context.log, sources);
     return {
       grpc: [serveNorthbound(parts, fleet, campaigns, statistics), ...servedInbox(parts)],
-      ready: { lwm2mPort: management.port, bootstrapPort: bootstrap.port },
+      ready: {
+        lwm2mPort: transports.port,
+        bootstrapPort: bootstrap.transports.port,
+        ...(parts.plain.isEmpty
+          ? {}
+          : { plainPort: transports.plainPort, plainBootstrapPort: bootstrap.transports.plainPort }),
+      },
       stop: async () => {
         campaigns.stop();
-        // Devices keep their sessions over a restart; without this they would be told that it is over.
-        sessionFile(context).save(management.dtls.exportSessions());
-        await Promise.all([bootstrapServer.close(), server.close(), close()]);
+        management.saveSessions();
+        await Promise.all([
+          bootstrap.server.close(),
+          server.close(),
+          transports.close(),
+          bootstrap.transports.close(),
+        ]);
         await parts.publisher.close();
         await parts.store.close();
         parts.credentials.close();
@@ -62,121 +63,6 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
     };
   },
 };
-
-interface StartedManagement {
-  readonly server: Lwm2mServer;
-  readonly management: SecuredListener;
-  /** Closes what the server does not close itself. */
-  readonly close: () => Promise<void>;
-}
-
-async function startManagement(
-  context: Lwm2mServiceContext,
-  { runtime, models, store, reports, directory, certificates }: SharedParts,
-  images: FirmwareImages,
-): Promise<StartedManagement> {
-  const { settings, log } = context;
-  const { address, awakeTimeMs, operationTimeoutMs } = settings;
-  const parties: { server?: Lwm2mServer } = {};
-  const authority = new DeviceAuthority(directory, certificates, 'management');
-  const management = await SecuredListener.bind({
-    runtime,
-    log,
-    authority,
-    certificates,
-    address,
-    port: settings.lwm2mPort,
-    portSetting: LWM2M_SERVER_SETTINGS.lwm2mPort.env,
-    bufferBytes: settings.socketBufferBytes,
-    keyExchange: settings.keyExchange,
-    peerGone: (peer) => parties.server?.peerGone(peer),
-  });
-  const server = createLwm2mServer({
-    runtime,
-    models,
-    store,
-    awakeTimeMs,
-    operationTimeoutMs,
-    authoriser: authority,
-    consumer: reports,
-    events: reports.serverEvents,
-    resources: (request) => images.handle(request),
-  });
-  parties.server = server;
-  await server.restore();
-  const coap = server.listen((handler) => management.connect(handler));
-  adoptSessions(context, server, management, coap);
-  const shared = { runtime, certificates };
-  const streams = settings.tcp ? await listenForStreams(context, server, management.port, shared) : undefined;
-  return { server, management, close: async () => streams?.close() };
-}
-
-/** coaps+tcp, on the port of the same number. */
-async function listenForStreams(
-  { settings, log, tls }: Lwm2mServiceContext,
-  server: Lwm2mServer,
-  port: number,
-  { runtime, certificates }: Pick<SharedParts, 'runtime' | 'certificates'>,
-): Promise<StreamListener> {
-  const { address } = settings;
-  const peerGone = (peer: Peer): void => server.peerGone(peer);
-  const listener = new TlsListener({ runtime, log, tls, certificates, address, port, peerGone });
-  server.listen((handler) => listener.connect(handler));
-  return listener.open();
-}
-
-/** Sessions that were open when the service was stopped go on. */
-function adoptSessions(
-  context: Lwm2mServiceContext,
-  server: Lwm2mServer,
-  { dtls }: SecuredListener,
-  coap: CoapEndpoint,
-): void {
-  const { log } = context;
-  const saved = sessionFile(context).take();
-  const peers = saved === undefined ? [] : dtls.importSessions(saved);
-  log.emit(EVENTS.restored, { registrations: server.size, sessions: peers.length });
-  for (const peer of peers) {
-    // A device whose credential cannot be looked up now is known again when it speaks.
-    void server.adopt(coap, peer).catch(() => log.count('sessions.notAdopted'));
-  }
-}
-
-function sessionFile({ dataFolder, tls }: Lwm2mServiceContext): SessionFile {
-  return new SessionFile(join(dataFolder, 'sessions.sealed'), tls.privateKey);
-}
-
-async function startBootstrap(
-  { settings, log }: Lwm2mServiceContext,
-  { runtime, models, credentials, reports, directory, certificates, templates }: SharedParts,
-): Promise<{ readonly server: BootstrapServer; readonly listener: SecuredListener }> {
-  const authority = new DeviceAuthority(directory, certificates, 'bootstrap');
-  const listener = await SecuredListener.bind({
-    runtime,
-    log,
-    authority,
-    certificates,
-    address: settings.address,
-    port: settings.bootstrapPort,
-    portSetting: LWM2M_SERVER_SETTINGS.bootstrapPort.env,
-    bufferBytes: settings.socketBufferBytes,
-    keyExchange: settings.keyExchange,
-    peerGone: () => {},
-  });
-  const shards = settings.shards.split(/\s+/).filter((uri) => uri !== '');
-  const server = createBootstrapServer({
-    runtime,
-    models,
-    authoriser: authority,
-    configurationFor: async (device) => {
-      const accounts = await bootstrapConfigurationFor(credentials, device.endpoint, shards);
-      return accounts === undefined ? undefined : withTemplates(accounts, device, templates);
-    },
-    events: reports.bootstrapEvents,
-  });
-  server.listen((handler) => listener.connect(handler));
-  return { server, listener };
-}
 
 function createCampaigns(
   { settings }: Lwm2mServiceContext,

@@ -8,7 +8,7 @@ import type { EventLog } from '@sefleet/observability';
 import type { Runtime, Timers } from '@sefleet/runtime';
 import { createGrpcClient, PostgresDatabase, SqliteDatabase } from '@sefleet/service';
 import type { GrpcClient, ServiceContext } from '@sefleet/service';
-import { DeviceCertificates } from './adapters/coaps/device-certificates.ts';
+import { DeviceCertificates } from './adapters/devices/device-certificates.ts';
 import { RecordInbox } from './adapters/inbox/record-inbox.ts';
 import { MqttPublisher } from './adapters/mqtt/mqtt-publisher.ts';
 import { CredentialDirectory } from './adapters/provisioning/credential-directory.ts';
@@ -19,6 +19,7 @@ import type { BootstrapTemplate } from './domain/bootstrap-templates.ts';
 import { DeviceReports } from './domain/device-reports.ts';
 import type { PresenceListener } from './domain/device-reports.ts';
 import { EventJournal } from './domain/event-journal.ts';
+import { PlainDevices } from './domain/plain-devices.ts';
 import { RecordForwarder } from './domain/record-forwarder.ts';
 import { serviceError } from './errors.ts';
 import type { Lwm2mServiceErrorCode } from './errors.ts';
@@ -38,6 +39,7 @@ export interface SharedParts {
   readonly credentials: GrpcClient<typeof provisioning.CredentialService>;
   readonly directory: CredentialDirectory;
   readonly certificates: DeviceCertificates;
+  readonly plain: PlainDevices;
   readonly publisher: MqttPublisher | RecordInbox;
   readonly journal: EventJournal;
   readonly reports: DeviceReports;
@@ -61,6 +63,7 @@ export async function openSharedParts(
   const store = await openStore(context, runtime.timers);
   const credentials = createGrpcClient(provisioning.CredentialService, settings.provisioningTarget, tls);
   const publisher = await openPublisher(context, runtime);
+  const directory = new CredentialDirectory(credentials, runtime, log);
   const journal = new EventJournal(Buffer.from(runtime.rng.bytes(6)).toString('base64url'));
   const forwarder = new RecordForwarder(publisher, (name, by) => log.count(name, by));
   return {
@@ -71,8 +74,9 @@ export async function openSharedParts(
     journal,
     models,
     templates: readTemplates(settings.templateFile, models),
-    directory: new CredentialDirectory(credentials, runtime, log),
-    certificates: new DeviceCertificates(tls, clock),
+    directory,
+    certificates: new DeviceCertificates(tls, directory, clock),
+    plain: new PlainDevices(settings.plainEndpoints),
     reports: new DeviceReports({ log, journal, forwarder, store, clock, listener }),
     gatekeeper: createGatekeeper(settings.accessFile, store, runtime, log),
   };

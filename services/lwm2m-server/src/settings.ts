@@ -4,8 +4,10 @@ import { booleanSetting, choiceSetting, integerSetting, portSetting, textSetting
 export const LWM2M_SERVER_SETTINGS = {
   address: textSetting({
     env: 'SEFLEET_LWM2M_ADDRESS',
-    doc: 'IP address where devices reach the LwM2M and the bootstrap server',
+    doc: 'IP addresses, blank between them, where devices reach the servers; `::` takes IPv4 as well',
     default: '127.0.0.1',
+    pattern: /^\s*[0-9a-fA-F.:]+(\s+[0-9a-fA-F.:]+)*\s*$/,
+    expected: 'IP addresses with blanks between them',
   }),
   lwm2mPort: portSetting({
     env: 'SEFLEET_LWM2M_PORT',
@@ -37,21 +39,43 @@ export const LWM2M_SERVER_SETTINGS = {
   }),
   tcp: booleanSetting({
     env: 'SEFLEET_LWM2M_TCP',
-    doc: 'whether the management server also listens for coaps+tcp, on the TCP port of the same number',
+    doc: 'whether both servers also listen on the TCP ports of the same numbers (coaps+tcp, coap+tcp)',
     default: false,
+  }),
+  plainEndpoints: textSetting({
+    env: 'SEFLEET_LWM2M_PLAIN_ENDPOINTS',
+    doc: 'endpoint names that may come without security, `*` for any rest, `kind=` before; empty: none',
+    default: '',
+  }),
+  plainPort: portSetting({
+    env: 'SEFLEET_LWM2M_PLAIN_PORT',
+    doc: 'UDP port of the management server without security (coap)',
+    default: 5683,
+  }),
+  plainBootstrapPort: portSetting({
+    env: 'SEFLEET_BOOTSTRAP_PLAIN_PORT',
+    doc: 'UDP port of the bootstrap server without security (coap)',
+    default: 5783,
+  }),
+  plainUri: textSetting({
+    env: 'SEFLEET_LWM2M_PLAIN_URI',
+    doc: 'management server that a bootstrap without security names',
+    default: 'coap://127.0.0.1:5683',
+    pattern: /^coap(\+tcp)?:\/\/.+/,
+    expected: 'a coap or coap+tcp URI',
   }),
   publicUri: textSetting({
     env: 'SEFLEET_LWM2M_URI',
     doc: 'where devices reach the management server, for firmware that they fetch',
     default: 'coaps://127.0.0.1:5684',
-    pattern: /^coaps?:\/\/.+/,
+    pattern: /^coaps?(\+tcp)?:\/\/.+/,
     expected: 'a coaps URI',
   }),
   shards: textSetting({
     env: 'SEFLEET_LWM2M_SHARDS',
     doc: 'URIs of management servers, blank between them; devices are spread over them',
     default: '',
-    pattern: /^(coaps?:\/\/\S+(\s+|$))*$/,
+    pattern: /^(coaps?(\+tcp)?:\/\/\S+(\s+|$))*$/,
     expected: 'coaps URIs with blanks between them',
   }),
   templateFile: textSetting({

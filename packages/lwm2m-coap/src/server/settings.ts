@@ -21,6 +21,8 @@ export interface AuthorisedDevice {
   readonly endpoint: string;
   /** Kept with the registration. */
   readonly kind?: string;
+  /** It came without a credential: nothing secret may be told to it. */
+  readonly isUnproven?: true;
 }
 
 export type Awaitable<T> = T | Promise<T>;

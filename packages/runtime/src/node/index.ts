@@ -3,5 +3,5 @@ export { createNodeRuntime } from './node-runtime.ts';
 export type { NodeRuntime } from './node-runtime.ts';
 export { UdpChannel } from './udp-channel.ts';
 export type { UdpChannelOptions } from './udp-channel.ts';
-export { connectStream, listenStream } from './stream-socket.ts';
+export { connectStream, listenStream, toStreamConnection } from './stream-socket.ts';
 export type { StreamAddress, StreamListenOptions, StreamTls } from './stream-socket.ts';

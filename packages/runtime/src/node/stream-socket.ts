@@ -70,6 +70,8 @@ export async function listenStream(
   server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     open.add(socket);
+    // Until somebody listens: an error of a client must not end the process. `close` follows it.
+    socket.on('error', () => {});
     socket.once('close', () => open.delete(socket));
     accept(toConnection(socket));
   });
@@ -109,10 +111,18 @@ function serverName(tls: StreamTls): { servername?: string } {
 }
 
 function toConnection(socket: Socket): StreamConnection {
-  const address = socket.remoteAddress ?? '';
-  const port = socket.remotePort ?? 0;
-  const peer: Peer = { key: `stream-${++connectionCount}`, address, port, identity: identityOf(socket) };
   socket.setNoDelay(true);
+  const address = socket.remoteAddress ?? '';
+  return toStreamConnection(socket, { address, port: socket.remotePort ?? 0, identity: identityOf(socket) });
+}
+
+/**
+ * A socket that somebody else opened as a connection.
+ *
+ * @param peerFacts where the other end is and what the socket has proven about it
+ */
+export function toStreamConnection(socket: Socket, peerFacts: Omit<Peer, 'key'>): StreamConnection {
+  const peer: Peer = { key: `stream-${++connectionCount}`, ...peerFacts };
   return {
     peer,
     listen: (handlers) => attach(socket, handlers),
@@ -131,7 +141,8 @@ function attach(socket: Socket, handlers: StreamHandlers): void {
   socket.on('error', (error) => {
     failure = error;
   });
-  socket.once('close', () => handlers.closed(failure));
+  if (socket.closed) queueMicrotask(() => handlers.closed());
+  else socket.once('close', () => handlers.closed(failure));
 }
 
 function untilWritable(socket: Socket): Promise<void> {

@@ -8,3 +8,11 @@ export interface DeviceCredential {
   /** True for the account of the bootstrap server, false for the management server's. */
   readonly bootstrap: boolean;
 }
+
+/** What the server knows of a credential that a device's owner made. */
+export interface OwnCredential {
+  readonly endpoint: string;
+  readonly kind: string;
+  /** DER certificate of the authority that vouches for the endpoint; empty for a key or a certificate. */
+  readonly authority: Uint8Array;
+}

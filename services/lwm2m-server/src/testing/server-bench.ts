@@ -58,6 +58,8 @@ export class ServerBench {
   client!: GrpcClient<typeof management.DeviceManagementService>;
   lwm2mPort = 0;
   bootstrapPort = 0;
+  plainPort = 0;
+  plainBootstrapPort = 0;
   #tls!: TlsFiles;
   #provisioning!: GrpcServer;
   #broker: Server | undefined;
@@ -125,6 +127,8 @@ export class ServerBench {
     const { ready = {} } = this.#service;
     this.lwm2mPort = Number(ready['lwm2mPort']);
     this.bootstrapPort = Number(ready['bootstrapPort']);
+    this.plainPort = Number(ready['plainPort'] ?? 0);
+    this.plainBootstrapPort = Number(ready['plainBootstrapPort'] ?? 0);
     this.#tls = readTlsFiles(this.folder, 'cli');
     this.client = createGrpcClient(
       management.DeviceManagementService,

@@ -38,6 +38,23 @@ export async function bootstrapConfigurationFor(
   }
 }
 
+const PLAIN_LIFETIME_SECONDS = 300;
+
+/** What a device without a credential is told: where the management server is, and no secret. */
+export function plainConfiguration(uri: string): BootstrapConfiguration {
+  const account = {
+    uri,
+    securityInstance: 1,
+    serverInstance: 0,
+    shortServerId: 1,
+    security: { mode: 'none' },
+    lifetimeSeconds: PLAIN_LIFETIME_SECONDS,
+    binding: uri.startsWith('coap+tcp') ? 'T' : 'U',
+    notificationStoring: true,
+  } as const;
+  return { deletes: ['/0', '/1'].map((path) => Lwm2mPath.parse(path)), writes: accountWrites(account) };
+}
+
 function toWrites(
   account: provisioning.ServerAccount,
   shard: string | undefined,

@@ -10,20 +10,26 @@ function createBench() {
   const runtime = new SimRuntime(1);
   const batches: string[][] = [];
   const state = { failing: false, known: new Set<string>() };
+  const lookupPsks = ({ identities = [] }: { identities?: string[] }) => {
+    batches.push(identities);
+    if (state.failing) return Promise.reject(new RangeError('away'));
+    const credentials = identities
+      .filter((identity) => state.known.has(identity))
+      .map((identity) => ({
+        identity,
+        psk: Uint8Array.of(1, 2, 3),
+        endpoint: `urn:${identity}`,
+        kind: common.DeviceKind.OBU,
+        bootstrap: false,
+      }));
+    return Promise.resolve(create(provisioning.LookupPsksResponseSchema, { credentials }));
+  };
   const client = {
-    lookupPsks: ({ identities = [] }: { identities?: string[] }) => {
-      batches.push(identities);
-      if (state.failing) return Promise.reject(new RangeError('away'));
-      const credentials = identities
-        .filter((identity) => state.known.has(identity))
-        .map((identity) => ({
-          identity,
-          psk: Uint8Array.of(1, 2, 3),
-          endpoint: `urn:${identity}`,
-          kind: common.DeviceKind.OBU,
-          bootstrap: false,
-        }));
-      return Promise.resolve(create(provisioning.LookupPsksResponseSchema, { credentials }));
+    lookupPsks,
+    lookupOwnCredentials: ({ references = [] }: { references?: string[] }) => {
+      batches.push(references);
+      const credentials = references.map((reference) => ({ reference, endpoint: 'urn:owned' }));
+      return Promise.resolve(create(provisioning.LookupOwnCredentialsResponseSchema, { credentials }));
     },
   };
   const log = createEventLog({ service: 'test', level: 'silent' });
@@ -96,4 +102,14 @@ test('sends a full batch at once', async () => {
     batches.map(({ length }) => length),
     [500, 500, 200],
   );
+});
+
+test('asks for credentials of owners by their references, apart from identities', async () => {
+  const { runtime, batches, directory } = createBench();
+  const found = Promise.all([directory.find('a'), directory.findOwn('authority:urn:owned')]);
+  await runtime.advance(10);
+  const [identity, own] = await found;
+  assert.equal(identity, undefined);
+  assert.equal(own?.endpoint, 'urn:owned');
+  assert.deepEqual(batches, [['a'], ['authority:urn:owned']]);
 });

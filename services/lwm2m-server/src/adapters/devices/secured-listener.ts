@@ -4,11 +4,11 @@ import { createDtlsEndpoint } from '@sefleet/dtls';
 import type { CipherSuiteName, DtlsEndpoint, DtlsEvents } from '@sefleet/dtls';
 import type { EventLog } from '@sefleet/observability';
 import type { Peer, Runtime } from '@sefleet/runtime';
-import { UdpChannel } from '@sefleet/runtime/node';
-import { serviceError } from '../../errors.ts';
+import type { UdpChannel } from '@sefleet/runtime/node';
 import { EVENTS } from '../../events.ts';
 import type { DeviceAuthority } from './device-authority.ts';
 import type { DeviceCertificates } from './device-certificates.ts';
+import { bindUdp } from './plain-listener.ts';
 
 /** Where and for whom a {@link SecuredListener} listens. */
 export interface SecuredListenerOptions {
@@ -76,16 +76,7 @@ export class SecuredListener {
 
   /** @throws SefleetError `LWM2M_SOCKET_BIND` */
   static async bind(options: SecuredListenerOptions): Promise<SecuredListener> {
-    const { address, port, bufferBytes, portSetting } = options;
-    try {
-      const buffers = { receiveBufferBytes: bufferBytes, sendBufferBytes: bufferBytes };
-      return new SecuredListener(await UdpChannel.bind({ address, port, ...buffers }), options);
-    } catch (cause) {
-      throw serviceError('LWM2M_SOCKET_BIND', `UDP ${address}:${port} cannot be taken`, {
-        cause,
-        hint: `Set ${portSetting} to another port, or end what holds it.`,
-      });
-    }
+    return new SecuredListener(await bindUdp(options), options);
   }
 
   /** Puts CoAP on the secured channel; for a server's `listen`. */

@@ -9,6 +9,11 @@ export const SECURE_ELEMENT_ERRORS = {
   },
   SE_IMAGE_MALFORMED: { fault: 'peer', doc: 'The bytes are no card image, or a damaged one.' },
   SE_IMAGE_ROLLED_BACK: { fault: 'peer', doc: 'The image is older than the card is known to have been.' },
+  SE_IMAGE_FORKED: {
+    fault: 'peer',
+    doc: 'The image comes from a copy of the card that changed while the card itself changed as well.',
+  },
+  SE_IMAGE_FOREIGN: { fault: 'peer', doc: 'The image is of another card.' },
   SE_PROFILE_UNKNOWN: { fault: 'caller', doc: 'An image names a card profile that was not given.' },
   SE_PERSONALISATION_INVALID: {
     fault: 'caller',

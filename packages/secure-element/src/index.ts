@@ -4,6 +4,7 @@ export type { CardPersonalisation, CardPorts, Commit, SecureElement } from './ca
 export { createCard, exportCard, importCard } from './card/create-card.ts';
 export { describeCard } from './card/description.ts';
 export type { CardDescription, EntryDescription, KeyDescription } from './card/description.ts';
+export type { CardAnchor, Life, Lineage } from './card/lineage.ts';
 export type { ImportOptions } from './card/create-card.ts';
 export { readImageHeader } from './image/card-state-codec.ts';
 export type { ImageHeader } from './image/card-state-codec.ts';

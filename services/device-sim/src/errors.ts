@@ -25,7 +25,7 @@ export const SIMULATION_ERRORS = {
   },
   SIM_CARD_IMAGE_REFUSED: {
     fault: 'caller',
-    doc: 'The image is older than the card, of another card or damaged; the card stays as it is.',
+    doc: 'The image is older than the card, of a copy that went its own way, of another card or damaged; the card stays as it is.',
   },
   SIM_CARD_DIALOGUE: {
     fault: 'caller',

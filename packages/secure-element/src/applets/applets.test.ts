@@ -148,7 +148,7 @@ test('an image from before the last known revision is refused', async () => {
   const old = exportCard(card);
   new RecordsClient(card.transmit, METERING).seal({ timestampMs: 1, values: [[1, 100]] });
   assert.throws(
-    () => importCard(old, { rng: seededRng('x') }, { minimumRevision: card.revision }),
+    () => importCard(old, { rng: seededRng('x') }, { anchor: card.anchor }),
     (error) => isSefleetError(error, 'SE_IMAGE_ROLLED_BACK'),
   );
 });

@@ -1,4 +1,5 @@
 import type { Aid } from '@sefleet/globalplatform';
+import type { Life } from './lineage.ts';
 
 /**
  * The non-volatile memory of a card. It is immutable: a command builds the next one and the card takes it
@@ -8,6 +9,8 @@ export interface CardState {
   readonly revision: number;
   readonly lifeCycle: number;
   readonly identity: CardIdentity;
+  /** The runs of the card so far, the newest last. */
+  readonly lives: readonly Life[];
   /** Confirmation counter: receipts made so far. */
   readonly confirmationCounter: number;
   /** Digests of tokens that hold once and were used. */

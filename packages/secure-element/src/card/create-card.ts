@@ -7,6 +7,8 @@ import type { CardProfile } from '../profiles/card-profile.ts';
 import { STANDARD_PROFILE } from '../profiles/standard-profile.ts';
 import type { CardState, SecurityDomain } from './card-state.ts';
 import type { CardPersonalisation, CardPorts, SecureElement } from './secure-element.ts';
+import { checkDescent, factoryLife } from './lineage.ts';
+import type { CardAnchor } from './lineage.ts';
 import { VirtualCard } from './virtual-card.ts';
 import type { AppletPrograms } from './virtual-card.ts';
 
@@ -34,8 +36,8 @@ export function createCard(
 export interface ImportOptions {
   /** Profiles by which an image may be named; the standard one is always known. */
   readonly profiles?: readonly CardProfile[];
-  /** The revision that the card is known to have reached: an older image is refused. */
-  readonly minimumRevision?: number;
+  /** Where the card is known to have been: an image that does not continue from there is refused. */
+  readonly anchor?: CardAnchor;
 }
 
 /** The card as bytes, with its keys in the clear: they belong encrypted wherever they are stored. */
@@ -45,11 +47,11 @@ export function exportCard(card: SecureElement): Uint8Array {
 }
 
 /**
- * The card of an image.
+ * The card of an image. Its first change begins a new run of the card, by which another copy of the same
+ * image is told apart from it.
  *
- * @throws SefleetError `SE_IMAGE_MALFORMED`, `SE_PROFILE_UNKNOWN`, or `SE_IMAGE_ROLLED_BACK` when its
- * revision is
- *   below `minimumRevision`.
+ * @throws SefleetError `SE_IMAGE_MALFORMED`, `SE_PROFILE_UNKNOWN`; with an anchor `SE_IMAGE_FOREIGN`,
+ *   `SE_IMAGE_ROLLED_BACK` or `SE_IMAGE_FORKED`.
  */
 export function importCard(image: Uint8Array, ports: CardPorts, options: ImportOptions = {}): SecureElement {
   const header = readImageHeader(image);
@@ -58,13 +60,7 @@ export function importCard(image: Uint8Array, ports: CardPorts, options: ImportO
   if (profile === undefined) {
     throw secureElementError('SE_PROFILE_UNKNOWN', `no profile is called ${header.profile}`);
   }
-  const { minimumRevision = 0 } = options;
-  if (header.revision < minimumRevision) {
-    throw secureElementError('SE_IMAGE_ROLLED_BACK', 'the image is older than the card', {
-      context: { revision: header.revision, minimumRevision },
-      hint: 'Restore the newest image; a card that goes back would use sequence numbers and keys again.',
-    });
-  }
+  if (options.anchor !== undefined) checkDescent(header, options.anchor);
   // Read whole so that a bad image fails here; the card starts parked and reads it again when it is used.
   const programs = programsOf(ports);
   decodeCardState(image, programs);
@@ -133,6 +129,7 @@ function factoryState(profile: CardProfile, personalisation: CardPersonalisation
     revision: 0,
     lifeCycle: CARD_LIFE_CYCLE.SECURED,
     identity: { diversificationData: diversificationData.slice() },
+    lives: [factoryLife(diversificationData)],
     confirmationCounter: 0,
     usedTokens: [],
     loadFiles: [],

@@ -2,6 +2,7 @@ import type { Aid, StaticKeys } from '@sefleet/globalplatform';
 import type { Rng } from '@sefleet/runtime';
 import type { AppletProgram } from '../applets/applet.ts';
 import type { CardProfile } from '../profiles/card-profile.ts';
+import type { CardAnchor } from './lineage.ts';
 
 /** What makes one card differ from the others of its profile when it leaves the factory. */
 export interface CardPersonalisation {
@@ -17,8 +18,10 @@ export interface CardPersonalisation {
 
 /** A change of the card's non-volatile memory, told before the response leaves the card. */
 export interface Commit {
-  /** Counts every change since manufacture; it never runs backwards and is the anchor against rollback. */
+  /** Counts every change since manufacture; it never runs backwards. */
   readonly revision: number;
+  /** Where the card stands after the change: `importCard` refuses images that do not continue from there. */
+  readonly anchor: CardAnchor;
   /** `content`: keys, domains, applications, life cycles. `counter`: only counters and registers moved. */
   readonly kind: 'content' | 'counter';
   /**
@@ -45,6 +48,8 @@ export interface SecureElement {
   readonly profile: CardProfile;
   /** The number of changes of the non-volatile memory so far. */
   readonly revision: number;
+  /** Where the card stands now; asking a parked card for it reads its image. */
+  readonly anchor: CardAnchor;
   /** Key diversification data, as INITIALIZE UPDATE answers it. */
   readonly diversificationData: Uint8Array;
   /** The AIDs of all Security Domains and applications, for display; their content stays inside. */

@@ -18,6 +18,8 @@ import type { CardProfile } from '../profiles/card-profile.ts';
 import type { CardState } from './card-state.ts';
 import { closeSession, createChannel } from './channel.ts';
 import type { Channel } from './channel.ts';
+import { anchorOf, LIFE_ID_LENGTH, withLife } from './lineage.ts';
+import type { CardAnchor } from './lineage.ts';
 import { Refusal, refuse } from './refusal.ts';
 import type { CardPorts, SecureElement } from './secure-element.ts';
 import { Transaction } from './transaction.ts';
@@ -44,6 +46,8 @@ export class VirtualCard implements SecureElement, CardServices {
   /** The state, or its image while the card is parked. */
   #memory: CardState | Uint8Array;
   #revision: number;
+  /** True until the first change after an import, which begins a run of the card. */
+  #dormant: boolean;
   #channels: Map<number, Channel> | undefined;
 
   constructor(
@@ -58,6 +62,11 @@ export class VirtualCard implements SecureElement, CardServices {
     this.#programs = programs;
     this.#memory = memory;
     this.#revision = revision;
+    this.#dormant = memory instanceof Uint8Array;
+  }
+
+  get anchor(): CardAnchor {
+    return anchorIn(this.state);
   }
 
   get revision(): number {
@@ -205,18 +214,22 @@ export class VirtualCard implements SecureElement, CardServices {
   }
 
   #commit(tx: Transaction): CardState {
-    const state = { ...tx.state, revision: this.#revision + 1 };
-    const { onCommit } = this.#ports;
+    const { onCommit, rng } = this.#ports;
+    const lives = this.#dormant
+      ? withLife(tx.state.lives, rng.bytes(LIFE_ID_LENGTH), this.#revision)
+      : tx.state.lives;
+    const state = { ...tx.state, revision: this.#revision + 1, lives };
     if (onCommit !== undefined) {
       const image = (): Uint8Array => encodeCardState(state, this.profile, this.#programs);
       try {
-        onCommit({ revision: state.revision, kind: tx.kind, image });
+        onCommit({ revision: state.revision, anchor: anchorIn(state), kind: tx.kind, image });
       } catch (error) {
         throw new PowerCut(error);
       }
     }
     this.#memory = state;
     this.#revision = state.revision;
+    this.#dormant = false;
     return state;
   }
 
@@ -224,6 +237,10 @@ export class VirtualCard implements SecureElement, CardServices {
     this.reset();
     return cut.reason;
   }
+}
+
+function anchorIn({ identity, revision, lives }: CardState): CardAnchor {
+  return anchorOf({ diversificationData: identity.diversificationData, revision, lives });
 }
 
 /** Carries what `onCommit` threw past the handlers. */

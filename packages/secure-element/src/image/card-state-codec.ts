@@ -12,21 +12,26 @@ import type {
   LoadFileEntry,
   SecurityDomain,
 } from '../card/card-state.ts';
+import { factoryLife, LIFE_ID_LENGTH } from '../card/lineage.ts';
+import type { Life, Lineage } from '../card/lineage.ts';
 import { secureElementError } from '../errors.ts';
 import type { CardProfile } from '../profiles/card-profile.ts';
 
-/** Which card an image is of, without reading the rest. */
-export interface ImageHeader {
+/** Which card an image is of and where that card stood, without reading the rest. */
+export interface ImageHeader extends Lineage {
   readonly profile: string;
-  readonly revision: number;
+  readonly lifeCycle: number;
 }
 
 type Programs = ReadonlyMap<Aid, AppletProgram>;
 
 const MAGIC = 0x5345464c;
-const FORMAT_VERSION = 1;
+/** Version 1 knew no lives: it is read as the one of the factory. */
+const WITHOUT_LIVES = 1;
+const FORMAT_VERSION = 2;
 const CHECK_LENGTH = 8;
 const TOKEN_DIGEST_LENGTH = 8;
+const KDD_LENGTH = 10;
 const DOMAIN = 1;
 const APPLICATION = 2;
 const FLAG = { HERE: 1, AWAY: 2, DELETION: 4, AUTHORITY: 8 } as const;
@@ -38,6 +43,8 @@ export function encodeCardState(state: CardState, profile: CardProfile, programs
   writer.u32(MAGIC).u8(FORMAT_VERSION);
   writeShort(writer, UTF8.encode(profile.name));
   writer.u48(state.revision).u8(state.lifeCycle).bytes(state.identity.diversificationData);
+  writer.u8(state.lives.length);
+  for (const life of state.lives) writer.bytes(life.id).u48(life.from);
   writer.u16(state.confirmationCounter);
   writer.u8(state.usedTokens.length);
   for (const digest of state.usedTokens) writer.bytes(digest);
@@ -61,9 +68,7 @@ export function encodeCardState(state: CardState, profile: CardProfile, programs
  */
 export function decodeCardState(image: Uint8Array, programs: Programs): CardState {
   return reading(image, (reader) => {
-    const { revision } = readHeader(reader);
-    const lifeCycle = reader.u8();
-    const diversificationData = reader.bytes(10);
+    const { revision, lifeCycle, diversificationData, lives } = readHeader(reader);
     const confirmationCounter = reader.u16();
     const usedTokens = times(reader.u8(), () => reader.bytes(TOKEN_DIGEST_LENGTH).slice());
     const loadFiles = times(reader.u8(), () => readLoadFile(reader));
@@ -72,7 +77,7 @@ export function decodeCardState(image: Uint8Array, programs: Programs): CardStat
     reader.end();
     const identity = { diversificationData };
     const counters = { confirmationCounter, usedTokens };
-    return { revision, lifeCycle, identity, ...counters, loadFiles, deletedLoadFiles, entries };
+    return { revision, lifeCycle, identity, lives, ...counters, loadFiles, deletedLoadFiles, entries };
   });
 }
 
@@ -95,11 +100,26 @@ function reading<T>(image: Uint8Array, read: (reader: ByteReader) => T): T {
 }
 
 function readHeader(reader: ByteReader): ImageHeader {
-  if (reader.u32() !== MAGIC || reader.u8() !== FORMAT_VERSION) {
-    throw secureElementError('SE_IMAGE_MALFORMED', 'the bytes are no card image of this version');
+  const isImage = reader.u32() === MAGIC;
+  const version = reader.u8();
+  if (!isImage || version < WITHOUT_LIVES || version > FORMAT_VERSION) {
+    throw secureElementError('SE_IMAGE_MALFORMED', 'the bytes are no card image of a version that is known', {
+      context: { version, newest: FORMAT_VERSION },
+    });
   }
   const profile = new TextDecoder().decode(reader.bytes(reader.u8()));
-  return { profile, revision: reader.u48() };
+  const revision = reader.u48();
+  const lifeCycle = reader.u8();
+  const diversificationData = reader.bytes(KDD_LENGTH);
+  const lives =
+    version === WITHOUT_LIVES
+      ? [factoryLife(diversificationData)]
+      : times(reader.u8(), () => readLife(reader));
+  return { profile, revision, lifeCycle, diversificationData, lives };
+}
+
+function readLife(reader: ByteReader): Life {
+  return { id: reader.bytes(LIFE_ID_LENGTH).slice(), from: reader.u48() };
 }
 
 function writeDomain(writer: ByteWriter, domain: SecurityDomain): void {

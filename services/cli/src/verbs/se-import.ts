@@ -4,7 +4,7 @@ import { withBackend } from './fleet.ts';
 
 export const seImport: Verb = {
   name: 'se import',
-  summary: 'put a card back from an image of it; one older than the card is refused',
+  summary: 'put a card back from an image of it that goes on from where the card is; others are refused',
   positionals: '<endpoint>',
   options: { in: { type: 'string', value: 'file', doc: 'the image, as `se export` writes it' } },
   examples: ['sefleet se import urn:dev:sefleet:meter-000001 --in meter-000001.card'],

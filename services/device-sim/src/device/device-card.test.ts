@@ -85,7 +85,7 @@ test('gives a master secret at once, or when a chip would have computed it', asy
   assert.ok(arrivedMs - startedMs >= chipMs);
 });
 
-test('is put back from a newer image of itself; an older one and another card change nothing', async () => {
+test('is put back from an image that goes on from it; an older one, a fork and another card change nothing', async () => {
   const card = await createDeviceCard();
   const old = card.image();
   card.seal(1000, MEASUREMENTS);
@@ -104,10 +104,27 @@ test('is put back from a newer image of itself; an older one and another card ch
   assert.throws(() => card.replace(other.image()), { code: 'SIM_CARD_IMAGE_REFUSED' });
   assert.deepEqual(card.image(), present);
 
-  const twin = await createDeviceCard();
-  for (let i = 0; i < 3; i++) twin.seal(1000 + i, MEASUREMENTS);
-  card.replace(twin.image());
-  assert.equal(card.revision, twin.revision);
-  assert.deepEqual(card.image(), twin.image());
+  const copyOf = (image: Uint8Array, seed: number): DeviceCard =>
+    new DeviceCard({
+      image,
+      endpoint: ENDPOINT,
+      rng: createSeededRng(seed),
+      withoutReadings: [],
+      changed: () => undefined,
+    });
+  const elsewhere = copyOf(present, 11);
+  for (let i = 0; i < 3; i++) elsewhere.seal(1000 + i, MEASUREMENTS);
+  card.replace(elsewhere.image());
+  assert.equal(card.revision, elsewhere.revision);
+  assert.deepEqual(card.image(), elsewhere.image());
+
+  const fork = copyOf(present, 12);
+  for (let i = 0; i < 5; i++) fork.seal(1000 + i, MEASUREMENTS);
+  assert.ok(fork.revision > card.revision);
+  assert.throws(() => card.replace(fork.image()), {
+    code: 'SIM_CARD_IMAGE_REFUSED',
+    message: /a copy that went its own way/u,
+  });
+  assert.deepEqual(card.image(), elsewhere.image());
   assert.ok(card.seal(5000, MEASUREMENTS).length > 40);
 });

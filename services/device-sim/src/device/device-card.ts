@@ -1,4 +1,3 @@
-import { bytesEqual } from '@sefleet/bytes';
 import { metricNamed } from '@sefleet/cose';
 import type { PskKeyProvider } from '@sefleet/dtls';
 import { isSefleetError } from '@sefleet/errors';
@@ -177,8 +176,8 @@ export class DeviceCard {
   /**
    * Puts the card back from an image of it; sessions and channels end.
    *
-   * @throws SefleetError `SIM_CARD_IMAGE_REFUSED` when the image is older than the card, of another card or
-   *   damaged: nothing has changed then
+   * @throws SefleetError `SIM_CARD_IMAGE_REFUSED` when the image is older than the card, of a copy that went
+   *   its own way, of another card or damaged: nothing has changed then
    */
   replace(image: Uint8Array): void {
     this.#card = this.#restored(image);
@@ -188,23 +187,19 @@ export class DeviceCard {
   }
 
   #restored(image: Uint8Array): SecureElement {
-    const { revision, diversificationData } = this.#card;
-    const context = { endpoint: this.#endpoint, revision };
-    let restored: SecureElement;
+    const { anchor } = this.#card;
     try {
-      restored = importCard(image, this.#ports, { minimumRevision: revision });
+      return importCard(image, this.#ports, { anchor });
     } catch (cause) {
       if (!isSefleetError(cause)) throw cause;
       throw simulationError('SIM_CARD_IMAGE_REFUSED', `the card stays as it is: ${cause.message}`, {
-        context,
+        context: { endpoint: this.#endpoint, ...cause.context },
         cause,
-        hint: `The card is at revision ${revision}; only an image of that revision or a later one can be used.`,
+        hint:
+          cause.hint ??
+          `The card is at revision ${anchor.revision}; only an image that goes on from there can be used.`,
       });
     }
-    if (bytesEqual(restored.diversificationData, diversificationData)) return restored;
-    throw simulationError('SIM_CARD_IMAGE_REFUSED', 'the card stays as it is: the image is of another card', {
-      context,
-    });
   }
 
   /**

@@ -465,8 +465,9 @@ export declare const SecureElementService: GenService<{
     output: typeof ExportImageResponseSchema;
   },
   /**
-   * Puts the card back from an image of it. An image of another card is refused, and one that is older than the card:
-   * numbers would be used twice. Nobody may visit the card meanwhile.
+   * Puts the card back from an image of it. An image of another card is refused, one that is older than the card, and one
+   * of a copy that changed while the card itself changed as well: numbers would be used twice. Nobody may visit the card
+   * meanwhile.
    *
    * @generated from rpc sefleet.secure_element.v1.SecureElementService.ImportImage
    */

@@ -42,6 +42,40 @@ test('evidence that was touched does not verify', async () => {
   assert.equal((await sefleet('report', 'verify', path)).code, 5);
 });
 
+test('a bundle of another authority does not verify for those who name theirs', async () => {
+  const bundle = JSON.parse(readFileSync(join(folder, 'report', 'bundle.json'), 'utf8'));
+  const own = join(folder, 'own.pem');
+  writeFileSync(own, bundle.authority);
+  assert.equal((await sefleet('report', 'verify', join(folder, 'report'), '--authority', own)).code, 0);
+  const other = join(folder, 'other.pem');
+  writeFileSync(other, 'no certificate');
+  assert.equal((await sefleet('report', 'verify', join(folder, 'report'), '--authority', other)).code, 5);
+});
+
+for (const [verb, switches] of [
+  ['back-to-back', 2],
+  ['erroneous-transfer', 2],
+  ['forced-switch', 1],
+  ['object', 1],
+] as const) {
+  test(`${verb} is rehearsed as ${switches} switch(es), and every invariant holds`, async () => {
+    const out = join(folder, verb);
+    const faults = 'lost-ack=20%,power-cut=20%,swap=10%';
+    const options = ['--meters', '10', '--verb', verb, '--faults', faults, '--seed', '2', '--out', out];
+    const { code, stdout } = await sefleet('rehearse', 'supplier-switch', ...options, '--json');
+    assert.equal(code, 0, stdout);
+    const bundle = JSON.parse(readFileSync(join(out, 'bundle.json'), 'utf8'));
+    assert.equal(bundle.switches.length, switches);
+    const span = bundle.switches.at(-1).cutOverAt - bundle.switches[0].cutOverAt;
+    assert.ok(span < 86_400_000, 'within a day');
+    const { switched, rolledBack, exceptions } = JSON.parse(stdout);
+    assert.ok(switched >= 7, stdout);
+    assert.equal(rolledBack > 0, verb === 'object');
+    const failed = Object.values<number>(exceptions).reduce((sum, n) => sum + n, 0);
+    assert.equal(switched + rolledBack + failed, 10);
+  });
+}
+
 test('what nobody can rehearse is refused before anything starts', async () => {
   for (const args of [
     ['--faults', 'meteor=1%'],

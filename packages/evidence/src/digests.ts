@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from './canonical.ts';
-import type { MeterEvidence } from './evidence.ts';
+import type { ExchangeEvidence, Hop, MeterEvidence, SwitchEvidence } from './evidence.ts';
 
 const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);
@@ -17,6 +17,21 @@ export function sha256Hex(...parts: readonly (Uint8Array | string)[]): string {
  */
 export function exchangeDigest(command: Uint8Array, response: Uint8Array): string {
   return sha256Hex(lengthOf(command), command, lengthOf(response), response);
+}
+
+/**
+ * The end of a hop's chain of exchanges: each link is SHA-256 over the one before and the digest of an
+ * exchange. The trusted service manager saw all of them, everybody else those that it began.
+ */
+export function hopChain(exchanges: readonly ExchangeEvidence[], hop: Hop): string {
+  return exchanges
+    .filter((exchange) => hop === 'tsm' || exchange.hop === hop)
+    .reduce((link, { digest }) => sha256Hex(link, digest), '');
+}
+
+/** What recognises a bundle: SHA-256 over its switches. */
+export function bundleRoot(switches: readonly SwitchEvidence[]): string {
+  return sha256Hex(canonicalJson(switches));
 }
 
 /** What parties counter-sign: the digest of a meter's evidence without the counter-signatures. */

@@ -5,7 +5,7 @@ import { fromHex, toHex } from '@sefleet/bytes';
 import fc from 'fast-check';
 import { canonicalJson } from './canonical.ts';
 import { openSealedReading } from './checker/sealed-reading.ts';
-import { exchangeDigest, merkleRoot } from './digests.ts';
+import { bundleRoot, exchangeDigest, hopChain, merkleRoot } from './digests.ts';
 import type { MeterEvidence } from './evidence.ts';
 import { cmac, readReceipt } from './receipts.ts';
 import { parseBundle, verifyBundle } from './verify-bundle.ts';
@@ -41,6 +41,21 @@ describe('digests', () => {
       exchangeDigest(Uint8Array.of(1, 2), Uint8Array.of(3)),
       exchangeDigest(Uint8Array.of(1), Uint8Array.of(2, 3)),
     );
+  });
+
+  it('chain the exchanges of a hop in their order; the manager in the middle saw all of them', () => {
+    const exchanges = ['tsm', 'to', 'from', 'to'].map((hop, i) => {
+      return { hop: hop as 'tsm' | 'to' | 'from', digest: exchangeDigest(Uint8Array.of(i), Uint8Array.of()) };
+    });
+    notEqual(hopChain(exchanges, 'tsm'), hopChain(exchanges.toReversed(), 'tsm'));
+    equal(
+      hopChain(exchanges, 'to'),
+      hopChain(
+        exchanges.filter(({ hop }) => hop === 'to'),
+        'tsm',
+      ),
+    );
+    equal(hopChain(exchanges, 'issuer'), '');
   });
 
   it('put every meter and the order of meters into the root', () => {
@@ -101,7 +116,8 @@ describe('bundles', () => {
       'null',
       '[]',
       '{}',
-      '{"format":"sefleet-evidence-bundle-1"}',
+      '{"format":"sefleet-evidence-bundle-2"}',
+      '{"format":"sefleet-evidence-bundle-1","switchId":"s","authority":"","parties":[],"meters":[],"root":""}',
       '{"format":"x","meters":[],"parties":[]}',
     ]) {
       throws(() => parseBundle(text), { code: 'EVIDENCE_MALFORMED' });
@@ -111,12 +127,12 @@ describe('bundles', () => {
   it('with certificates of nobody are reported, not trusted', () => {
     const bundle = parseBundle(
       JSON.stringify({
-        format: 'sefleet-evidence-bundle-1',
-        switchId: 's',
+        format: 'sefleet-evidence-bundle-2',
         authority: 'none',
         parties: [{ name: 'northern-power', roles: [], certificate: '00' }],
+        switches: [],
         meters: [],
-        root: merkleRoot([]),
+        root: bundleRoot([]),
       }),
     );
     const checks = verifyBundle(bundle);

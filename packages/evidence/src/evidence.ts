@@ -34,9 +34,13 @@ export interface KeyStateEvidence {
   readonly keys: readonly string[];
 }
 
-/** One exchange as a hop saw it. */
+/** Who takes part in a conversation with a card: each keeps a chain of the exchanges that it saw. */
+export type Hop = 'tsm' | 'from' | 'to' | 'issuer';
+
+/** One exchange. Whoever began it, it passed the trusted service manager, who saw its bytes and no more. */
 export interface ExchangeEvidence {
-  readonly hop: 'tsm' | 'from' | 'to' | 'issuer';
+  /** Who began it. */
+  readonly hop: Hop;
   /** SHA-256 over length and bytes of command and response, hexadecimal. */
   readonly digest: string;
 }
@@ -51,7 +55,8 @@ export interface StepTiming {
 
 /** Everything that is kept of the switch of one meter. */
 export interface MeterEvidence {
-  readonly format: 'sefleet-meter-evidence-1';
+  readonly format: 'sefleet-meter-evidence-2';
+  readonly switchId: string;
   readonly endpoint: string;
   readonly verb: string;
   readonly from: string;
@@ -94,14 +99,33 @@ export interface PartyEvidence {
   readonly certificate: string;
 }
 
+/** A switch of many meters, closed by its parties: none can be left out of it afterwards, and none added. */
+export interface SwitchEvidence {
+  readonly switchId: string;
+  readonly verb: string;
+  readonly from: string;
+  readonly to: string;
+  readonly cutOverAt: number;
+  /** Until when it had to be confirmed. */
+  readonly deadlineAt: number;
+  /** How many meters it was about. */
+  readonly meters: number;
+  /** Merkle root over the evidence of its meters in their order, hexadecimal. */
+  readonly root: string;
+  /** The parties' signatures over all of this, over the list of parties and over the authority. */
+  readonly closing: readonly SignedStatement[];
+}
+
 /** What `report/bundle.json` holds. */
 export interface EvidenceBundle {
-  readonly format: 'sefleet-evidence-bundle-1';
-  readonly switchId: string;
+  readonly format: 'sefleet-evidence-bundle-2';
   /** Certificate of the authority that all parties' certificates descend from, PEM. */
   readonly authority: string;
   readonly parties: readonly PartyEvidence[];
+  /** Switches in the order in which they happened. */
+  readonly switches: readonly SwitchEvidence[];
+  /** The meters of the first switch, then those of the second. */
   readonly meters: readonly MeterEvidence[];
-  /** Merkle root over the meters' evidence in their order, hexadecimal. */
+  /** SHA-256 over the switches, hexadecimal: what a party writes down to recognise the bundle by. */
   readonly root: string;
 }

@@ -1,11 +1,13 @@
 export { canonicalJson } from './canonical.ts';
 export { checkRehearsal } from './checker/check-rehearsal.ts';
-export type { BillingLine, Invariant, MeterTruth, RehearsalRecord, Verdict } from './checker/rehearsal.ts';
-export { evidenceDigest, exchangeDigest, merkleRoot, sha256Hex } from './digests.ts';
+export type { Invariant } from './checker/invariant.ts';
+export type { BillingLine, MeterTruth, RehearsalRecord, Verdict } from './checker/rehearsal.ts';
+export { bundleRoot, exchangeDigest, merkleRoot, sha256Hex } from './digests.ts';
 export { EVIDENCE_ERRORS } from './errors.ts';
 export type {
   EvidenceBundle,
   ExchangeEvidence,
+  Hop,
   KeyStateEvidence,
   MeterEvidence,
   PartyEvidence,
@@ -13,6 +15,8 @@ export type {
   ReceiptEvidence,
   SignedStatement,
   StepTiming,
+  SwitchEvidence,
 } from './evidence.ts';
+export { meterStatement, signersOf, switchStatement } from './statements.ts';
 export { parseBundle, verifyBundle } from './verify-bundle.ts';
 export type { BundleCheck } from './verify-bundle.ts';

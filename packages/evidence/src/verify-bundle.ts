@@ -1,8 +1,11 @@
-import { verify, X509Certificate, type KeyObject } from 'node:crypto';
-import { fromHex } from '@sefleet/bytes';
-import { evidenceDigest, merkleRoot } from './digests.ts';
+import { createHash, type X509Certificate } from 'node:crypto';
+import { BUNDLE_FORMAT, BUNDLE_SHAPE } from './bundle-shape.ts';
+import { keyInvariants } from './checker/key-invariants.ts';
+import { bundleRoot, merkleRoot } from './digests.ts';
 import { evidenceError } from './errors.ts';
-import type { EvidenceBundle, MeterEvidence, SignedStatement } from './evidence.ts';
+import type { EvidenceBundle, MeterEvidence, SwitchEvidence } from './evidence.ts';
+import { readCertificate, readParties } from './verify-parties.ts';
+import { meterSignatureProblems, switchSignatureProblems } from './verify-signatures.ts';
 
 /** One thing that was verified. */
 export interface BundleCheck {
@@ -11,12 +14,12 @@ export interface BundleCheck {
   readonly detail: string;
 }
 
-const FORMAT: EvidenceBundle['format'] = 'sefleet-evidence-bundle-1';
+const SHOWN = 5;
 
 /**
  * The bundle in a JSON text.
  *
- * @throws SefleetError `EVIDENCE_MALFORMED`.
+ * @throws SefleetError `EVIDENCE_MALFORMED`, which names the first field that has not the form.
  */
 export function parseBundle(text: string): EvidenceBundle {
   let value: unknown;
@@ -26,103 +29,105 @@ export function parseBundle(text: string): EvidenceBundle {
     throw evidenceError('EVIDENCE_MALFORMED', 'the file is no JSON', { cause });
   }
   if (isBundle(value)) return value;
-  throw evidenceError('EVIDENCE_MALFORMED', `the file is no ${FORMAT}`);
+  const [problem = ''] = BUNDLE_SHAPE(value, 'bundle');
+  throw evidenceError('EVIDENCE_MALFORMED', `the file is no ${BUNDLE_FORMAT}: ${problem}`);
 }
 
 /**
- * Verifies a bundle with nothing but itself: certificates against the authority, signatures against
- * certificates, counter-signatures against the evidence, and the root.
+ * Verifies a bundle: certificates against the authority, signatures against certificates, counter-signatures
+ * against the evidence, every switch against its meters, and what the evidence says about keys and probes.
+ *
+ * @param trusted The authority that the verifier trusts, PEM, got by another way than the bundle. Without one
+ *   the bundle is only found to agree with itself: whoever has an authority of their own can make such a one.
  */
-export function verifyBundle(bundle: EvidenceBundle): readonly BundleCheck[] {
-  const keys = new Map<string, KeyObject>();
-  const certificateProblems: string[] = [];
-  const authority = readCertificate(bundle.authority);
-  for (const party of bundle.parties) {
-    const certificate = readCertificate(fromHex(party.certificate));
-    const named = certificate?.subject.split('\n').includes(`CN=${party.name}`) === true;
-    if (
-      certificate === undefined ||
-      authority === undefined ||
-      !named ||
-      !certificate.verify(authority.publicKey)
-    ) {
-      certificateProblems.push(`${party.name}: the certificate is not the authority's`);
-    } else keys.set(party.name, certificate.publicKey);
-  }
-  const signatureProblems = bundle.meters.flatMap((meter) => meterProblems(meter, keys));
-  const root = merkleRoot(bundle.meters);
+export function verifyBundle(bundle: EvidenceBundle, trusted?: string): readonly BundleCheck[] {
+  const { parties, problems } = readParties(bundle);
+  const meters = `${bundle.meters.length} meters`;
   return [
-    toCheck('certificates', certificateProblems, `${keys.size} parties`),
-    toCheck('statements and counter-signatures', signatureProblems, `${bundle.meters.length} meters`),
+    checkAuthority(bundle, trusted),
+    toCheck('certificates', problems, `${parties.size} parties`),
     toCheck(
-      'root',
-      root === bundle.root ? [] : [`the root is ${root}, the bundle says ${bundle.root}`],
-      root,
+      'every meter belongs to a switch, and none is missing',
+      bundle.switches.flatMap((order) => memberProblems(order, bundle)).concat(strayProblems(bundle)),
+      `${bundle.switches.length} switches`,
     ),
+    toCheck(
+      'mandates, agreements and counter-signatures',
+      bundle.meters.flatMap((meter) => meterSignatureProblems(meter, parties)).concat(nonceProblems(bundle)),
+      meters,
+    ),
+    toCheck(
+      'signatures under the switches',
+      bundle.switches.flatMap((order) => switchSignatureProblems(order, bundle, parties)),
+      `${bundle.switches.length} switches`,
+    ),
+    ...keyInvariants(bundle),
+    checkRoot(bundle),
   ];
 }
 
-/**
- * The format is named and its lists are there; what then is missing in an entry, a check reports as not
- * holding.
- */
 function isBundle(value: unknown): value is EvidenceBundle {
-  if (typeof value !== 'object' || value === null) return false;
-  const named = 'format' in value && value.format === FORMAT;
-  return (
-    named &&
-    'meters' in value &&
-    Array.isArray(value.meters) &&
-    'parties' in value &&
-    Array.isArray(value.parties)
-  );
+  return BUNDLE_SHAPE(value, 'bundle').length === 0;
 }
 
-function meterProblems(meter: MeterEvidence, keys: ReadonlyMap<string, KeyObject>): string[] {
+function checkAuthority({ authority }: EvidenceBundle, trusted: string | undefined): BundleCheck {
+  const own = readCertificate(authority);
+  const print = own === undefined ? 'none' : fingerprint(own);
+  if (trusted === undefined)
+    return toCheck('authority', own === undefined ? ['no certificate'] : [], `${print}: compare with yours`);
+  const expected = readCertificate(trusted);
+  const same = own !== undefined && expected !== undefined && print === fingerprint(expected);
+  return toCheck('authority', same ? [] : [`${print} is not the one that you trust`], `${print}, trusted`);
+}
+
+/** A switch has as many meters as it says, each once, and they have its root. */
+function memberProblems(order: SwitchEvidence, { meters, switches }: EvidenceBundle): string[] {
+  const name = `switch ${order.switchId}`;
+  if (switches.filter(({ switchId }) => switchId === order.switchId).length > 1)
+    return [`${name} is there twice`];
+  const own = meters.filter(({ switchId }) => switchId === order.switchId);
   const problems: string[] = [];
-  const statements = [meter.mandate, meter.agreement, ...meter.closing].filter(
-    (statement) => statement !== undefined,
+  if (own.length !== order.meters) problems.push(`${name} has ${own.length} meters, not ${order.meters}`);
+  if (new Set(own.map(({ endpoint }) => endpoint)).size !== own.length)
+    problems.push(`${name} has a meter twice`);
+  if (merkleRoot(own) !== order.root) problems.push(`${name}: the root is not that of its meters`);
+  const other = own.find(
+    ({ verb, from, to, cutOverAt }) =>
+      verb !== order.verb || from !== order.from || to !== order.to || cutOverAt !== order.cutOverAt,
   );
-  for (const statement of statements) {
-    if (!isSigned(statement, keys))
-      problems.push(`${meter.endpoint}: ${statement.party}'s signature does not verify`);
-  }
-  const digest = evidenceDigest(meter);
-  for (const { party, text } of meter.closing) {
-    if (!text.includes(digest)) problems.push(`${meter.endpoint}: ${party} signed other evidence`);
-  }
-  if (meter.state === 'confirmed' && meter.closing.length === 0)
-    problems.push(`${meter.endpoint}: nobody counter-signed`);
+  if (other !== undefined) problems.push(`${other.endpoint} is of another switch than ${name}`);
   return problems;
 }
 
-function isSigned(
-  { party, text, signature }: SignedStatement,
-  keys: ReadonlyMap<string, KeyObject>,
-): boolean {
-  const key = keys.get(party);
-  if (key === undefined) return false;
-  return verify(
-    'sha256',
-    Buffer.from(text),
-    { key, dsaEncoding: 'ieee-p1363' },
-    Buffer.from(signature, 'base64'),
-  );
+function strayProblems({ meters, switches }: EvidenceBundle): string[] {
+  const known = new Set(switches.map(({ switchId }) => switchId));
+  return meters
+    .filter(({ switchId }) => !known.has(switchId))
+    .map(({ endpoint, switchId }) => `${endpoint} is of switch ${switchId}, which is not there`);
 }
 
-function readCertificate(certificate: string | Uint8Array): X509Certificate | undefined {
-  try {
-    return new X509Certificate(certificate);
-  } catch {
-    // What is no certificate is reported as one that does not verify.
-    return undefined;
-  }
+/** A mandate is given once: no two meters or switches have the same. */
+function nonceProblems({ meters }: EvidenceBundle): string[] {
+  const seen = new Map<string, MeterEvidence>();
+  return meters.flatMap((meter) => {
+    if (meter.mandate === undefined) return [];
+    const before = seen.get(meter.mandate.text);
+    seen.set(meter.mandate.text, meter);
+    return before === undefined ? [] : [`${meter.endpoint} has the mandate of ${before.endpoint}`];
+  });
+}
+
+function checkRoot({ switches, root }: EvidenceBundle): BundleCheck {
+  const found = bundleRoot(switches);
+  return toCheck('root', found === root ? [] : [`the root is ${found}, the bundle says ${root}`], root);
+}
+
+function fingerprint({ raw }: X509Certificate): string {
+  return createHash('sha256').update(raw).digest('hex');
 }
 
 function toCheck(name: string, problems: readonly string[], detail: string): BundleCheck {
-  return {
-    name,
-    holds: problems.length === 0,
-    detail: problems.length === 0 ? detail : problems.slice(0, 5).join('; '),
-  };
+  const more = problems.length > SHOWN ? ` and ${problems.length - SHOWN} more` : '';
+  const found = problems.slice(0, SHOWN).join('; ') + more;
+  return { name, holds: problems.length === 0, detail: problems.length === 0 ? detail : found };
 }

@@ -27,6 +27,7 @@ import { ManagedMeterPort } from './adapters/management/managed-meter-port.ts';
 import { SqliteSwitchJournal } from './store/sqlite/sqlite-switch-journal.ts';
 import { PartyRegistry } from './switch/party-registry.ts';
 import { SwitchAudit } from './switch/switch-audit.ts';
+import { SwitchClosing } from './switch/switch-closing.ts';
 import { SwitchClock } from './switch/switch-clock.ts';
 import { SwitchOffice } from './switch/switch-office.ts';
 import { PROVISIONING_SETTINGS } from './settings.ts';
@@ -60,6 +61,7 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     await office.resume();
     const registry = new PartyRegistry(custody, authority, runtime.clock);
     const audit = new SwitchAudit(custody, store);
+    const closing = new SwitchClosing(custody, store, registry, authority.certificatePem);
     return {
       grpc: [
         serveManufacturing({
@@ -71,7 +73,7 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
         serveCredentials({ store, custody, accounts, log }),
         serveRecordKeys({ custody, log }),
         serveRotations({ orders, store, custody, log }),
-        serveSwitching({ office, registry, audit, custody, log, rehearsal: settings.rehearsal }),
+        serveSwitching({ office, registry, audit, closing, custody, log, rehearsal: settings.rehearsal }),
       ],
       stop: async () => {
         await runner.stop();

@@ -1,6 +1,9 @@
+import type { MeterEvidence } from '../evidence.ts';
 import { checkContinuity, type Continuity } from './continuity.ts';
-import { energyInvariants, evidenceInvariants, invariantOf, keyInvariants } from './invariants.ts';
-import type { BillingLine, RehearsalRecord, Verdict } from './rehearsal.ts';
+import { invariantOf } from './invariant.ts';
+import { energyInvariants, evidenceInvariants } from './invariants.ts';
+import { keyInvariants } from './key-invariants.ts';
+import type { RehearsalRecord, Verdict } from './rehearsal.ts';
 
 /**
  * Judges a rehearsal from what was left behind: sealed records, bills, evidence. It shares no code with what
@@ -11,29 +14,28 @@ import type { BillingLine, RehearsalRecord, Verdict } from './rehearsal.ts';
  * const passed = verdict.invariants.every(({ holds }) => holds);
  */
 export function checkRehearsal(rehearsal: RehearsalRecord): Verdict {
-  const { meters } = rehearsal.bundle;
-  const bills = byEndpoint(rehearsal.billing);
+  const { bundle, billing, truths } = rehearsal;
+  const journeys = grouped(bundle.meters);
+  const bills = grouped(billing);
   const continuity = new Map<string, Continuity>();
   const unaccounted: string[] = [];
-  for (const meter of meters) {
-    const truth = rehearsal.truths.get(meter.endpoint);
-    if (truth === undefined) unaccounted.push(`${meter.endpoint}: nobody knows its register`);
-    else {
-      const found = checkContinuity(meter, truth, bills.get(meter.endpoint) ?? [], rehearsal);
-      continuity.set(meter.endpoint, found);
-    }
+  for (const [endpoint, switches] of journeys) {
+    const truth = truths.get(endpoint);
+    if (truth === undefined) unaccounted.push(`${endpoint}: nobody knows its register`);
+    else continuity.set(endpoint, checkContinuity(switches, truth, bills.get(endpoint) ?? [], rehearsal));
   }
   const { invariants, receiptsVerified } = evidenceInvariants(rehearsal);
-  const oldProbes = meters
+  const oldProbes = bundle.meters
     .filter(({ state }) => state === 'confirmed')
     .flatMap(({ probes, from }) => probes.filter(({ by }) => by === from));
   const sum = (pick: (found: Continuity) => number): number =>
     [...continuity.values()].reduce((total, found) => total + pick(found), 0);
+  const ends = [...journeys.values()].map(endOfJourney);
   return {
-    meters: meters.length,
-    switched: meters.filter(({ state }) => state === 'confirmed').length,
-    rolledBack: meters.filter(({ state }) => state === 'rolled-back').length,
-    exceptions: countReasons(meters.filter(({ state }) => state === 'exception')),
+    meters: journeys.size,
+    switched: ends.filter(({ state }) => state === 'confirmed').length,
+    rolledBack: ends.filter(({ state }) => state === 'rolled-back').length,
+    exceptions: countReasons(ends.filter(({ state }) => state === 'exception')),
     gapWh: sum(({ gapWh }) => gapWh),
     overlapWh: sum(({ overlapWh }) => overlapWh),
     residualWh: sum(({ residualWh }) => Math.abs(residualWh)),
@@ -42,20 +44,31 @@ export function checkRehearsal(rehearsal: RehearsalRecord): Verdict {
     canaryHits: rehearsal.canaryHits.length,
     receiptsVerified,
     invariants: [
-      invariantOf('every meter of the switch is accounted for', unaccounted, `${meters.length} meters`),
+      invariantOf('every meter of the switch is accounted for', unaccounted, `${journeys.size} meters`),
       ...energyInvariants(continuity),
-      ...keyInvariants(rehearsal),
+      ...keyInvariants(bundle),
       ...invariants,
     ],
   };
 }
 
-function byEndpoint(billing: readonly BillingLine[]): ReadonlyMap<string, readonly BillingLine[]> {
-  const map = new Map<string, BillingLine[]>();
-  for (const line of billing) {
-    const lines = map.get(line.endpoint);
-    if (lines === undefined) map.set(line.endpoint, [line]);
-    else lines.push(line);
+/** How a meter came out: as its first switch that was not confirmed, or as its last. */
+function endOfJourney(switches: readonly MeterEvidence[]): {
+  readonly state: string;
+  readonly reason: string;
+} {
+  const bad = switches.find(({ state }) => state !== 'confirmed');
+  return bad ?? switches.at(-1) ?? { state: 'exception', reason: 'no-evidence' };
+}
+
+function grouped<T extends { readonly endpoint: string }>(
+  items: readonly T[],
+): ReadonlyMap<string, readonly T[]> {
+  const map = new Map<string, T[]>();
+  for (const item of items) {
+    const list = map.get(item.endpoint);
+    if (list === undefined) map.set(item.endpoint, [item]);
+    else list.push(item);
   }
   return map;
 }

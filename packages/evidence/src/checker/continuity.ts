@@ -16,9 +16,11 @@ export interface Continuity {
 
 /**
  * Accounts for one meter: its sealed readings against the register, and the suppliers' bills against both.
+ *
+ * @param switches The meter's evidence of every switch that it went through, in their order.
  */
 export function checkContinuity(
-  evidence: MeterEvidence,
+  switches: readonly MeterEvidence[],
   truth: MeterTruth,
   billing: readonly BillingLine[],
   rehearsal: RehearsalRecord,
@@ -33,7 +35,7 @@ export function checkContinuity(
   if (readings.length !== opened.length)
     problems.push(`${opened.length - readings.length} records do not open`);
   problems.push(...sequenceProblems(readings), ...instantProblems(readings, truth, rehearsal));
-  problems.push(...handOverProblems(readings, evidence, rehearsal));
+  problems.push(...handOverProblems(readings, switches));
   problems.push(...billProblems(billing, readings));
   const billed = billing.reduce((sum, line) => sum + line.energyWh, 0);
   const { gapWh, overlapWh } = coverage(billing, readings, truth);
@@ -74,27 +76,51 @@ function instantProblems(
   return problems;
 }
 
-/** One reading at the instant ends the old supplier's readings and begins the new one's. */
+/** Readings in the order of their sealing, cut where the supplier changes. */
+function reignsOf(readings: readonly SealedReading[]): readonly (readonly SealedReading[])[] {
+  const reigns: SealedReading[][] = [];
+  for (const reading of readings) {
+    const last = reigns.at(-1);
+    if (last?.[0]?.supplier === reading.supplier) last.push(reading);
+    else reigns.push([reading]);
+  }
+  return reigns;
+}
+
+/** Suppliers follow each other as the switches say, and at each instant one reading ends and begins. */
 function handOverProblems(
   readings: readonly SealedReading[],
-  evidence: MeterEvidence,
-  { from, to, cutOverAt }: RehearsalRecord,
-): string[] {
-  const old = readings.filter(({ supplier }) => supplier === from);
-  const fresh = readings.filter(({ supplier }) => supplier === to);
-  if (evidence.state !== 'confirmed')
-    return fresh.length === 0 || evidence.state === 'exception' ? [] : ['the new supplier has readings'];
+  switches: readonly MeterEvidence[],
+): readonly string[] {
+  const reigns = reignsOf(readings);
   const problems: string[] = [];
-  const [closing, opening] = [old.at(-1), fresh[0]];
-  if (closing === undefined || opening === undefined) return ['a supplier has no reading'];
-  if (closing.at !== opening.at || closing.registerWh !== opening.registerWh) {
-    problems.push('closing and opening reading differ');
+  let at = 0;
+  for (const evidence of switches) {
+    const [old = [], fresh = []] = [reigns[at], reigns[at + 1]];
+    const moved = fresh[0]?.supplier === evidence.to;
+    if (evidence.state === 'confirmed') problems.push(...oneHandOver(old, fresh, evidence));
+    else if (moved && evidence.state !== 'exception') problems.push('the new supplier has readings');
+    if (moved) at++;
   }
+  if (reigns.length > at + 1) problems.push('a supplier has readings without a switch to it');
+  return problems;
+}
+
+function oneHandOver(
+  old: readonly SealedReading[],
+  fresh: readonly SealedReading[],
+  { from, to, cutOverAt }: MeterEvidence,
+): readonly string[] {
+  const [closing, opening] = [old.at(-1), fresh[0]];
+  if (closing?.supplier !== from || opening?.supplier !== to) return ['a supplier has no reading'];
+  const problems: string[] = [];
+  if (closing.at !== opening.at || closing.registerWh !== opening.registerWh)
+    problems.push('closing and opening reading differ');
   if (closing.at !== cutOverAt)
     problems.push(`the cut-over reading is of ${closing.at - cutOverAt} ms after the instant`);
-  if (old.some(({ at }) => at > cutOverAt))
+  if (old.some((reading) => reading.at > cutOverAt))
     problems.push('the old supplier has readings from after the instant');
-  if (fresh.some(({ at }) => at < cutOverAt))
+  if (fresh.some((reading) => reading.at < cutOverAt))
     problems.push('the new supplier has readings from before the instant');
   return problems;
 }

@@ -2,20 +2,8 @@ import type { MeterEvidence } from '../evidence.ts';
 import { readReceipt } from '../receipts.ts';
 import { verifyBundle } from '../verify-bundle.ts';
 import type { Continuity } from './continuity.ts';
-import type { Invariant, RehearsalRecord } from './rehearsal.ts';
-
-const FINAL = new Set(['confirmed', 'rolled-back', 'exception']);
-const NEW_KEYS = 3;
-const SHOWN = 3;
-
-type ProblemOf = (meter: MeterEvidence) => string | undefined;
-
-/** Problems by meter, told as one invariant. */
-export function invariantOf(name: string, problems: readonly string[], whenHolding: string): Invariant {
-  const shown = problems.slice(0, SHOWN).join('; ');
-  const more = problems.length > SHOWN ? ` and ${problems.length - SHOWN} more` : '';
-  return { name, holds: problems.length === 0, detail: problems.length === 0 ? whenHolding : shown + more };
-}
+import { invariantOf, type Invariant } from './invariant.ts';
+import type { RehearsalRecord } from './rehearsal.ts';
 
 /** The invariants about energy. */
 export function energyInvariants(continuity: ReadonlyMap<string, Continuity>): readonly Invariant[] {
@@ -41,53 +29,6 @@ export function energyInvariants(continuity: ReadonlyMap<string, Continuity>): r
       problems,
       'all readings accounted for',
     ),
-  ];
-}
-
-/** The invariants about states, keys and access. */
-export function keyInvariants({ bundle, to, cutOverAt, deadlineMs }: RehearsalRecord): readonly Invariant[] {
-  const { meters } = bundle;
-  const confirmed = meters.filter(({ state }) => state === 'confirmed');
-  const takenBack = meters.filter(({ state }) => state === 'rolled-back');
-  const each = (
-    name: string,
-    list: readonly MeterEvidence[],
-    problemOf: ProblemOf,
-    holding: string,
-  ): Invariant => {
-    const problems = list.flatMap((meter) => {
-      const problem = problemOf(meter);
-      return problem === undefined ? [] : [`${meter.endpoint}: ${problem}`];
-    });
-    return invariantOf(name, problems, holding);
-  };
-  const late: ProblemOf = ({ timings }) => {
-    const lateMs = Math.max(...timings.map(({ endedAt }) => endedAt)) - cutOverAt;
-    return lateMs <= deadlineMs ? undefined : `confirmed ${lateMs} ms after the instant`;
-  };
-  return [
-    each(
-      'every meter has come to an end, with a reason where it is not confirmed',
-      meters,
-      endProblem,
-      `${meters.length} meters`,
-    ),
-    each("the new supplier's keys are confirmed by the card", confirmed, newKeyProblem, 'all confirmed'),
-    each(
-      'the fresh domain held nothing but the agreed keys',
-      confirmed,
-      preloadProblem,
-      'no key was loaded ahead',
-    ),
-    each("the old supplier's keys are gone and refused", confirmed, oldKeyProblem, 'all refused'),
-    each('no probe was let in', meters, probeProblem, 'none let in'),
-    each(
-      'meters that were taken back hold no key of the new supplier',
-      takenBack,
-      rollbackProblem,
-      `${to} left no trace`,
-    ),
-    each('every switch was confirmed before its deadline', confirmed, late, 'within the deadline'),
   ];
 }
 
@@ -133,47 +74,6 @@ export function evidenceInvariants(rehearsal: RehearsalRecord): {
       invariantOf('planted secrets are found with their owners only', canaryHits, '0 found elsewhere'),
     ],
   };
-}
-
-function endProblem({ state, reason }: MeterEvidence): string | undefined {
-  return FINAL.has(state) && (state === 'confirmed' || reason !== '') ? undefined : `left ${state}`;
-}
-
-function probeProblem({ probes }: MeterEvidence): string | undefined {
-  return probes.every(({ sw }) => sw !== '9000') ? undefined : 'a probe was let in';
-}
-
-function newKeyProblem({ newKeyCheckValues, agreement, keyStates }: MeterEvidence): string | undefined {
-  if (newKeyCheckValues.length !== NEW_KEYS) return 'no key check values';
-  if (agreement === undefined) return 'no agreement receipt';
-  return keyStates.some(({ when }) => when === 'after-rotation')
-    ? undefined
-    : 'the card was not asked for its keys';
-}
-
-function preloadProblem({ keyStates }: MeterEvidence): string | undefined {
-  const agreed = keyStates.filter(({ when }) => when === 'after-agreement').at(-1);
-  if (agreed === undefined) return 'the fresh domain was not looked at';
-  const versions = new Set(agreed.keys.map((key) => key.split('/')[1]));
-  return versions.size === 1 && agreed.keys.length === NEW_KEYS
-    ? undefined
-    : `it held ${agreed.keys.join(' ')}`;
-}
-
-function oldKeyProblem({ keyStates, probes, from }: MeterEvidence): string | undefined {
-  const removed = keyStates.filter(({ when }) => when === 'after-removal').at(-1);
-  if (removed === undefined || removed.keys.length > 0) return 'the old keys are still there';
-  const tries = probes.filter(({ by }) => by === from);
-  if (tries.length === 0) return 'nobody tried the old keys';
-  return tries.every(({ sw }) => sw !== '9000') ? undefined : 'the old keys were let in';
-}
-
-function rollbackProblem({ keyStates, newKeyCheckValues }: MeterEvidence): string | undefined {
-  const last = keyStates.at(-1);
-  if (newKeyCheckValues.length === 0 && keyStates.length === 0) return undefined;
-  return last?.when === 'after-removal' && last.keys.length === 0
-    ? undefined
-    : "the new supplier's domain is still there";
 }
 
 function receiptProblemsOf(

@@ -1,4 +1,5 @@
 import type { EvidenceBundle } from '../evidence.ts';
+import type { Invariant } from './invariant.ts';
 
 /**
  * What a meter sealed, and what its register really said: the simulator's word, checked against the
@@ -11,9 +12,12 @@ export interface MeterTruth {
   readonly lastAt: number;
   readonly firstRegisterWh: number;
   readonly lastRegisterWh: number;
-  /** True time of the cut-over reading; 0 when none was taken. */
-  readonly cutOverReadAt: number;
-  readonly cutOverRegisterWh: number;
+  /** Cut-over readings: for which instant, when by true time, and what the register said. */
+  readonly cutOvers: readonly {
+    readonly instant: number;
+    readonly takenAt: number;
+    readonly registerWh: number;
+  }[];
   /** Digests of the exchanges that the card saw, in order, hexadecimal. */
   readonly exchanges: readonly string[];
 }
@@ -30,13 +34,8 @@ export interface BillingLine {
 /** All that the checker looks at. */
 export interface RehearsalRecord {
   readonly bundle: EvidenceBundle;
-  readonly from: string;
-  readonly to: string;
-  readonly cutOverAt: number;
   /** Milliseconds between two readings. */
   readonly intervalMs: number;
-  /** Within which a switch has to be confirmed, from the cut-over on. */
-  readonly deadlineMs: number;
   readonly truths: ReadonlyMap<string, MeterTruth>;
   readonly billing: readonly BillingLine[];
   /** Record master keys, by `supplier:version`. */
@@ -44,13 +43,6 @@ export interface RehearsalRecord {
   readonly receiptKeys: ReadonlyMap<string, Uint8Array>;
   /** Places where a planted secret was found outside of its owner's vault. */
   readonly canaryHits: readonly string[];
-}
-
-/** A property of the whole rehearsal. */
-export interface Invariant {
-  readonly name: string;
-  readonly holds: boolean;
-  readonly detail: string;
 }
 
 /** What the checker found. */

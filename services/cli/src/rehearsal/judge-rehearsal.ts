@@ -1,88 +1,105 @@
 import type { switching } from '@sefleet/api';
 import { toHex } from '@sefleet/bytes';
 import {
+  bundleRoot,
   checkRehearsal,
-  merkleRoot,
   type EvidenceBundle,
   type MeterEvidence,
   type MeterTruth,
   type RehearsalRecord,
+  type SwitchEvidence,
 } from '@sefleet/evidence';
-import { readTlsFiles, type GrpcClient } from '@sefleet/service';
-import { scanForCanaries } from './canary-scan.ts';
+import type { GrpcClient } from '@sefleet/service';
+import { scanForCanaries, type Canary } from './canary-scan.ts';
 import type { RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
-import { rehearsalPki, type RehearsalLayout } from './rehearsal-services.ts';
+import type { RehearsalLayout } from './rehearsal-services.ts';
 import { billMeter } from './supplier-billing.ts';
 
 export type Office = GrpcClient<typeof switching.SwitchingService>;
 export type GroundClient = GrpcClient<typeof switching.RehearsalGroundService>;
 
-/** What is to be judged: a switch that has come to its end. */
+/** A switch that has come to its end. */
 export interface EndedSwitch {
   readonly switchId: string;
   readonly cutOverAt: number;
-  readonly startedAt: number;
   readonly endedAt: number;
 }
 
 const LONG_CALL = { deadlineMs: 1_800_000 };
-const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
-const DEADLINE_MS = 24 * HOUR_MS;
 
 /** Collects what a rehearsal left behind, at the parties and at the meters, and has it judged. */
 export async function judgeRehearsal(
   plan: RehearsalPlan,
   layout: RehearsalLayout,
-  { switchId, cutOverAt, startedAt, endedAt }: EndedSwitch,
+  ended: readonly EndedSwitch[],
   office: Office,
   ground: GroundClient,
-): Promise<Omit<RehearsalResult, 'phasesMs'>> {
-  const { evidence, details } = await collectEvidence(office, switchId);
-  const { parties } = await office.listParties({}, LONG_CALL);
-  const disclosed = await office.disclose({ switchId }, LONG_CALL);
+): Promise<Omit<RehearsalResult, 'phasesMs' | 'startedAt' | 'cutOverAt'>> {
+  const { parties: knowledge } = await office.listParties({}, LONG_CALL);
+  const { bundle, details } = await collectBundle(office, ended);
+  const disclosed = await disclose(office, ended);
   const truths = await collectTruths(ground);
-  const recordKeys = new Map(
-    disclosed.suppliers.map((s) => [`${s.supplier}:${s.keyVersion}`, s.recordMasterKey]),
-  );
-  const bundle: EvidenceBundle = {
-    format: 'sefleet-evidence-bundle-1',
-    switchId,
-    authority: readTlsFiles(rehearsalPki(layout), 'cli').authority.toString(),
-    parties: parties.map(({ name, roles, certificate }) => ({
-      name,
-      roles,
-      certificate: toHex(certificate),
-    })),
-    meters: evidence,
-    root: merkleRoot(evidence),
-  };
   const record: RehearsalRecord = {
     bundle,
-    from: plan.from,
-    to: plan.to,
-    cutOverAt,
     intervalMs: plan.intervalMinutes * MINUTE_MS,
-    deadlineMs: DEADLINE_MS,
     truths,
     billing: [...truths.values()].flatMap(({ endpoint, records }) =>
-      billMeter(endpoint, records, recordKeys),
+      billMeter(endpoint, records, disclosed.recordKeys),
     ),
-    recordKeys,
-    receiptKeys: new Map(Object.entries(disclosed.receiptKeys)),
+    recordKeys: disclosed.recordKeys,
+    receiptKeys: disclosed.receiptKeys,
     canaryHits: scanForCanaries([layout.dataFolder], disclosed.canaries),
   };
   return {
     verdict: checkRehearsal(record),
     bundle,
-    parties: parties.map(({ name, title, roles, holds }) => ({ name, title, roles, holds })),
+    parties: knowledge.map(({ name, title, roles, holds }) => ({ name, title, roles, holds })),
     truths,
     details,
-    cutOverAt,
-    startedAt,
-    endedAt,
+    endedAt: ended.at(-1)?.endedAt ?? 0,
   };
+}
+
+/** The evidence of all switches, as their parties signed it. */
+async function collectBundle(office: Office, ended: readonly EndedSwitch[]) {
+  const switches: SwitchEvidence[] = [];
+  const meters: MeterEvidence[] = [];
+  const details = new Map<string, string>();
+  let signed: Pick<EvidenceBundle, 'authority' | 'parties'> = { authority: '', parties: [] };
+  for (const { switchId } of ended) {
+    const collected = await collectEvidence(office, switchId);
+    meters.push(...collected.evidence);
+    for (const [endpoint, detail] of collected.details) details.set(endpoint, detail);
+    const { switchJson, authority, parties } = await office.closeSwitch({ switchId }, LONG_CALL);
+    const closed: SwitchEvidence = JSON.parse(switchJson);
+    switches.push(closed);
+    signed = {
+      authority,
+      parties: parties.map(({ name, roles, certificate }) => {
+        return { name, roles, certificate: toHex(certificate) };
+      }),
+    };
+  }
+  const format = 'sefleet-evidence-bundle-2';
+  const bundle: EvidenceBundle = { format, ...signed, switches, meters, root: bundleRoot(switches) };
+  return { bundle, details };
+}
+
+/** What the suppliers of all switches hand to the auditor. */
+async function disclose(office: Office, ended: readonly EndedSwitch[]) {
+  const recordKeys = new Map<string, Uint8Array>();
+  const receiptKeys = new Map<string, Uint8Array>();
+  const canaries: Canary[] = [];
+  for (const { switchId } of ended) {
+    const disclosed = await office.disclose({ switchId }, LONG_CALL);
+    for (const { supplier, keyVersion, recordMasterKey } of disclosed.suppliers)
+      recordKeys.set(`${supplier}:${keyVersion}`, recordMasterKey);
+    for (const [endpoint, key] of Object.entries(disclosed.receiptKeys)) receiptKeys.set(endpoint, key);
+    canaries.push(...disclosed.canaries);
+  }
+  return { recordKeys, receiptKeys, canaries };
 }
 
 async function collectEvidence(office: Office, switchId: string) {
@@ -109,8 +126,9 @@ async function collectTruths(ground: GroundClient): Promise<ReadonlyMap<string, 
         lastAt: Number(meter.lastAt),
         firstRegisterWh: Number(meter.firstRegisterWh),
         lastRegisterWh: Number(meter.lastRegisterWh),
-        cutOverReadAt: Number(meter.cutOverReadAt),
-        cutOverRegisterWh: Number(meter.cutOverRegisterWh),
+        cutOvers: meter.cutOvers.map(({ instant, takenAt, registerWh }) => {
+          return { instant: Number(instant), takenAt: Number(takenAt), registerWh: Number(registerWh) };
+        }),
         exchanges: meter.exchanges.map(toHex),
       });
     }

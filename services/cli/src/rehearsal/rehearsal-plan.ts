@@ -5,8 +5,12 @@ export interface RehearsalPlan {
   readonly meters: number;
   readonly from: string;
   readonly to: string;
+  /** Whom meters go on to when they change twice. */
+  readonly third: string;
   /** Real time until the instant, milliseconds. */
   readonly noticeMs: number;
+  /** The instant, milliseconds since 1970; undefined for one that follows from the notice. */
+  readonly cutOverAt: number | undefined;
   /** Virtual time that passes in real time. */
   readonly compress: number;
   readonly faults: ReadonlyMap<string, number>;
@@ -30,6 +34,7 @@ export type RehearsalVerb =
   | 'cancel'
   | 'object'
   | 'erroneous-transfer'
+  | 'back-to-back'
   | 'forced-switch'
   | 'move-in';
 
@@ -39,6 +44,7 @@ export const REHEARSAL_VERBS: readonly RehearsalVerb[] = [
   'cancel',
   'object',
   'erroneous-transfer',
+  'back-to-back',
   'forced-switch',
   'move-in',
 ];

@@ -2,8 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { switching } from '@sefleet/api';
 import { createGrpcClient, readTlsFiles } from '@sefleet/service';
 import type { Progress } from '../terminal/progress.ts';
-import { judgeRehearsal, type GroundClient, type Office } from './judge-rehearsal.ts';
+import { judgeRehearsal, type EndedSwitch, type GroundClient, type Office } from './judge-rehearsal.ts';
 import { RehearsalClock } from './rehearsal-clock.ts';
+import { legsOf, type Leg } from './rehearsal-legs.ts';
 import { FAULTS, type RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
 import { rehearsalPki, type RehearsalLayout, type RehearsalServices } from './rehearsal-services.ts';
@@ -14,14 +15,8 @@ const OBJECTION_EVERY = 10;
 const LONG_CALL = { deadlineMs: 1_800_000 };
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
-const VERBS: Readonly<Record<RehearsalPlan['verb'], switching.SwitchVerb>> = {
-  switch: switching.SwitchVerb.SWITCH,
-  cancel: switching.SwitchVerb.SWITCH,
-  object: switching.SwitchVerb.SWITCH,
-  'erroneous-transfer': switching.SwitchVerb.ERRONEOUS_TRANSFER,
-  'forced-switch': switching.SwitchVerb.FORCED_SWITCH,
-  'move-in': switching.SwitchVerb.MOVE_IN,
-};
+/** Between two switches of the same meters: the second falls into the same day. */
+const NEXT_LEG_MS = 6 * HOUR_MS;
 
 /** Rehearses a switch: puts up the meters, moves them, collects what is left behind and has it judged. */
 export async function runRehearsal(
@@ -67,21 +62,51 @@ class Rehearsal {
     this.#office = office;
     this.#ground = ground;
     const intervalMs = plan.intervalMinutes * MINUTE_MS;
-    this.#startAt = Math.ceil(Date.now() / intervalMs) * intervalMs;
-    this.#cutOverAt = this.#startAt + Math.max(HOUR_MS, Math.round(plan.noticeMs * plan.compress));
+    const noticeMs = Math.max(HOUR_MS, Math.round(plan.noticeMs * plan.compress));
+    const cutOverAt = plan.cutOverAt ?? roundUp(Date.now(), intervalMs) + noticeMs;
+    this.#startAt = roundUp(cutOverAt - noticeMs - intervalMs + 1, intervalMs);
+    this.#cutOverAt = cutOverAt;
   }
 
   async run(): Promise<RehearsalResult> {
     const endpoints = await this.#timed('prepare', () => this.#prepare());
-    const switchId = await this.#start(endpoints);
-    const endedAt = await this.#timed('switch', () => this.#follow(switchId, endpoints));
-    await this.#ground.advanceGround({ now: BigInt(this.#windowEnd(endedAt)) }, LONG_CALL);
+    const switches: EndedSwitch[] = [];
+    let cohort = endpoints;
+    for (const leg of legsOf(this.#plan)) {
+      const before = switches.at(-1);
+      const startAt = before?.endedAt ?? this.#startAt;
+      const cutOverAt = before === undefined ? this.#cutOverAt : this.#nextInstant(before);
+      const switchId = await this.#start(leg, cohort, startAt, cutOverAt, switches.length);
+      const phase = before === undefined ? 'switch' : `switch ${switches.length + 1}`;
+      const endedAt = await this.#timed(phase, () => this.#follow(switchId, leg, cohort, startAt, cutOverAt));
+      switches.push({ switchId, cutOverAt, endedAt });
+      cohort = await this.#confirmed(switchId);
+      if (cohort.length === 0) break;
+    }
+    await this.#ground.advanceGround({ now: BigInt(this.#windowEnd(switches)) }, LONG_CALL);
     this.#progress.say('collecting evidence and readings');
-    const ended = { switchId, cutOverAt: this.#cutOverAt, startedAt: this.#startAt, endedAt };
     const judged = await this.#timed('check', () =>
-      judgeRehearsal(this.#plan, this.#layout, ended, this.#office, this.#ground),
+      judgeRehearsal(this.#plan, this.#layout, switches, this.#office, this.#ground),
     );
-    return { ...judged, phasesMs: this.#phasesMs };
+    const startedAt = this.#startAt;
+    return { ...judged, startedAt, cutOverAt: this.#cutOverAt, phasesMs: this.#phasesMs };
+  }
+
+  /** Of a second switch: later on the same day, when there is time to prepare it. */
+  #nextInstant({ cutOverAt, endedAt }: EndedSwitch): number {
+    return Math.max(
+      cutOverAt + NEXT_LEG_MS,
+      roundUp(endedAt + HOUR_MS, this.#plan.intervalMinutes * MINUTE_MS),
+    );
+  }
+
+  /** The meters that came through a switch: only they can go on. */
+  async #confirmed(switchId: string): Promise<readonly string[]> {
+    const endpoints: string[] = [];
+    for await (const { meters } of this.#office.listMeterSwitches({ switchId })) {
+      for (const { endpoint, state } of meters) if (state === 'confirmed') endpoints.push(endpoint);
+    }
+    return endpoints;
   }
 
   async #prepare(): Promise<readonly string[]> {
@@ -102,17 +127,23 @@ class Rehearsal {
     return endpoints;
   }
 
-  async #start(endpoints: readonly string[]): Promise<string> {
-    const { verb, from, to, concurrency, canaryPercent, stopAbovePercent, faults, seed } = this.#plan;
-    await this.#office.advanceClock({ now: BigInt(this.#startAt) });
+  async #start(
+    { verb, from, to, wholePortfolio }: Leg,
+    endpoints: readonly string[],
+    startAt: number,
+    cutOverAt: number,
+    number: number,
+  ): Promise<string> {
+    const { concurrency, canaryPercent, stopAbovePercent, faults, seed } = this.#plan;
+    await this.#office.advanceClock({ now: BigInt(startAt) });
     const { switchId } = await this.#office.startSwitch(
       {
-        requestId: `rehearsal ${this.#startAt} ${seed}`,
-        verb: VERBS[verb],
+        requestId: `rehearsal ${this.#startAt} ${seed} ${number}`,
+        verb,
         fromSupplier: from,
         toSupplier: to,
-        endpoints: [...endpoints],
-        cutOverAt: BigInt(this.#cutOverAt),
+        endpoints: wholePortfolio ? [] : [...endpoints],
+        cutOverAt: BigInt(cutOverAt),
         concurrency,
         canaryPercent,
         stopAbovePercent,
@@ -125,9 +156,16 @@ class Rehearsal {
   }
 
   /** Lets time pass until every meter is through; when that was, by the rehearsal's clock. */
-  async #follow(switchId: string, endpoints: readonly string[]): Promise<number> {
+  async #follow(
+    switchId: string,
+    leg: Leg,
+    endpoints: readonly string[],
+    startAt: number,
+    cutOverAt: number,
+  ): Promise<number> {
     let calm = true;
-    const clock = new RehearsalClock(this.#startAt, this.#cutOverAt, this.#plan.compress, performance.now());
+    let stopped = false;
+    const clock = new RehearsalClock(startAt, cutOverAt, this.#plan.compress, performance.now());
     let killAt = this.#plan.killAfterMs === undefined ? Infinity : performance.now() + this.#plan.killAfterMs;
     for (;;) {
       if (performance.now() >= killAt) {
@@ -139,7 +177,13 @@ class Rehearsal {
       }
       const state = await this.#office.getSwitch({ switchId }, LONG_CALL);
       this.#show(state, endpoints.length);
-      if (state.done || state.stopped !== '') return Math.round(clock.now);
+      if (state.done) return Math.round(clock.now);
+      if (state.stopped !== '' && !stopped) {
+        stopped = true;
+        this.#progress.say(`${state.stopped}: taking the others back`);
+        const control = switching.SwitchControl.CANCEL;
+        await this.#office.controlSwitch({ switchId, control, endpoints: [] }, LONG_CALL);
+      }
       const { nextReturnAt } = await this.#ground.advanceGround(
         { now: BigInt(Math.round(clock.now)) },
         LONG_CALL,
@@ -147,7 +191,7 @@ class Rehearsal {
       const idle = state.working === 0n;
       if (idle && calm) {
         calm = false;
-        if (await this.#intervene(switchId, endpoints)) continue;
+        if (await this.#intervene(switchId, leg, endpoints)) continue;
       }
       const due = Number(state.nextDueAt);
       const now = idle
@@ -161,17 +205,20 @@ class Rehearsal {
   }
 
   /** Everything is prepared and the instant lies ahead: what the verb brings now. */
-  async #intervene(switchId: string, endpoints: readonly string[]): Promise<boolean> {
-    const { verb } = this.#plan;
-    if (verb !== 'cancel' && verb !== 'object') return false;
-    const control = verb === 'cancel' ? switching.SwitchControl.CANCEL : switching.SwitchControl.OBJECT;
-    const named = verb === 'cancel' ? [] : endpoints.filter((_, i) => i % OBJECTION_EVERY === 0);
+  async #intervene(switchId: string, leg: Leg, endpoints: readonly string[]): Promise<boolean> {
+    const { intervention } = leg;
+    if (intervention === undefined) return false;
+    const control =
+      intervention === 'cancel' ? switching.SwitchControl.CANCEL : switching.SwitchControl.OBJECT;
+    const named = intervention === 'cancel' ? [] : endpoints.filter((_, i) => i % OBJECTION_EVERY === 0);
     await this.#office.controlSwitch({ switchId, control, endpoints: named }, LONG_CALL);
     return true;
   }
 
-  #windowEnd(endedAt: number): number {
-    return Math.max(endedAt, this.#cutOverAt + this.#plan.windowHours * HOUR_MS);
+  #windowEnd(switches: readonly EndedSwitch[]): number {
+    const { cutOverAt, endedAt } = switches.at(-1) ?? { cutOverAt: this.#cutOverAt, endedAt: 0 };
+    const intervalMs = this.#plan.intervalMinutes * MINUTE_MS;
+    return roundUp(Math.max(endedAt, cutOverAt + this.#plan.windowHours * HOUR_MS), intervalMs);
   }
 
   #show(state: switching.GetSwitchResponse, total: number): void {
@@ -190,6 +237,10 @@ class Rehearsal {
     this.#progress.finish(phase, `${this.#phasesMs[phase]} ms`);
     return result;
   }
+}
+
+function roundUp(at: number, step: number): number {
+  return Math.ceil(at / step) * step;
 }
 
 function sharesOf(

@@ -17,6 +17,7 @@ export function billMeter(
   const keys = new Map<string, Uint8Array>();
   const last = new Map<string, { readonly at: number; readonly wh: number }>();
   const lines: BillingLine[] = [];
+  let current = '';
   for (const bytes of records) {
     const sealed = decodeSealedRecord(bytes);
     const supplier = sealed.stakeholder;
@@ -28,6 +29,9 @@ export function billMeter(
     const { timestampMs: until, values } = openTelemetryRecord(sealed, key, endpoint);
     const wh = values.find(([metric]) => metric === ACTIVE_ENERGY)?.[1];
     if (wh === undefined) continue;
+    // Who comes back as a supplier later does not bill what another one delivered meanwhile.
+    if (supplier !== current) last.clear();
+    current = supplier;
     const before = last.get(supplier);
     if (before !== undefined)
       lines.push({ supplier, endpoint, from: before.at, until, energyWh: wh - before.wh });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
 import { histogram, stackedBar } from './charts.ts';
 import { escapeMarkup, table } from './markup.ts';
-import { endOf, passed, type RehearsalSummary } from './rehearsal-summary.ts';
+import { endOf, passed, readingOffsets, type RehearsalSummary } from './rehearsal-summary.ts';
 
 const STYLE = readFileSync(new URL('report.css', import.meta.url), 'utf8');
 const MINUTE_MS = 60_000;
@@ -76,12 +76,11 @@ function outcome({ switched, rolledBack, exceptions: reasons }: RehearsalSummary
   ])}${table(['outcome', 'meters'], rows as (string | number)[][])}</section>`;
 }
 
-function timing({ timingsMs }: RehearsalSummary, { bundle, truths, cutOverAt }: RehearsalResult): string {
+function timing({ timingsMs }: RehearsalSummary, result: RehearsalResult): string {
+  const { bundle } = result;
   const confirmed = bundle.meters.filter(({ state }) => state === 'confirmed');
-  const minutes = confirmed.map((meter) => (endOf(meter) - cutOverAt) / MINUTE_MS);
-  const offsets = confirmed.map(
-    ({ endpoint }) => Math.abs((truths.get(endpoint)?.cutOverReadAt ?? cutOverAt) - cutOverAt) / 1000,
-  );
+  const minutes = confirmed.map((meter) => (endOf(meter) - meter.cutOverAt) / MINUTE_MS);
+  const offsets = readingOffsets(result).map((ms) => Math.abs(ms) / 1000);
   const row = (name: string, { p50, p95, p99, max }: RehearsalSummary['timingsMs']['staging']) => [
     name,
     p50,

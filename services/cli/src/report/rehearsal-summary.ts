@@ -60,21 +60,17 @@ export function summariseRehearsal(
   durationMs: number,
   version: string,
 ): RehearsalSummary {
-  const { verdict, bundle, truths, cutOverAt } = result;
+  const { verdict, bundle, cutOverAt } = result;
   const confirmed = bundle.meters.filter(({ state }) => state === 'confirmed');
-  const offsets = confirmed.flatMap(({ endpoint }) => {
-    const readAt = truths.get(endpoint)?.cutOverReadAt ?? 0;
-    return readAt === 0 ? [] : [Math.abs(readAt - cutOverAt)];
-  });
   return {
     ...verdict,
     durationMs: Math.round(durationMs),
     timingsMs: {
       phases: result.phasesMs,
       staging: percentiles(bundle.meters.flatMap(stagingOf)),
-      instantToConfirmed: percentiles(confirmed.map((meter) => endOf(meter) - cutOverAt)),
+      instantToConfirmed: percentiles(confirmed.map((meter) => endOf(meter) - meter.cutOverAt)),
       bothHadAccess: percentiles(confirmed.flatMap(overlapOf)),
-      readingOffset: percentiles(offsets),
+      readingOffset: percentiles(readingOffsets(result).map(Math.abs)),
     },
     run: {
       from: plan.from,
@@ -95,6 +91,14 @@ export function summariseRehearsal(
 /** True when every invariant holds. */
 export function passed({ invariants }: RehearsalSummary): boolean {
   return invariants.every(({ holds }) => holds);
+}
+
+/** By how much cut-over readings of confirmed meters missed their instants, by true time, milliseconds. */
+export function readingOffsets({ bundle, truths }: RehearsalResult): readonly number[] {
+  return bundle.meters.flatMap(({ endpoint, state, cutOverAt }) => {
+    const taken = truths.get(endpoint)?.cutOvers.find(({ instant }) => instant === cutOverAt);
+    return state === 'confirmed' && taken !== undefined ? [taken.takenAt - cutOverAt] : [];
+  });
 }
 
 /** When the last step of a meter was over. */

@@ -16,7 +16,9 @@ const plan: RehearsalPlan = {
   meters: 1,
   from: 'northern-power',
   to: 'sunrise-energy',
+  third: 'harbour-light',
   noticeMs: 0,
+  cutOverAt: undefined,
   compress: 60,
   faults: new Map([['offline', 2]]),
   seed: 1,
@@ -40,8 +42,8 @@ function result(holds: boolean): RehearsalResult {
     newKeyCheckValues: [],
   } as unknown as MeterEvidence;
   const bundle: EvidenceBundle = {
-    format: 'sefleet-evidence-bundle-1',
-    switchId: 's',
+    format: 'sefleet-evidence-bundle-2',
+    switches: [],
     authority: '',
     parties: [],
     meters: [meter],

@@ -19,6 +19,7 @@ import { onFreePorts, readLayout } from '../supervisor/layout.ts';
 import { createProgress } from '../terminal/progress.ts';
 
 const MAX_METERS = 20_000;
+const INTERVAL_MS = 15 * 60_000;
 
 export const rehearseSupplierSwitch: Verb = {
   name: 'rehearse supplier-switch',
@@ -27,8 +28,25 @@ export const rehearseSupplierSwitch: Verb = {
     meters: { type: 'string', value: 'n', default: '200', doc: 'meters of the cohort' },
     from: { type: 'string', value: 'party', default: 'northern-power', doc: 'the supplier that is left' },
     to: { type: 'string', value: 'party', default: 'sunrise-energy', doc: 'the supplier that comes' },
+    third: {
+      type: 'string',
+      value: 'party',
+      default: 'harbour-light',
+      doc: 'with back-to-back: the supplier after that one',
+    },
     verb: { type: 'string', value: 'verb', default: 'switch', doc: REHEARSAL_VERBS.join(', ') },
     at: { type: 'string', value: 'time', default: '+2m', doc: 'real time until the instant, at the most' },
+    'cut-over': {
+      type: 'string',
+      value: 'instant',
+      doc: 'the instant itself, such as 2027-03-28T03:00+02:00; the notice counts back from it',
+    },
+    window: {
+      type: 'string',
+      value: 'hours',
+      default: '6',
+      doc: 'readings before and after the instant',
+    },
     compress: { type: 'string', value: 'n', default: '60', doc: 'virtual seconds a real second' },
     faults: {
       type: 'string',
@@ -104,8 +122,10 @@ function readPlan(parsed: VerbArguments): RehearsalPlan {
     meters: parsed.integer('meters', 1, MAX_METERS),
     from: parsed.text('from') ?? '',
     to: parsed.text('to') ?? '',
+    third: parsed.text('third') ?? '',
     verb,
     noticeMs,
+    cutOverAt: readCutOver(parsed.text('cut-over'), help),
     compress: parsed.integer('compress', 1, 10_000),
     faults,
     seed: parsed.integer('seed', 0, 0xffff_ffff),
@@ -113,10 +133,18 @@ function readPlan(parsed: VerbArguments): RehearsalPlan {
     canaryPercent: parsed.integer('canary', 0, 100),
     stopAbovePercent: parsed.integer('stop-above', 0, 100),
     intervalMinutes: 15,
-    windowHours: 6,
+    windowHours: parsed.integer('window', 1, 72),
     killAfterMs:
       parsed.text('kill-after') === undefined ? undefined : parsed.integer('kill-after', 0, 86_400_000),
   };
+}
+
+/** An instant with its offset from UTC, on a whole quarter of an hour: meters read at no other. */
+function readCutOver(text: string | undefined, help: string): number | undefined {
+  if (text === undefined) return undefined;
+  const at = /(?:Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isFinite(at) && at > 0 && at % INTERVAL_MS === 0) return at;
+  throw usageError(`--cut-over ${text} is no instant like 2027-03-28T03:00+02:00`, help);
 }
 
 function formatSummary(summary: RehearsalSummary, out: string): string {

@@ -7,15 +7,29 @@ import { EXIT_CODES } from '../exit-codes.ts';
 
 export const reportVerify: Verb = {
   name: 'report verify',
-  summary: 'verify an evidence bundle offline: certificates, signatures, counter-signatures, root',
+  summary: 'verify an evidence bundle offline: certificates, signatures, keys, probes, every meter, roots',
   positionals: '<bundle.json or report folder>',
-  options: { json: { type: 'boolean', doc: 'as JSON' } },
-  examples: ['sefleet report verify report/bundle.json', 'sefleet report verify report --json'],
+  options: {
+    authority: {
+      type: 'string',
+      value: 'file',
+      doc: 'certificate (PEM) of the authority that you trust, got by another way than the bundle',
+    },
+    json: { type: 'boolean', doc: 'as JSON' },
+  },
+  examples: [
+    'sefleet report verify report/bundle.json',
+    'sefleet report verify report --authority authority.pem --json',
+  ],
   run: async (parsed) => {
     const [path] = parsed.positionals;
     if (path === undefined)
       throw usageError('which bundle?', 'Run `sefleet report verify --help` for an example.');
-    const checks = verifyBundle(parseBundle(readBundle(path)));
+    const trusted = parsed.text('authority');
+    const checks = verifyBundle(
+      parseBundle(readBundle(path)),
+      trusted === undefined ? undefined : readText(trusted, 'Name a certificate in PEM.'),
+    );
     if (parsed.flag('json')) console.log(JSON.stringify({ checks }));
     else
       for (const { name, holds, detail } of checks)
@@ -25,12 +39,14 @@ export const reportVerify: Verb = {
 };
 
 function readBundle(path: string): string {
+  const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return readText(folder ? join(path, 'bundle.json') : path, 'Name a bundle.json or the folder it is in.');
+}
+
+function readText(path: string, hint: string): string {
   try {
-    return readFileSync(statSync(path).isDirectory() ? join(path, 'bundle.json') : path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new SefleetError('CLI_USAGE', 'caller', `${path} cannot be read`, {
-      cause,
-      hint: 'Name a bundle.json or the folder it is in.',
-    });
+    throw new SefleetError('CLI_USAGE', 'caller', `${path} cannot be read`, { cause, hint });
   }
 }

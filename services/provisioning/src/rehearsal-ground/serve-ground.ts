@@ -24,6 +24,8 @@ export function serveGround(holder: GroundHolder, factory: Factory, rng: Rng): S
       if (request.meters === 0 || request.meters > MAX_METERS) {
         throw groundError('GROUND_NOT_SUPPORTED', `a rehearsal has 1 to ${MAX_METERS} meters`);
       }
+      if (request.meters === 1 && request.faults.some(({ name }) => name === 'swap'))
+        throw groundError('GROUND_NOT_SUPPORTED', 'cards of one meter alone cannot be swapped');
       const ground = new Ground(
         {
           seed: String(request.seed),
@@ -35,11 +37,12 @@ export function serveGround(holder: GroundHolder, factory: Factory, rng: Rng): S
         rng,
       );
       const endpoints = Array.from({ length: request.meters }, (_, i) => meterName(i + 1));
-      const swapped = endpoints.filter((endpoint) => ground.faultsOf(endpoint).swapped);
-      const others = await orderCards(factory, swapped.map(otherName));
-      for (const card of (await orderCards(factory, endpoints)).values()) {
-        ground.putUp(card, others.get(otherName(card.endpoint))?.image);
-      }
+      const cards = [...(await orderCards(factory, endpoints)).values()];
+      cards.forEach((card, i) => {
+        const swapped = ground.faultsOf(card.endpoint).swapped;
+        // Where cards were swapped, the next meter's answers.
+        ground.putUp(card, swapped ? cards[(i + 1) % cards.length]?.image : undefined);
+      });
       holder.ground = ground;
       return { endpoints };
     },
@@ -56,8 +59,9 @@ export function serveGround(holder: GroundHolder, factory: Factory, rng: Rng): S
           lastAt: BigInt(meter.lastAt),
           firstRegisterWh: BigInt(meter.firstRegisterWh),
           lastRegisterWh: BigInt(meter.lastRegisterWh),
-          cutOverReadAt: BigInt(meter.cutOverReadAt),
-          cutOverRegisterWh: BigInt(meter.cutOverRegisterWh),
+          cutOvers: meter.cutOvers.map(({ instant, takenAt, registerWh }) => {
+            return { instant: BigInt(instant), takenAt: BigInt(takenAt), registerWh: BigInt(registerWh) };
+          }),
         });
         if (meters.length < METERS_PER_MESSAGE) continue;
         yield { meters };
@@ -129,10 +133,6 @@ function require({ ground }: GroundHolder): Ground {
 
 function meterName(number: number): string {
   return `urn:dev:sefleet:meter-${String(number).padStart(6, '0')}`;
-}
-
-function otherName(endpoint: string): string {
-  return `${endpoint}.other`;
 }
 
 async function orderCards(

@@ -9,6 +9,13 @@ interface Reading {
   readonly wh: number;
 }
 
+/** A cut-over reading that was taken: for which instant, and when by true time. */
+interface TakenReading {
+  readonly instant: number;
+  readonly takenAt: number;
+  readonly registerWh: number;
+}
+
 /** What a meter knows of a switch. */
 interface CutOver {
   readonly reading: Reading;
@@ -35,6 +42,8 @@ export class VirtualMeter {
   #nextAt: number;
   #instant: number | undefined;
   #cutOver: CutOver | undefined;
+  /** Every cut-over reading that was taken. */
+  readonly #taken: TakenReading[] = [];
   /** Readings for which there is no key yet. */
   #kept: Reading[] = [];
   account = '';
@@ -106,14 +115,12 @@ export class VirtualMeter {
   /** What the register said at the first and the last reading, and at the cut-over. */
   truth() {
     const lastAt = this.#nextAt - this.#intervalMs;
-    const { reading, takenAt = 0 } = this.#cutOver ?? {};
     return {
       firstAt: this.#firstAt,
       lastAt,
       firstRegisterWh: this.#registerAt(this.#firstAt),
       lastRegisterWh: this.#registerAt(lastAt),
-      cutOverReadAt: takenAt,
-      cutOverRegisterWh: reading?.wh ?? 0,
+      cutOvers: this.#taken,
     };
   }
 
@@ -133,6 +140,7 @@ export class VirtualMeter {
       values: [[ACTIVE_ENERGY_WH, reading.wh]],
     });
     this.records.push(closingRecord);
+    this.#taken.push({ instant, takenAt: instant - this.#driftMs, registerWh: reading.wh });
     this.#cutOver = { reading, takenAt: instant - this.#driftMs, closingRecord, openingRecord: undefined };
   }
 

@@ -80,7 +80,7 @@ export class Campaign {
 
   /** Begins whatever is due, as far as concurrency, waves and controls allow. */
   pump(): void {
-    if (this.#closed || this.#paused || this.#stopped !== '') return;
+    if (this.#closed || this.#paused) return;
     const now = this.#ports.now();
     if (this.#waiting.some(({ dueAt }) => dueAt <= now)) {
       this.#ready.push(...this.#waiting.filter(({ dueAt }) => dueAt <= now));
@@ -90,8 +90,10 @@ export class Campaign {
     for (let i = 0; i < this.#ready.length && this.#working.size < this.#order.concurrency;) {
       const meter = this.#ready[i];
       if (meter === undefined) break;
-      const first = meter.done === undefined && meter.attempts === 0;
-      if (first && wave <= 0) {
+      const takenBack = meter.takeBack !== '';
+      const first = meter.done === undefined && meter.attempts === 0 && !takenBack;
+      // A switch that stopped by itself begins nothing, but lets meters be taken back.
+      if ((first && wave <= 0) || (this.#stopped !== '' && !takenBack)) {
         i++;
         continue;
       }

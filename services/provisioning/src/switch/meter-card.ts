@@ -1,5 +1,5 @@
 import { bytesEqual, toHex } from '@sefleet/bytes';
-import { exchangeDigest, type ExchangeEvidence } from '@sefleet/evidence';
+import { exchangeDigest, type ExchangeEvidence, type Hop } from '@sefleet/evidence';
 import {
   aidBytes,
   DATA_OBJECT,
@@ -36,25 +36,30 @@ export class MeterCard {
 
   /** @param seen Where the digests of exchanges go. */
   constructor(channel: ApduChannel, diversification: Uint8Array, rng: Rng, seen: ExchangeEvidence[]) {
+    this.#channel = channel;
     this.#diversification = diversification;
     this.#rng = rng;
     this.#seen = seen;
-    this.#channel = {
+  }
+
+  /** The way to the card below secure channels, as `hop` uses it. */
+  channelOf(hop: Hop): ApduChannel {
+    return {
       exchange: async (commands) => {
-        const answers = await channel.exchange(commands);
+        const answers = await this.#channel.exchange(commands);
         answers.forEach((answer, i) => {
           const command = commands[i];
-          if (command !== undefined) this.#seen.push({ hop: 'tsm', digest: exchangeDigest(command, answer) });
+          if (command !== undefined) this.#seen.push({ hop, digest: exchangeDigest(command, answer) });
         });
         return answers;
       },
-      close: () => channel.close(),
+      close: () => undefined,
     };
   }
 
-  /** The way to the card below secure channels, for probes. */
-  get channel(): ApduChannel {
-    return this.#channel;
+  /** Ends what every hop has open. */
+  close(): void {
+    this.#channel.close();
   }
 
   /**
@@ -63,9 +68,9 @@ export class MeterCard {
    * @throws SefleetError `SWITCH_CARD_SWAPPED` when another card answers; what GlobalPlatform throws
    * otherwise.
    */
-  async open(domain: Aid, keys: StaticKeys, keyVersion: number): Promise<SecureChannelSession> {
+  async open(hop: Hop, domain: Aid, keys: StaticKeys, keyVersion: number): Promise<SecureChannelSession> {
     const domainAid = aidBytes(domain);
-    const conversation = this.#conversationWith(domainAid);
+    const conversation = this.#conversationWith(hop, domainAid);
     return openScp03Session({
       transmit: conversation.transmit,
       keyVersion,
@@ -80,15 +85,15 @@ export class MeterCard {
   }
 
   /** The certificate in the Controlling Authority's domain, data object 7F21. */
-  async readCertificate(authority: Aid): Promise<Uint8Array> {
-    const conversation = this.#conversationWith(aidBytes(authority));
+  async readCertificate(hop: Hop, authority: Aid): Promise<Uint8Array> {
+    const conversation = this.#conversationWith(hop, aidBytes(authority));
     const link = plainLink(conversation.transmit);
     const { data } = await expectStatus(link, getDataCommand(DATA_OBJECT.CERTIFICATE), 'GET DATA 7F21');
     return data;
   }
 
-  #conversationWith(domainAid: Uint8Array): CardConversation {
-    const conversation = new CardConversation(this.#channel);
+  #conversationWith(hop: Hop, domainAid: Uint8Array): CardConversation {
+    const conversation = new CardConversation(this.channelOf(hop));
     conversation.putAhead(encodeApdu(selectCommand(domainAid)));
     return conversation;
   }

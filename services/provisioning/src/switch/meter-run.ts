@@ -1,9 +1,9 @@
-import { evidenceDigest, type MeterEvidence } from '@sefleet/evidence';
+import { meterStatement, signersOf, type MeterEvidence } from '@sefleet/evidence';
 import type { EventLog } from '@sefleet/observability';
 import type { Rng } from '@sefleet/runtime';
 import type { CardLinks } from '../card-link/card-link.ts';
 import type { KeyCustody } from '../custody/key-custody.ts';
-import { TRUSTED_SERVICE_MANAGER } from '../domain/party.ts';
+import { partyId, TRUSTED_SERVICE_MANAGER } from '../domain/party.ts';
 import type { GrowingEvidence, MeterSwitch } from '../domain/switch/meter-switch.ts';
 import type { SwitchOrder } from '../domain/switch/switch-order.ts';
 import { GERMAN_CALENDAR, technicalDeadline } from '../domain/switch/working-days.ts';
@@ -20,7 +20,7 @@ import type { SwitchJournal } from '../store/switch-journal.ts';
 import { MeterCard } from './meter-card.ts';
 import type { MeterPort } from './meter-port.ts';
 import { judge } from './reasons.ts';
-import { StepContext } from './step-context.ts';
+import { signStatement, StepContext } from './step-context.ts';
 import { STEP_ACTIONS } from './steps/step-actions.ts';
 import { takeBack } from './steps/take-back.ts';
 
@@ -158,9 +158,11 @@ export class MeterRun {
     this.#evidence.reason = reason;
     this.#evidence.closing = [];
     const context = this.#context();
-    const evidence = evidenceDigest(this.#evidence);
-    const signers = [this.#order.from, this.#order.to, context.plan.issuer, TRUSTED_SERVICE_MANAGER];
-    for (const party of signers) this.#evidence.closing.push(await context.sign(party, { evidence }));
+    const roles = { issuer: context.plan.issuer, tsm: TRUSTED_SERVICE_MANAGER };
+    for (const [party, hop] of signersOf(this.#order, roles)) {
+      const text = meterStatement({ ...this.#evidence, closing: [] }, hop);
+      this.#evidence.closing.push(await signStatement(this.#ports.custody, partyId(party), text));
+    }
     const done = state === 'confirmed' ? 'close' : this.#meter.done;
     await this.#record({ state, reason, detail, done, inDoubt: false });
     return false;
@@ -176,7 +178,7 @@ export class MeterRun {
     try {
       return await run();
     } finally {
-      context.card.channel.close();
+      context.card.close();
       this.#meter = { ...this.#meter, receiptCounter: context.receiptCounter };
     }
   }

@@ -1,12 +1,18 @@
-import { deepEqual, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { isSefleetError } from '@sefleet/errors';
 import {
+  bundleRoot,
   checkRehearsal,
   merkleRoot,
+  parseBundle,
+  verifyBundle,
+  type EvidenceBundle,
   type MeterEvidence,
   type MeterTruth,
   type RehearsalRecord,
 } from '@sefleet/evidence';
+import { createRootAuthority } from '@sefleet/pki';
 import { recordRehearsal } from '../testing/rehearsal-record.ts';
 import { createSwitchBench, CUT, order, runToEnd } from '../testing/switch-bench.ts';
 
@@ -17,12 +23,56 @@ const SIGNED = 'the evidence bundle verifies offline';
 let sound: RehearsalRecord;
 let close: () => Promise<void>;
 
-/** The record with the evidence of its first meter changed, as a liar would who also corrects the root. */
+/** The record with the evidence of its first meter changed, as a liar would who also corrects the roots. */
 function withEvidence(change: (meter: MeterEvidence) => Partial<MeterEvidence>): RehearsalRecord {
   const [first, ...rest] = sound.bundle.meters;
   ok(first);
-  const meters = [{ ...first, ...change(first) }, ...rest];
-  return { ...sound, bundle: { ...sound.bundle, meters, root: merkleRoot(meters) } };
+  return {
+    ...sound,
+    bundle: corrected({ ...sound.bundle, meters: [{ ...first, ...change(first) }, ...rest] }),
+  };
+}
+
+/** The bundle with roots and counts that fit what is in it. */
+function corrected(bundle: EvidenceBundle): EvidenceBundle {
+  const { meters } = bundle;
+  const switches = bundle.switches.map((order) => {
+    return { ...order, meters: meters.length, root: merkleRoot(meters) };
+  });
+  return { ...bundle, switches, root: bundleRoot(switches) };
+}
+
+/** Every value in a tree, with a way to make a copy of the tree in which it is another. */
+function* leaves(value: unknown): Generator<(change: (leaf: unknown) => unknown) => unknown> {
+  if (Array.isArray(value)) {
+    if (value.length > 0) yield () => value.slice(1);
+    for (const [i, item] of value.entries())
+      for (const leaf of leaves(item)) yield (change) => value.with(i, leaf(change));
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [name, item] of Object.entries(value)) {
+      for (const leaf of leaves(item)) yield (change) => ({ ...value, [name]: leaf(change) });
+      yield () => Object.fromEntries(Object.entries(value).filter(([other]) => other !== name));
+    }
+  } else yield (change) => change(value);
+}
+
+/** Another value of the same kind: the last sign of a text, or the next number. */
+function touched(leaf: unknown): unknown {
+  if (typeof leaf === 'number') return leaf + 1;
+  const text = String(leaf);
+  // Base64 ends with padding: the sign before that counts.
+  const at = text.endsWith('==') ? text.length - 3 : text.length - 1;
+  return text === '' ? 'x' : text.slice(0, at) + (text[at] === '1' ? '2' : '1') + text.slice(at + 1);
+}
+
+/** True when nobody would believe the bundle: it does not parse, or a check does not hold. */
+function isRefused(bundle: unknown): boolean {
+  try {
+    return verifyBundle(parseBundle(JSON.stringify(bundle))).some(({ holds }) => !holds);
+  } catch (error) {
+    if (isSefleetError(error, 'EVIDENCE_MALFORMED')) return true;
+    throw error;
+  }
 }
 
 function withTruth(change: (truth: MeterTruth) => Partial<MeterTruth>): RehearsalRecord {
@@ -67,9 +117,9 @@ describe('the checker catches', () => {
   });
 
   it('an interval that the other supplier bills as well', () => {
-    const line = sound.billing.find(({ supplier }) => supplier === sound.from);
+    const line = sound.billing.find(({ supplier }) => supplier === 'northern-power');
     ok(line);
-    const found = broken({ ...sound, billing: [...sound.billing, { ...line, supplier: sound.to }] });
+    const found = broken({ ...sound, billing: [...sound.billing, { ...line, supplier: 'sunrise-energy' }] });
     ok(found.includes('no energy is billed twice') && found.includes(CONTINUITY));
   });
 
@@ -185,7 +235,7 @@ describe('the checker catches', () => {
 
   it('an exchange that the card never saw', () => {
     const invented = withEvidence(({ exchanges }) => ({
-      exchanges: [...exchanges, { hop: 'tsm', digest: '00'.repeat(32) }],
+      exchanges: [...exchanges, { hop: 'tsm' as const, digest: '00'.repeat(32) }],
     }));
     ok(broken(invented).includes('what hops say they sent is what cards saw'));
   });
@@ -203,6 +253,50 @@ describe('the checker catches', () => {
 
   it('a root that is not the evidence', () => {
     deepEqual(broken({ ...sound, bundle: { ...sound.bundle, root: '00' } }), [SIGNED]);
+  });
+
+  it('any field of the bundle that was changed, left out or shortened', () => {
+    const copy: unknown = JSON.parse(JSON.stringify(sound.bundle));
+    equal(isRefused(copy), false);
+    let fields = 0;
+    for (const leaf of leaves(copy)) {
+      const liar = leaf(touched);
+      fields++;
+      ok(isRefused(liar), `not found: ${JSON.stringify(liar).slice(0, 200)}`);
+    }
+    ok(fields > 500, String(fields));
+  });
+
+  it('any field of the first meter that was changed by somebody who corrects every root', () => {
+    const copy: EvidenceBundle = JSON.parse(JSON.stringify(sound.bundle));
+    const [first, ...rest] = copy.meters;
+    for (const leaf of leaves(first)) {
+      // What is no evidence any more, the parser refuses.
+      const liar = leaf(touched) as MeterEvidence;
+      ok(isRefused(corrected({ ...copy, meters: [liar, ...rest] })), JSON.stringify(liar).slice(0, 300));
+    }
+  });
+
+  it('a meter that was left out by somebody who corrects every root', () => {
+    const { bundle } = sound;
+    ok(isRefused(corrected({ ...bundle, meters: bundle.meters.slice(1) })));
+  });
+
+  it('a mandate that was given for another meter', () => {
+    const other = sound.bundle.meters[1]?.mandate;
+    ok(broken(withEvidence(() => ({ mandate: other }))).includes(SIGNED));
+  });
+
+  it('an authority that is not the one that the verifier trusts', async () => {
+    const now = Date.now();
+    const other = await createRootAuthority('test', new Date(now - HOUR_MS), new Date(now + HOUR_MS));
+    const held = verifyBundle(sound.bundle, sound.bundle.authority);
+    ok(held.every(({ holds }) => holds));
+    const failed = verifyBundle(sound.bundle, other.certificatePem).filter(({ holds }) => !holds);
+    deepEqual(
+      failed.map(({ name }) => name),
+      ['authority'],
+    );
   });
 
   it('a secret in the wrong place', () => {

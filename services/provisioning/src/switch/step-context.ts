@@ -93,7 +93,7 @@ export class StepContext {
   async openTsm(): Promise<SecureChannelSession> {
     const vault = this.custody.vault(TRUSTED_SERVICE_MANAGER);
     const keys = await vault.diversify('domain', FIRST_GENERATION, this.device.diversification);
-    return this.card.open(this.plan.management.tsm, keys, keyVersionOf(FIRST_GENERATION));
+    return this.card.open('tsm', this.plan.management.tsm, keys, keyVersionOf(FIRST_GENERATION));
   }
 
   /** Makes sure that receipts are counted from before the first command that makes one. */
@@ -143,15 +143,24 @@ export class StepContext {
 
   /** Has a party sign a statement about this meter. */
   async sign(party: PartyId, statement: Readonly<Record<string, unknown>>): Promise<SignedStatement> {
-    const text = canonicalJson({ endpoint: this.endpoint, ...statement });
-    const signature = await this.custody.vault(party).sign(Buffer.from(text));
-    return { party, text, signature: Buffer.from(signature).toString('base64') };
+    const text = canonicalJson({ endpoint: this.endpoint, switchId: this.order.switchId, ...statement });
+    return signStatement(this.custody, party, text);
   }
 
   #placeOf(party: PartyId): DomainPlan {
     const planned = this.plan.domains.find((domain) => domain.party === party);
     return planned ?? place(this.device.kind, this.plan.supplier, party);
   }
+}
+
+/** A text under a party's signing key. */
+export async function signStatement(
+  custody: KeyCustody,
+  party: PartyId,
+  text: string,
+): Promise<SignedStatement> {
+  const signature = await custody.vault(party).sign(Buffer.from(text));
+  return { party, text, signature: Buffer.from(signature).toString('base64') };
 }
 
 /** What the receipt of a domain's installation covers. */

@@ -116,6 +116,13 @@ export class SwitchOffice {
     };
   }
 
+  /** The order of a switch that is over; one that is not is `PROVISIONING_REQUEST_INVALID`. */
+  async ended(switchId: string): Promise<SwitchOrder> {
+    const { done, order } = await this.progress(switchId);
+    if (!done) throw provisioningError('PROVISIONING_REQUEST_INVALID', `switch ${switchId} is not over`);
+    return order;
+  }
+
   /** Pauses, goes on, or takes meters back; without endpoints all of them. */
   async control(
     switchId: string,

@@ -1,12 +1,12 @@
 import { deriveRecordKey, decodeSealedRecord, openTelemetryRecord } from '@sefleet/cose';
 import { toHex } from '@sefleet/bytes';
-import { merkleRoot, type BillingLine, type EvidenceBundle, type RehearsalRecord } from '@sefleet/evidence';
+import { bundleRoot, type BillingLine, type EvidenceBundle, type RehearsalRecord } from '@sefleet/evidence';
 import { createRootAuthority } from '@sefleet/pki';
-import { PARTIES } from '../domain/party.ts';
 import { PartyRegistry } from '../switch/party-registry.ts';
 import { SwitchAudit } from '../switch/switch-audit.ts';
+import { SwitchClosing } from '../switch/switch-closing.ts';
 import type { SwitchOffice } from '../switch/switch-office.ts';
-import { CUT, type createSwitchBench } from './switch-bench.ts';
+import type { createSwitchBench } from './switch-bench.ts';
 
 type SwitchBench = Awaited<ReturnType<typeof createSwitchBench>>;
 
@@ -27,19 +27,15 @@ export async function recordRehearsal(
     meters,
   );
   const evidence = meters.map((meter) => meter.evidence);
+  const closing = new SwitchClosing(bench.custody, bench.store, registry, authority.certificatePem);
+  const closed = await closing.close(await office.ended(switchId), meters);
   const bundle: EvidenceBundle = {
-    format: 'sefleet-evidence-bundle-1',
-    switchId,
-    authority: authority.certificatePem,
-    parties: await Promise.all(
-      PARTIES.map(async ({ id, roles }) => ({
-        name: id,
-        roles,
-        certificate: toHex(await registry.certificate(id)),
-      })),
-    ),
+    format: 'sefleet-evidence-bundle-2',
+    authority: closed.authority,
+    parties: closed.parties,
+    switches: [closed.evidence],
     meters: evidence,
-    root: merkleRoot(evidence),
+    root: bundleRoot([closed.evidence]),
   };
   const recordKeys = new Map(suppliers.map((s) => [`${s.supplier}:${s.keyVersion}`, s.recordMasterKey]));
   const truths = new Map(
@@ -48,14 +44,9 @@ export async function recordRehearsal(
       { ...truth, exchanges: truth.exchanges.map(toHex) },
     ]),
   );
-  const [first] = evidence;
   return {
     bundle,
-    from: first?.from ?? '',
-    to: first?.to ?? '',
-    cutOverAt: CUT,
     intervalMs: 15 * 60_000,
-    deadlineMs: DAY_MS,
     truths,
     billing: [...truths.values()].flatMap(({ endpoint, records }) => bill(endpoint, records, recordKeys)),
     recordKeys,
@@ -72,6 +63,7 @@ function bill(
 ): BillingLine[] {
   const last = new Map<string, readonly [number, number]>();
   const lines: BillingLine[] = [];
+  let current = '';
   for (const bytes of records) {
     const sealed = decodeSealedRecord(bytes);
     const key = deriveRecordKey(
@@ -80,6 +72,8 @@ function bill(
     );
     const { timestampMs, values } = openTelemetryRecord(sealed, key, endpoint);
     const wh = values[0]?.[1] ?? Number.NaN;
+    if (sealed.stakeholder !== current) last.clear();
+    current = sealed.stakeholder;
     const before = last.get(sealed.stakeholder);
     if (before !== undefined) {
       lines.push({

@@ -1,4 +1,5 @@
 import { switching } from '@sefleet/api';
+import { fromHex } from '@sefleet/bytes';
 import type { EventLog } from '@sefleet/observability';
 import { serve, type ServedService } from '@sefleet/service';
 import type { KeyCustody } from '../../custody/key-custody.ts';
@@ -7,6 +8,7 @@ import type { SwitchVerb } from '../../domain/switch/switch-order.ts';
 import { provisioningError } from '../../errors.ts';
 import type { PartyRegistry } from '../../switch/party-registry.ts';
 import type { SwitchAudit } from '../../switch/switch-audit.ts';
+import type { ClosedSwitch, SwitchClosing } from '../../switch/switch-closing.ts';
 import type { SwitchOffice, SwitchProgress } from '../../switch/switch-office.ts';
 import { requirePermission } from './authorisation.ts';
 
@@ -27,11 +29,12 @@ const DEFAULT_CONCURRENCY = 32;
 const MAX_CONCURRENCY = 1024;
 const METERS_PER_MESSAGE = 32;
 
-/** Supplier switches over gRPC. */
-export function serveSwitching(options: {
+/** What supplier switches are served with. */
+interface SwitchingPorts {
   readonly office: SwitchOffice;
   readonly registry: PartyRegistry;
   readonly audit: SwitchAudit;
+  readonly closing: SwitchClosing;
   readonly custody: KeyCustody;
   readonly log: EventLog;
   /**
@@ -39,8 +42,11 @@ export function serveSwitching(options: {
    * disclosed.
    */
   readonly rehearsal: boolean;
-}): ServedService {
-  const { office, registry, audit, custody, log } = options;
+}
+
+/** Supplier switches over gRPC. */
+export function serveSwitching(options: SwitchingPorts): ServedService {
+  const { office, registry, audit, closing, custody, log } = options;
   const requireRehearsal = (caller: string): void => {
     requirePermission(caller, 'rehearse', log);
     if (!options.rehearsal) throw provisioningError('PROVISIONING_FORBIDDEN', 'this is no rehearsal');
@@ -84,6 +90,11 @@ export function serveSwitching(options: {
       requirePermission(caller, 'read-key-states', log);
       return { parties: await Promise.all(PARTIES.map((party) => toParty(party, registry, custody))) };
     },
+    closeSwitch: async ({ switchId }, { caller }) => {
+      requirePermission(caller, 'switch-suppliers', log);
+      const order = await office.ended(switchId);
+      return toClosed(await closing.close(order, await office.meters(switchId)));
+    },
     disclose: async ({ switchId }, { caller }) => {
       requireRehearsal(caller);
       const { receiptKeys, ...rest } = await audit.disclose(switchId, await office.meters(switchId));
@@ -109,6 +120,16 @@ function toRequest(request: switching.StartSwitchRequest) {
     stopAbovePercent: request.stopAbovePercent,
     faults: new Map(request.faults.map(({ name, percent }) => [name, percent])),
     seed: Number(request.seed),
+  };
+}
+
+function toClosed({ evidence, authority, parties }: ClosedSwitch) {
+  return {
+    switchJson: JSON.stringify(evidence),
+    authority,
+    parties: parties.map(({ name, roles, certificate }) => {
+      return { name, roles: [...roles], certificate: fromHex(certificate) };
+    }),
   };
 }
 

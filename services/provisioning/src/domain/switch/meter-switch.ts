@@ -49,7 +49,8 @@ export function planMeter(
     detail: '',
     takeBack: '',
     evidence: {
-      format: 'sefleet-meter-evidence-1',
+      format: 'sefleet-meter-evidence-2',
+      switchId,
       endpoint,
       ...head,
       state: 'planned',

@@ -42,7 +42,7 @@ export async function putRecordKey(context: StepContext): Promise<void> {
   const vault = custody.vault(order.to);
   await vault.ensureMaster('record', FIRST_RECORD_KEY_VERSION);
   const keys = await vault.diversify('domain', FIRST_GENERATION, device.diversification);
-  const session = await card.open(fresh.domain, keys, keyVersionOf(FIRST_GENERATION));
+  const session = await card.open('to', fresh.domain, keys, keyVersionOf(FIRST_GENERATION));
   const commands = recordsPersonalisationCommands(session, aidBytes(records), {
     stakeholder: order.to,
     keyVersion: FIRST_RECORD_KEY_VERSION,
@@ -87,7 +87,7 @@ export async function probeAsOldSupplier(context: StepContext): Promise<void> {
   const held = (await store.domains(endpoint)).find(({ domain }) => domain === old.domain);
   const generation = held?.generation ?? FIRST_GENERATION;
   const keys = await custody.vault(order.from).diversify('domain', generation, device.diversification);
-  const { channel } = card;
+  const channel = card.channelOf('from');
   const domainAid = aidBytes(fresh.domain);
   const tries = {
     'select-old-domain': await trySelect(channel, aidBytes(old.domain)),

@@ -35,7 +35,7 @@ export async function takeMandate(context: StepContext): Promise<void> {
  */
 export async function verifyCard(context: StepContext): Promise<void> {
   const { card, plan, custody, evidence, identity } = context;
-  const certificate = await card.readCertificate(plan.management.authority);
+  const certificate = await card.readCertificate('to', plan.management.authority);
   const root = await signingPoint(custody, CONTROLLING_AUTHORITY);
   const { subject } = verifyCertificate(certificate, root, dateOf(context.now()));
   if (!bytesEqual(subject, cardUniqueData(identity))) {

@@ -96,12 +96,14 @@ export async function takePossession(context: StepContext): Promise<void> {
   await vault.ensureMaster('domain', FIRST_GENERATION);
   const keys = await vault.diversify('domain', FIRST_GENERATION, device.diversification);
   const newVersion = keyVersionOf(FIRST_GENERATION);
-  let session = context.inDoubt ? await tryOpen(() => card.open(fresh.domain, keys, newVersion)) : undefined;
+  let session = context.inDoubt
+    ? await tryOpen(() => card.open('to', fresh.domain, keys, newVersion))
+    : undefined;
   if (session === undefined) {
     const scalar = await vault.recall(agreementName(context));
     if (scalar === undefined) throw preloaded('the agreed keys are unknown');
     const agreed = new SupplierAgreement(vault, scalar, evidence.cardCertificate ?? '').keys;
-    session = await card.open(fresh.domain, agreed, AGREED_KEY_VERSION);
+    session = await card.open('to', fresh.domain, agreed, AGREED_KEY_VERSION);
     const held = await readHeldKeys(session);
     evidence.keyStates.push({ domain: fresh.domain, when: 'after-agreement', keys: held });
     const onlyAgreed =
@@ -145,7 +147,7 @@ export function agreementName({ order, endpoint }: StepContext): string {
 async function hasAgreed(context: StepContext, scalar: Uint8Array): Promise<boolean> {
   const { order, custody, evidence, card, fresh } = context;
   const { keys } = new SupplierAgreement(custody.vault(order.to), scalar, evidence.cardCertificate ?? '');
-  const session = await tryOpen(() => card.open(fresh.domain, keys, AGREED_KEY_VERSION));
+  const session = await tryOpen(() => card.open('to', fresh.domain, keys, AGREED_KEY_VERSION));
   if (session === undefined) return false;
   evidence.agreement = await context.sign(order.to, {
     agreement: 'proved by a session',
@@ -169,7 +171,7 @@ async function tryOpen(open: () => Promise<SecureChannelSession>): Promise<Secur
 async function preload({ card, fresh, custody, device, rng }: StepContext): Promise<void> {
   const vault = custody.vault(TRUSTED_SERVICE_MANAGER);
   const inherited = await vault.diversify('domain', FIRST_GENERATION, device.diversification);
-  const session = await card.open(fresh.domain, inherited, keyVersionOf(FIRST_GENERATION));
+  const session = await card.open('tsm', fresh.domain, inherited, keyVersionOf(FIRST_GENERATION));
   const own = { enc: rng.bytes(16), mac: rng.bytes(16), dek: rng.bytes(16) };
   await expectStatus(session, putKeysCommand(session, own, { newVersion: 0x20 }), 'PUT KEY');
 }

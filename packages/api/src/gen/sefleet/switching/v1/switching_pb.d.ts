@@ -369,6 +369,54 @@ export declare type MeterSwitch = Message<"sefleet.switching.v1.MeterSwitch"> & 
 export declare const MeterSwitchSchema: GenMessage<MeterSwitch>;
 
 /**
+ * @generated from message sefleet.switching.v1.CloseSwitchRequest
+ */
+export declare type CloseSwitchRequest = Message<"sefleet.switching.v1.CloseSwitchRequest"> & {
+  /**
+   * @generated from field: string switch_id = 1;
+   */
+  switchId: string;
+};
+
+/**
+ * Describes the message sefleet.switching.v1.CloseSwitchRequest.
+ * Use `create(CloseSwitchRequestSchema)` to create a new message.
+ */
+export declare const CloseSwitchRequestSchema: GenMessage<CloseSwitchRequest>;
+
+/**
+ * @generated from message sefleet.switching.v1.CloseSwitchResponse
+ */
+export declare type CloseSwitchResponse = Message<"sefleet.switching.v1.CloseSwitchResponse"> & {
+  /**
+   * The switch with its signatures as JSON, in the form that packages/evidence publishes.
+   *
+   * @generated from field: string switch_json = 1;
+   */
+  switchJson: string;
+
+  /**
+   * Certificate of the authority that the parties' certificates descend from, PEM.
+   *
+   * @generated from field: string authority = 2;
+   */
+  authority: string;
+
+  /**
+   * The parties as they were signed.
+   *
+   * @generated from field: repeated sefleet.switching.v1.Party parties = 3;
+   */
+  parties: Party[];
+};
+
+/**
+ * Describes the message sefleet.switching.v1.CloseSwitchResponse.
+ * Use `create(CloseSwitchResponseSchema)` to create a new message.
+ */
+export declare const CloseSwitchResponseSchema: GenMessage<CloseSwitchResponse>;
+
+/**
  * @generated from message sefleet.switching.v1.ListPartiesRequest
  */
 export declare type ListPartiesRequest = Message<"sefleet.switching.v1.ListPartiesRequest"> & {
@@ -696,18 +744,6 @@ export declare type MeterTruth = Message<"sefleet.switching.v1.MeterTruth"> & {
   lastAt: bigint;
 
   /**
-   * When the cut-over reading was taken by true time; 0 when it was not.
-   *
-   * @generated from field: int64 cut_over_read_at = 7;
-   */
-  cutOverReadAt: bigint;
-
-  /**
-   * @generated from field: int64 cut_over_register_wh = 8;
-   */
-  cutOverRegisterWh: bigint;
-
-  /**
    * Digests of the exchanges that the card saw, in order: SHA-256 over length and bytes of command and response.
    *
    * @generated from field: repeated bytes exchanges = 9;
@@ -720,6 +756,13 @@ export declare type MeterTruth = Message<"sefleet.switching.v1.MeterTruth"> & {
    * @generated from field: repeated string faults = 10;
    */
   faults: string[];
+
+  /**
+   * Cut-over readings that the meter took, in their order.
+   *
+   * @generated from field: repeated sefleet.switching.v1.CutOverReading cut_overs = 11;
+   */
+  cutOvers: CutOverReading[];
 };
 
 /**
@@ -727,6 +770,36 @@ export declare type MeterTruth = Message<"sefleet.switching.v1.MeterTruth"> & {
  * Use `create(MeterTruthSchema)` to create a new message.
  */
 export declare const MeterTruthSchema: GenMessage<MeterTruth>;
+
+/**
+ * @generated from message sefleet.switching.v1.CutOverReading
+ */
+export declare type CutOverReading = Message<"sefleet.switching.v1.CutOverReading"> & {
+  /**
+   * The instant that it was taken for, by the meter's own clock.
+   *
+   * @generated from field: int64 instant = 1;
+   */
+  instant: bigint;
+
+  /**
+   * When it was taken, by true time.
+   *
+   * @generated from field: int64 taken_at = 2;
+   */
+  takenAt: bigint;
+
+  /**
+   * @generated from field: int64 register_wh = 3;
+   */
+  registerWh: bigint;
+};
+
+/**
+ * Describes the message sefleet.switching.v1.CutOverReading.
+ * Use `create(CutOverReadingSchema)` to create a new message.
+ */
+export declare const CutOverReadingSchema: GenMessage<CutOverReading>;
 
 /**
  * @generated from enum sefleet.switching.v1.SwitchVerb
@@ -873,6 +946,16 @@ export declare const SwitchingService: GenService<{
     methodKind: "unary";
     input: typeof ListPartiesRequestSchema;
     output: typeof ListPartiesResponseSchema;
+  },
+  /**
+   * The parties sign what became of a switch that is over: how many meters, and the root over their evidence.
+   *
+   * @generated from rpc sefleet.switching.v1.SwitchingService.CloseSwitch
+   */
+  closeSwitch: {
+    methodKind: "unary";
+    input: typeof CloseSwitchRequestSchema;
+    output: typeof CloseSwitchResponseSchema;
   },
   /**
    * Rehearsals only: what the two suppliers hand to an auditor, and what must be found nowhere else.

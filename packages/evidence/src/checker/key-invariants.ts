@@ -1,0 +1,105 @@
+import type { EvidenceBundle, MeterEvidence, SwitchEvidence } from '../evidence.ts';
+import { invariantOf, type Invariant } from './invariant.ts';
+
+const FINAL = new Set(['confirmed', 'rolled-back', 'exception']);
+const NEW_KEYS = 3;
+
+type ProblemOf = (meter: MeterEvidence) => string | undefined;
+
+/** The invariants about states, keys and access, from the evidence alone. */
+export function keyInvariants({ meters, switches }: EvidenceBundle): readonly Invariant[] {
+  const confirmed = meters.filter(({ state }) => state === 'confirmed');
+  const takenBack = meters.filter(({ state }) => state === 'rolled-back');
+  const each = (
+    name: string,
+    list: readonly MeterEvidence[],
+    problemOf: ProblemOf,
+    holding: string,
+  ): Invariant => {
+    const problems = list.flatMap((meter) => {
+      const problem = problemOf(meter);
+      return problem === undefined ? [] : [`${meter.endpoint}: ${problem}`];
+    });
+    return invariantOf(name, problems, holding);
+  };
+  const orders = new Map(switches.map((order) => [order.switchId, order]));
+  return [
+    each(
+      'every meter has come to an end, with a reason where it is not confirmed',
+      meters,
+      endProblem,
+      `${meters.length} meters`,
+    ),
+    each("the new supplier's keys are confirmed by the card", confirmed, newKeyProblem, 'all confirmed'),
+    each(
+      'the fresh domain held nothing but the agreed keys',
+      confirmed,
+      preloadProblem,
+      'no key was loaded ahead',
+    ),
+    each("the old supplier's keys are gone and refused", confirmed, oldKeyProblem, 'all refused'),
+    each('no probe was let in', meters, probeProblem, 'none let in'),
+    each(
+      'meters that were taken back hold no key of the new supplier',
+      takenBack,
+      rollbackProblem,
+      'no trace is left',
+    ),
+    each(
+      'every switch was confirmed before its deadline',
+      confirmed,
+      (meter) => lateProblem(meter, orders),
+      'within the deadline',
+    ),
+  ];
+}
+
+function endProblem({ state, reason }: MeterEvidence): string | undefined {
+  return FINAL.has(state) && (state === 'confirmed' || reason !== '') ? undefined : `left ${state}`;
+}
+
+function probeProblem({ probes }: MeterEvidence): string | undefined {
+  return probes.every(({ sw }) => sw !== '9000') ? undefined : 'a probe was let in';
+}
+
+function newKeyProblem({ newKeyCheckValues, agreement, keyStates }: MeterEvidence): string | undefined {
+  if (newKeyCheckValues.length !== NEW_KEYS) return 'no key check values';
+  if (agreement === undefined) return 'no agreement receipt';
+  return keyStates.some(({ when }) => when === 'after-rotation')
+    ? undefined
+    : 'the card was not asked for its keys';
+}
+
+function preloadProblem({ keyStates }: MeterEvidence): string | undefined {
+  const agreed = keyStates.filter(({ when }) => when === 'after-agreement').at(-1);
+  if (agreed === undefined) return 'the fresh domain was not looked at';
+  const versions = new Set(agreed.keys.map((key) => key.split('/')[1]));
+  return versions.size === 1 && agreed.keys.length === NEW_KEYS
+    ? undefined
+    : `it held ${agreed.keys.join(' ')}`;
+}
+
+function oldKeyProblem({ keyStates, probes, from }: MeterEvidence): string | undefined {
+  const removed = keyStates.filter(({ when }) => when === 'after-removal').at(-1);
+  if (removed === undefined || removed.keys.length > 0) return 'the old keys are still there';
+  const tries = probes.filter(({ by }) => by === from);
+  if (tries.length === 0) return 'nobody tried the old keys';
+  return tries.every(({ sw }) => sw !== '9000') ? undefined : 'the old keys were let in';
+}
+
+function rollbackProblem({ keyStates, newKeyCheckValues }: MeterEvidence): string | undefined {
+  const last = keyStates.at(-1);
+  if (newKeyCheckValues.length === 0 && keyStates.length === 0) return undefined;
+  return last?.when === 'after-removal' && last.keys.length === 0
+    ? undefined
+    : "the new supplier's domain is still there";
+}
+
+function lateProblem(
+  { switchId, timings, cutOverAt }: MeterEvidence,
+  orders: ReadonlyMap<string, SwitchEvidence>,
+): string | undefined {
+  const endedAt = Math.max(...timings.map((timing) => timing.endedAt));
+  const late = endedAt > (orders.get(switchId)?.deadlineAt ?? 0);
+  return late ? `confirmed ${endedAt - cutOverAt} ms after the instant` : undefined;
+}

@@ -30,6 +30,7 @@ import { SwitchAudit } from './switch/switch-audit.ts';
 import { SwitchClosing } from './switch/switch-closing.ts';
 import { SwitchClock } from './switch/switch-clock.ts';
 import { SwitchOffice } from './switch/switch-office.ts';
+import { parseStakeholderServers } from './domain/stakeholder-servers.ts';
 import { PROVISIONING_SETTINGS } from './settings.ts';
 import { SqliteStore } from './store/sqlite/sqlite-store.ts';
 
@@ -45,7 +46,8 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const { certificateDays } = settings;
     const firmwareKey = loadFirmwareAuthority(settings.firmwareKeyFile, dataFolder);
     const ports = { store, custody, runtime, log };
-    const accounts = new ServerAccounts(serverFacts(settings, authority));
+    const stakeholderServers = parseStakeholderServers(settings.stakeholderServers);
+    const accounts = new ServerAccounts(serverFacts(settings, authority), stakeholderServers);
     const factory = new Factory({ ...ports, authority, accounts, firmwareKey, certificateDays });
     const client = createGrpcClient(management.DeviceManagementService, settings.managementTarget, tls);
     const links = new ManagedCardLinks(client, runtime.timers, settings.cardTimeoutMs);

@@ -89,6 +89,11 @@ export const PROVISIONING_SETTINGS = {
     max: 7300,
     default: 3650,
   }),
+  stakeholderServers: textSetting({
+    env: 'SEFLEET_STAKEHOLDER_SERVERS',
+    doc: 'LwM2M servers of stakeholders: <party>=<coaps URI>@<gRPC address>, blanks between; others have none',
+    default: '',
+  }),
   rehearsal: booleanSetting({
     env: 'SEFLEET_REHEARSAL',
     doc: 'lets callers keep the time, play faults and have secrets disclosed; never where devices are real',

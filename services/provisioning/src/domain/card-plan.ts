@@ -20,6 +20,8 @@ export interface DomainPlan {
   readonly party: PartyId;
   readonly domain: Aid;
   readonly records: Aid;
+  /** The applet with the key of its account on the stakeholder's own LwM2M server. */
+  readonly credential: Aid;
 }
 
 /** The domains of those who manage the card for the stakeholders. */
@@ -45,7 +47,7 @@ export interface CardPlan {
 
 /** AIDs that begin with F are nobody's by registration (ISO/IEC 7816-5 §8.4); "SEFLT" keeps ours together. */
 const PREFIX = 'f05345464c54';
-const TYPE = { domain: '01', records: '02' } as const;
+const TYPE = { domain: '01', records: '02', credential: '03' } as const;
 const KIND_NUMBER: Readonly<Record<DeviceKind, number>> = { 'smart-meter': 1, obu: 2, 'rpm-gateway': 3 };
 
 /** The plan of every kind. */
@@ -85,6 +87,9 @@ export const CARD_PLANS: Readonly<Record<DeviceKind, CardPlan>> = {
   },
 };
 
+/** The container of a stakeholder's own credential applet. */
+export const STAKEHOLDER_PSK_CONTAINER = 0x01;
+
 /** Containers of the IoT SAFE applet on every card. */
 export const IOT_SAFE_CONTAINER = { bootstrapPsk: 0x01, managementPsk: 0x02, deviceKey: 0x03 } as const;
 
@@ -99,6 +104,7 @@ export function place(kind: DeviceKind, role: StakeholderRole, party: string): D
     party: partyId(party),
     domain: aid(PREFIX + TYPE.domain + suffix),
     records: aid(PREFIX + TYPE.records + suffix),
+    credential: aid(PREFIX + TYPE.credential + suffix),
   };
 }
 

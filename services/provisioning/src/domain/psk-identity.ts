@@ -2,13 +2,18 @@
 export type PskPurpose = 'bootstrap' | 'management';
 
 const BOOTSTRAP_PREFIX = 'bs:';
+/** Identities of stakeholders' accounts begin with it. */
+const STAKEHOLDER_PREFIX = 'sp:';
 const MAX_ENDPOINT_BYTES = 128;
 const ENDPOINT = /^[A-Za-z0-9][A-Za-z0-9:._-]*$/;
 
 /** True for endpoint names that fit a PSK identity, a URI and a file name of every system between. */
 export function isEndpointName(endpoint: string): boolean {
   return (
-    endpoint.length <= MAX_ENDPOINT_BYTES && ENDPOINT.test(endpoint) && !endpoint.startsWith(BOOTSTRAP_PREFIX)
+    endpoint.length <= MAX_ENDPOINT_BYTES &&
+    ENDPOINT.test(endpoint) &&
+    !endpoint.startsWith(BOOTSTRAP_PREFIX) &&
+    !endpoint.startsWith(STAKEHOLDER_PREFIX)
   );
 }
 

@@ -52,6 +52,7 @@ import {
   pskLabel,
   PSK_BYTES,
 } from './first-keys.ts';
+import { credentialCommands } from './credential-commands.ts';
 import { installApplet, installDomain, OPEN_DOMAIN_PARAMETERS } from './install-commands.ts';
 import {
   layOutManagement,
@@ -97,6 +98,7 @@ export class CardFactory {
     for (const { party } of plan.domains) {
       await this.#custody.vault(party).ensureMaster('domain', FIRST_GENERATION);
       await this.#custody.vault(party).ensureMaster('record', FIRST_RECORD_KEY_VERSION);
+      await this.#custody.vault(party).ensureMaster('psk', FIRST_PSK_VERSION);
     }
     await this.#custody.vault(plan.issuer).ensureMaster('receipt', FIRST_DERIVATION_VERSION);
     await this.#custody.vault(TRUSTED_SERVICE_MANAGER).ensureMaster('domain', FIRST_GENERATION);
@@ -137,7 +139,9 @@ export class CardFactory {
     const atAuthority = await this.#open(card, aidBytes(authority), issuerKeys);
     await personaliseAuthority(atAuthority, (command) => send(atAuthority, command), this.#custody, identity);
     const tsmKeys = await this.#keysOf(TRUSTED_SERVICE_MANAGER, 'domain', identity);
-    for (const place of plan.domains) await this.#personalise(card, place, tsmKeys, endpoint, identity);
+    for (const place of plan.domains) {
+      await this.#personalise(card, place, tsmKeys, endpoint, identity, place.role === plan.supplier);
+    }
     const client = new IotSafeClient(card.transmit.bind(card));
     const deviceKey = Uint8Array.of(IOT_SAFE_CONTAINER.deviceKey);
     client.generateKeyPair(deviceKey);
@@ -167,6 +171,14 @@ export class CardFactory {
       await send(session, installDomain(domain, 0, OPEN_DOMAIN_PARAMETERS));
       await send(session, installApplet(aidBytes(RECORDS_LOAD_FILE), aidBytes(RECORDS_MODULE), records));
       await send(session, installForExtraditionCommand(domain, records));
+      if (place.role === plan.supplier) {
+        const credential = aidBytes(place.credential);
+        await send(
+          session,
+          installApplet(aidBytes(IOT_SAFE_LOAD_FILE), aidBytes(IOT_SAFE_MODULE), credential),
+        );
+        await send(session, installForExtraditionCommand(domain, credential));
+      }
       await send(session, installForExtraditionCommand(aidBytes(plan.management.tsm), domain));
     }
     const network = this.#custody.vault(NETWORK_PROVIDER);
@@ -211,6 +223,7 @@ export class CardFactory {
     inheritedKeys: StaticKeys,
     endpoint: string,
     identity: CardIdentity,
+    hasAccount: boolean,
   ): Promise<void> {
     const vault = this.#custody.vault(place.party);
     const domain = aidBytes(place.domain);
@@ -227,6 +240,9 @@ export class CardFactory {
       recordKey: await vault.recordKey(FIRST_RECORD_KEY_VERSION, endpoint),
     });
     for (const command of commands) await send(own, command);
+    if (!hasAccount) return;
+    for (const command of await credentialCommands(own, vault, place.credential, endpoint))
+      await send(own, command);
   }
 
   #keysOf(party: PartyId, purpose: 'issuer-domain' | 'domain', card: CardIdentity): Promise<StaticKeys> {

@@ -207,6 +207,9 @@ export class Factory {
       factoryAccounts: this.#factoryAccounts({ endpoint, connectivity, certificate }),
       sealedImage: this.#ports.custody.images.seal(imageName(endpoint), image),
       certificateChain: [certificate, press.authority],
+      accounts: CARD_PLANS[kind].domains
+        .filter(({ role }) => role === CARD_PLANS[kind].supplier)
+        .map(({ party }) => party),
       domains: CARD_PLANS[kind].domains.map(({ domain, role, party }) => {
         return { endpoint, domain, role, party, generation: FIRST_GENERATION, rotatedAt: undefined };
       }),

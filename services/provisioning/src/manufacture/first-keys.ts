@@ -12,6 +12,11 @@ export function pskLabel(endpoint: string, purpose: PskPurpose): string {
   return `sefleet psk v1\0${purpose}\0${endpoint}`;
 }
 
+/** What the PSK of a device's account on a stakeholder's own server is bound to. */
+export function stakeholderPskLabel(endpoint: string): string {
+  return `sefleet psk v1\0stakeholder\0${endpoint}`;
+}
+
 /**
  * The PSK of a device without a card of ours: 128 bits as 22 visible characters, because programs that people
  * drive by hand take a PSK as text (RFC 4279 §5.4 asks for that form in user interfaces).

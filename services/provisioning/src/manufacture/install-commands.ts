@@ -19,7 +19,7 @@ export const OPEN_DOMAIN_PARAMETERS = encodeSecurityDomainParameters({
 });
 
 /** Install parameters without any: an empty C9 (GPCS 2.3.1 §11.5.2.3.7). */
-const NO_PARAMETERS = Uint8Array.of(0xc9, 0x00);
+export const NO_PARAMETERS: Uint8Array = Uint8Array.of(0xc9, 0x00);
 
 /** INSTALL of a Security Domain, selectable at once. */
 export function installDomain(instance: Uint8Array, privileges: number, parameters: Uint8Array): CommandApdu {

@@ -9,10 +9,18 @@ import {
   SECURITY_RESOURCE,
   type Lwm2mEntry,
 } from '@sefleet/lwm2m';
-import { accountWrites, type ServerAccountConfiguration } from '@sefleet/lwm2m-coap';
-import { IOT_SAFE_CONTAINER } from '../domain/card-plan.ts';
+import {
+  accountWrites,
+  cardKeyReference,
+  stakeholderIdentity,
+  type ServerAccountConfiguration,
+} from '@sefleet/lwm2m-coap';
+import { CARD_PLANS, IOT_SAFE_CONTAINER, place, STAKEHOLDER_PSK_CONTAINER } from '../domain/card-plan.ts';
 import { CREDENTIALS_OF, type Connectivity, type Transport } from '../domain/connectivity.ts';
+import type { DeviceKind } from '../domain/device-kind.ts';
+import { findParty, type PartyId } from '../domain/party.ts';
 import { pskIdentity } from '../domain/psk-identity.ts';
+import type { StakeholderServers } from '../domain/stakeholder-servers.ts';
 import { provisioningError } from '../errors.ts';
 
 /** Where the servers are, and what devices need to know of them. */
@@ -38,6 +46,8 @@ export interface AccountHolder {
 }
 
 const SHORT_SERVER_ID = 1;
+/** A party's number on top makes the short id of its server; party numbers begin above the other instances. */
+const STAKEHOLDER_SHORT_IDS = 100;
 const BOOTSTRAP_INSTANCE = 0;
 const SECURITY_INSTANCE = 1;
 const SERVER_INSTANCE = 0;
@@ -48,9 +58,11 @@ const NOTHING = new Uint8Array(0);
 /** The LwM2M accounts of devices whose keys are in a card of ours. */
 export class ServerAccounts {
   readonly facts: ServerFacts;
+  readonly #stakeholderServers: StakeholderServers;
 
-  constructor(facts: ServerFacts) {
+  constructor(facts: ServerFacts, stakeholderServers: StakeholderServers = new Map()) {
     this.facts = facts;
+    this.#stakeholderServers = stakeholderServers;
   }
 
   /**
@@ -84,6 +96,29 @@ export class ServerAccounts {
       security: this.#security(endpoint, connectivity, certificate),
       lifetimeSeconds: this.facts.lifetimeSeconds,
       binding: queueMode ? `${binding}Q` : binding,
+      notificationStoring: true,
+    };
+  }
+
+  /** The account on a stakeholder's own server, if it has one; its key lies in the stakeholder's domain. */
+  stakeholder(endpoint: string, kind: DeviceKind, party: PartyId): ServerAccountConfiguration | undefined {
+    const server = this.#stakeholderServers.get(party);
+    const number = findParty(party)?.number;
+    if (server === undefined || number === undefined) return undefined;
+    const { supplier } = CARD_PLANS[kind];
+    const application = place(kind, supplier, party).credential;
+    return {
+      securityInstance: number,
+      serverInstance: number,
+      shortServerId: STAKEHOLDER_SHORT_IDS + number,
+      uri: server.uri,
+      security: {
+        mode: 'psk',
+        identity: stakeholderIdentity(party, endpoint),
+        key: cardKeyReference({ container: STAKEHOLDER_PSK_CONTAINER, application }),
+      },
+      lifetimeSeconds: this.facts.lifetimeSeconds,
+      binding: 'U',
       notificationStoring: true,
     };
   }
@@ -186,9 +221,8 @@ export class ServerAccounts {
   }
 }
 
-/** What stands in an account in place of a key that is in the card. */
 function cardReference(container: number): Uint8Array {
-  return new TextEncoder().encode(`se:${container}`);
+  return cardKeyReference({ container });
 }
 
 /** SubjectPublicKeyInfo of a certificate, DER. */

@@ -49,6 +49,8 @@ export interface MadeCard {
   readonly sealedImage: Uint8Array;
   readonly certificateChain: readonly Uint8Array[];
   readonly domains: readonly DomainState[];
+  /** Stakeholders on whose own server it may have an account from the beginning. */
+  readonly accounts: readonly PartyId[];
 }
 
 /** Counts of one kind. */
@@ -81,6 +83,10 @@ export interface ProvisioningStore {
   /** Adds the domain of a stakeholder who came after manufacture, or says what it holds now. */
   putDomain(state: DomainState): Promise<void>;
   removeDomain(endpoint: string, domain: Aid): Promise<void>;
+  /** Stakeholders on whose own LwM2M server the device has an account, in order. */
+  accounts(endpoint: string): Promise<readonly PartyId[]>;
+  openAccount(endpoint: string, party: PartyId): Promise<void>;
+  closeAccount(endpoint: string, party: PartyId): Promise<void>;
   /** Devices on which `party` has a domain in `role`, in order. */
   portfolio(party: PartyId, role: StakeholderRole): Promise<readonly string[]>;
   countByKind(): Promise<readonly KindCount[]>;

@@ -57,7 +57,7 @@ describe('supplier switch', () => {
     const verdict = await rehearse(5, {});
     deepEqual(broken(verdict), []);
     equal(verdict.switched, 5);
-    equal(verdict.receiptsVerified, 15);
+    equal(verdict.receiptsVerified, 30);
     equal(verdict.oldSupplierProbesRefused, verdict.oldSupplierProbes);
   });
 

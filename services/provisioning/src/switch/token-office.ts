@@ -16,7 +16,7 @@ import {
 } from '@sefleet/globalplatform';
 import { SECURITY_DOMAIN_LOAD_FILE, SECURITY_DOMAIN_MODULE } from '@sefleet/secure-element';
 import type { PartyVault } from '../custody/key-custody.ts';
-import { OPEN_DOMAIN_PARAMETERS } from '../manufacture/install-commands.ts';
+import { NO_PARAMETERS, OPEN_DOMAIN_PARAMETERS } from '../manufacture/install-commands.ts';
 import type { CardIdentity } from '../manufacture/management-domains.ts';
 
 /** A command that its token allows, and the digest under which the token is remembered. */
@@ -70,8 +70,21 @@ export class TokenOffice {
     return this.#allow(gpCommand(INS.INSTALL, INSTALL_FOR.EXTRADITION, 0, data));
   }
 
-  /** DELETE of a domain that nothing belongs to any more. */
-  deleteDomain(instance: Aid): Promise<AllowedCommand> {
+  /** INSTALL of an applet, selectable at once; it then belongs to whoever sends the command. */
+  installApplet(loadFile: Aid, module: Aid, instance: Aid): Promise<AllowedCommand> {
+    return this.#allow(
+      installCommand({
+        loadFile: aidBytes(loadFile),
+        module: aidBytes(module),
+        instance: aidBytes(instance),
+        privileges: 0,
+        parameters: concatBytes(NO_PARAMETERS, this.#conditions()),
+      }),
+    );
+  }
+
+  /** DELETE of an applet, or of a domain that nothing belongs to any more. */
+  remove(instance: Aid): Promise<AllowedCommand> {
     const data = concatBytes(encodeTlv(0x4f, aidBytes(instance)), this.#conditions());
     return this.#allow(gpCommand(INS.DELETE, 0, 0, data));
   }

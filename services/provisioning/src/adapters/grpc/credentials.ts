@@ -2,11 +2,12 @@ import { provisioning } from '@sefleet/api';
 import type { EventLog } from '@sefleet/observability';
 import { serve, type ServedService } from '@sefleet/service';
 import type { KeyCustody } from '../../custody/key-custody.ts';
-import type { ServerAccountConfiguration } from '@sefleet/lwm2m-coap';
+import { parseStakeholderIdentity, type ServerAccountConfiguration } from '@sefleet/lwm2m-coap';
 import { DEFAULT_CONNECTIVITY } from '../../domain/connectivity.ts';
-import { NETWORK_PROVIDER } from '../../domain/party.ts';
+import { findParty, NETWORK_PROVIDER, type PartyId } from '../../domain/party.ts';
 import { parsePskIdentity, pskIdentity, type PskPurpose } from '../../domain/psk-identity.ts';
 import { provisioningError } from '../../errors.ts';
+import { stakeholderPsk } from '../../manufacture/credential-commands.ts';
 import { FIRST_PSK_VERSION, pskLabel, PSK_BYTES, softwarePsk } from '../../manufacture/first-keys.ts';
 import type { Device, ProvisioningStore } from '../../store/provisioning-store.ts';
 import type { AccountHolder, ServerAccounts } from '../../manufacture/server-accounts.ts';
@@ -31,8 +32,10 @@ export function serveCredentials(options: {
   };
   return serve(provisioning.CredentialService, {
     lookupPsks: async ({ identities }, { caller }) => {
-      requirePermission(caller, 'read-transport-keys', log);
       checkCount(identities);
+      const party = findParty(caller);
+      if (party !== undefined) return { credentials: await stakeholderPsks(party.id, identities, options) };
+      requirePermission(caller, 'read-transport-keys', log);
       const parsed = identities.map((identity) => ({ identity, ...parsePskIdentity(identity) }));
       const devices = await store.devices(parsed.map(({ endpoint }) => endpoint));
       const known = parsed.flatMap(({ identity, endpoint, purpose }) => {
@@ -69,9 +72,33 @@ export function serveCredentials(options: {
         device.make === 'card'
           ? accounts.management(await holderOf(device, store))
           : softwareAccount(endpoint, await psk(endpoint, 'management', device.make), accounts);
-      return { deletes: ['/0', '/1'], servers: [toApiAccount(account)] };
+      const stakeholders = device.make === 'card' ? await store.accounts(endpoint) : [];
+      const others = stakeholders.map((party) => accounts.stakeholder(endpoint, device.kind, party));
+      const servers = [account, ...others.filter((other) => other !== undefined)];
+      return { deletes: ['/0', '/1'], servers: servers.map(toApiAccount) };
     },
   });
+}
+
+/** The keys of a stakeholder's own accounts, for its own server; of nobody else's. */
+async function stakeholderPsks(
+  party: PartyId,
+  identities: readonly string[],
+  { store, custody }: { readonly store: ProvisioningStore; readonly custody: KeyCustody },
+) {
+  const own = identities.flatMap((identity) => {
+    const account = parseStakeholderIdentity(identity);
+    return account?.stakeholder === party ? [{ identity, endpoint: account.endpoint }] : [];
+  });
+  const devices = await store.devices(own.map(({ endpoint }) => endpoint));
+  const vault = custody.vault(party);
+  const found = own.map(async ({ identity, endpoint }) => {
+    const device = devices.get(endpoint);
+    if (device === undefined || !(await store.accounts(endpoint)).includes(party)) return [];
+    const psk = await stakeholderPsk(vault, endpoint);
+    return [{ identity, endpoint, psk, kind: toApiKind(device.kind), bootstrap: false }];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 function checkCount(asked: readonly string[]): void {

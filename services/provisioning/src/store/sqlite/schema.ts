@@ -27,4 +27,7 @@ export const STATE_MIGRATIONS: readonly string[] = [
      authority BLOB NOT NULL, PRIMARY KEY (endpoint, form)
    ) STRICT, WITHOUT ROWID;`,
   `ALTER TABLE devices ADD COLUMN connectivity TEXT NOT NULL DEFAULT '';`,
+  `CREATE TABLE accounts (
+     endpoint TEXT NOT NULL REFERENCES devices, party TEXT NOT NULL, PRIMARY KEY (endpoint, party)
+   ) STRICT, WITHOUT ROWID;`,
 ];

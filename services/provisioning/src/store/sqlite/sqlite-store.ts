@@ -4,7 +4,7 @@ import type { StakeholderRole } from '../../domain/card-plan.ts';
 import type { Connectivity } from '../../domain/connectivity.ts';
 import { DEVICE_KINDS } from '../../domain/device-kind.ts';
 import type { OwnCredential } from '../../domain/own-credential.ts';
-import type { PartyId } from '../../domain/party.ts';
+import { partyId, type PartyId } from '../../domain/party.ts';
 import {
   isRotationOver,
   type DeviceRotation,
@@ -82,14 +82,16 @@ export class SqliteStore implements ProvisioningStore {
   addCards(cards: readonly MadeCard[]): Promise<void> {
     const card = this.#sql('INSERT INTO cards VALUES (?, ?, ?)');
     const domain = this.#sql('INSERT INTO domains VALUES (?, ?, ?, ?, ?, NULL)');
+    const account = this.#sql('INSERT INTO accounts VALUES (?, ?)');
     return this.#writes.write(() => {
-      for (const { device, sealedImage, certificateChain, domains } of cards) {
+      for (const { device, sealedImage, certificateChain, domains, accounts } of cards) {
         this.#insertDevice(device);
         const chain = certificateChain.map((der) => Buffer.from(der).toString('base64'));
         card.run(device.endpoint, sealedImage, JSON.stringify(chain));
         for (const { domain: id, role, party, generation } of domains) {
           domain.run(device.endpoint, id, role, party, generation);
         }
+        for (const party of accounts) account.run(device.endpoint, party);
       }
     });
   }
@@ -106,6 +108,7 @@ export class SqliteStore implements ProvisioningStore {
         sealedImage: toBytes(row['sealed_image']),
         certificateChain: chain.map((text) => Buffer.from(text, 'base64')),
         domains: await this.domains(endpoint),
+        accounts: await this.accounts(endpoint),
       });
     }
     return made;
@@ -135,6 +138,22 @@ export class SqliteStore implements ProvisioningStore {
   removeDomain(endpoint: string, domain: Aid): Promise<void> {
     const remove = this.#sql('DELETE FROM domains WHERE endpoint = ? AND domain = ?');
     return this.#writes.write(() => void remove.run(endpoint, domain));
+  }
+
+  async accounts(endpoint: string): Promise<readonly PartyId[]> {
+    return this.#sql('SELECT party FROM accounts WHERE endpoint = ? ORDER BY party')
+      .all(endpoint)
+      .map(({ party }) => partyId(String(party)));
+  }
+
+  openAccount(endpoint: string, party: PartyId): Promise<void> {
+    const open = this.#sql('INSERT OR IGNORE INTO accounts VALUES (?, ?)');
+    return this.#writes.write(() => void open.run(endpoint, party));
+  }
+
+  closeAccount(endpoint: string, party: PartyId): Promise<void> {
+    const close = this.#sql('DELETE FROM accounts WHERE endpoint = ? AND party = ?');
+    return this.#writes.write(() => void close.run(endpoint, party));
   }
 
   async portfolio(party: PartyId, role: StakeholderRole): Promise<readonly string[]> {

@@ -8,6 +8,7 @@ import { FIRST_RECORD_KEY_VERSION } from '../../manufacture/first-keys.ts';
 import { tryCryptogram, trySelect } from '../../rotation/old-key-probe.ts';
 import { findEntry } from '../meter-card.ts';
 import type { StepContext } from '../step-context.ts';
+import { removeFromCard } from './credential.ts';
 
 const RETRY_MS = 60_000;
 
@@ -67,13 +68,8 @@ export async function openAccount({ meter, endpoint, order, evidence }: StepCont
 export async function removeOldDomain(context: StepContext): Promise<void> {
   const { old, evidence, inDoubt } = context;
   const session = await context.openTsm();
-  const entry = await findEntry(session, old.domain);
-  if (entry === undefined && inDoubt) await context.accountForLostReceipts(session);
-  else {
-    const allowed = await context.tokens.deleteDomain(old.domain);
-    const sw = await context.delegate(session, allowed, { kind: 'delete', object: aidBytes(old.domain) });
-    if (sw !== STATUS_WORD.OK) throw refused('DELETE of the old domain', sw);
-  }
+  if (inDoubt) await context.accountForLostReceipts(session);
+  for (const object of [old.credential, old.domain]) await removeFromCard(context, session, object);
   if ((await findEntry(session, old.domain)) !== undefined)
     throw refused('DELETE of the old domain', STATUS_WORD.OK);
   evidence.keyStates.push({ domain: old.domain, when: 'after-removal', keys: [] });

@@ -20,6 +20,9 @@ import { AGREED_KEY_VERSION, issueSupplierCertificate, SupplierAgreement } from 
 import { isPlayedOn } from '../faults.ts';
 import { findEntry, readHeldKeys } from '../meter-card.ts';
 import { installed, type StepContext } from '../step-context.ts';
+import { credentialCommands } from '../../manufacture/credential-commands.ts';
+import { FIRST_PSK_VERSION } from '../../manufacture/first-keys.ts';
+import { installCredential } from './credential.ts';
 
 const SCALAR_BYTES = 32;
 const CHANNEL_KEYS = 3;
@@ -38,15 +41,18 @@ export async function installFreshDomain(context: StepContext): Promise<void> {
   const session = await context.openTsm();
   await context.countReceipts(session);
   const entry = await findEntry(session, fresh.domain);
-  if (entry !== undefined) {
-    if (!inDoubt) throw preloaded('the domain of the new supplier exists already');
-    return context.accountForLostReceipts(session);
+  if (entry !== undefined && !inDoubt) throw preloaded('the domain of the new supplier exists already');
+  if (inDoubt) await context.accountForLostReceipts(session);
+  if (entry === undefined) {
+    const full = isPlayedOn(order, 'se-full', endpoint);
+    const allowed = await context.tokens.installDomain(fresh.domain, ...(full ? [NO_ROOM] : []));
+    const sw = await context.delegate(session, allowed, installed(fresh.domain));
+    if (sw === STATUS_WORD.NOT_ENOUGH_MEMORY) throw noRoom();
+    if (sw !== STATUS_WORD.OK) throw refused('INSTALL of the new domain', sw);
   }
-  const full = isPlayedOn(order, 'se-full', endpoint);
-  const allowed = await context.tokens.installDomain(fresh.domain, ...(full ? [NO_ROOM] : []));
-  const sw = await context.delegate(session, allowed, installed(fresh.domain));
+  const sw = await installCredential(context, session);
   if (sw === STATUS_WORD.NOT_ENOUGH_MEMORY) throw noRoom();
-  if (sw !== STATUS_WORD.OK) throw refused('INSTALL of the new domain', sw);
+  if (sw !== STATUS_WORD.OK) throw refused('INSTALL of the new credential', sw);
   if (isPlayedOn(order, 'tsm-preload', endpoint)) await preload(context);
 }
 
@@ -121,6 +127,11 @@ export async function takePossession(context: StepContext): Promise<void> {
     when: 'after-rotation',
     keys: await readHeldKeys(session),
   });
+  await vault.ensureMaster('psk', FIRST_PSK_VERSION);
+  for (const command of await credentialCommands(session, vault, fresh.credential, endpoint)) {
+    const { sw } = await session.transmit(command);
+    if (sw !== STATUS_WORD.OK) throw refused("the account's key", sw);
+  }
   const { role, party } = fresh;
   await store.putDomain({
     endpoint,

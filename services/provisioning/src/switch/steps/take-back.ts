@@ -1,7 +1,5 @@
-import { aidBytes, STATUS_WORD } from '@sefleet/globalplatform';
-import { provisioningError } from '../../errors.ts';
-import { findEntry } from '../meter-card.ts';
 import type { StepContext } from '../step-context.ts';
+import { removeFromCard } from './credential.ts';
 import { agreementName } from './stage.ts';
 
 /**
@@ -17,16 +15,8 @@ export async function takeBack(context: StepContext, staged: boolean): Promise<'
     if ((await meter.unschedule(endpoint)) === 'taken') return 'taken';
     const session = await context.openTsm();
     await context.countReceipts(session);
-    if ((await findEntry(session, fresh.domain)) !== undefined) {
-      await context.accountForLostReceipts(session);
-      const allowed = await context.tokens.deleteDomain(fresh.domain);
-      const sw = await context.delegate(session, allowed, { kind: 'delete', object: aidBytes(fresh.domain) });
-      if (sw !== STATUS_WORD.OK) {
-        throw provisioningError('PROVISIONING_CARD_REFUSED', `DELETE: ${sw.toString(16)}`, {
-          context: { sw },
-        });
-      }
-    } else await context.accountForLostReceipts(session);
+    await context.accountForLostReceipts(session);
+    for (const object of [fresh.credential, fresh.domain]) await removeFromCard(context, session, object);
     evidence.keyStates.push({ domain: fresh.domain, when: 'after-removal', keys: [] });
   }
   await store.removeDomain(endpoint, fresh.domain);

@@ -72,12 +72,21 @@ export function serveCredentials(options: {
         device.make === 'card'
           ? accounts.management(await holderOf(device, store))
           : softwareAccount(endpoint, await psk(endpoint, 'management', device.make), accounts);
-      const stakeholders = device.make === 'card' ? await store.accounts(endpoint) : [];
-      const others = stakeholders.map((party) => accounts.stakeholder(endpoint, device.kind, party));
-      const servers = [account, ...others.filter((other) => other !== undefined)];
+      const servers = [account, ...(await stakeholderAccounts(device, options))];
       return { deletes: ['/0', '/1'], servers: servers.map(toApiAccount) };
     },
   });
+}
+
+/** The accounts of a device on servers of stakeholders; a device that others made the card of has none. */
+async function stakeholderAccounts(
+  { endpoint, kind, make }: Device,
+  { store, accounts }: { readonly store: ProvisioningStore; readonly accounts: ServerAccounts },
+): Promise<readonly ServerAccountConfiguration[]> {
+  const stakeholders = make === 'card' ? await store.accounts(endpoint) : [];
+  return stakeholders
+    .map((party) => accounts.stakeholder(endpoint, kind, party))
+    .filter((account) => account !== undefined);
 }
 
 /** The keys of a stakeholder's own accounts, for its own server; of nobody else's. */

@@ -38,6 +38,8 @@ export type { ServerAccountConfiguration } from './server/account-writes.ts';
 export { createBootstrapServer } from './server/bootstrap-server.ts';
 export type {
   BootstrapConfiguration,
+  BootstrapFindings,
+  BootstrapInspection,
   BootstrapServer,
   BootstrapServerEvents,
   BootstrapServerOptions,

@@ -5,7 +5,6 @@ import {
   type CoapRequest,
   type RequestHandler,
 } from '@sefleet/coap';
-import { formatCode } from '@sefleet/coap';
 import { CONTENT_FORMAT, encodeContent, isContentFormat, Lwm2mPath } from '@sefleet/lwm2m';
 import type { ContentFormat } from '@sefleet/lwm2m';
 import type { Peer } from '@sefleet/runtime';
@@ -15,7 +14,8 @@ import type {
   BootstrapServerEvents,
   BootstrapServerOptions,
 } from './bootstrap.ts';
-import { serverError } from './errors.ts';
+import { runBootstrap } from './bootstrap-run.ts';
+import type { BootstrapRun } from './bootstrap-run.ts';
 import type { AuthorisedDevice } from './settings.ts';
 import { wellKnown } from './well-known.ts';
 
@@ -27,12 +27,18 @@ export function createBootstrapServer(options: BootstrapServerOptions): Bootstra
   return new ConfigurationServer(options);
 }
 
-const WELL_KNOWN = '</bs>;rt="oma.lwm2m.bs",</bspack>;ct="112 11544"';
+const WELL_KNOWN = '</bs>;rt="oma.lwm2m.bs",</bspack>;ct="110 112 11544"';
 /** Each session is a handful of exchanges; this many at once keep two cores busy. */
 const SESSIONS_MAX = 4096;
 /** CoAP's MAX_TRANSMIT_WAIT for each of a few steps would be minutes; a fleet wants its place back sooner. */
 const SESSION_TIMEOUT_MS = 120_000;
 const RETRY_AFTER_SECONDS = 5;
+/** Formats of packs (Core 1.2 §6.1.7.7). */
+const PACK_FORMATS: ReadonlySet<number> = new Set<ContentFormat>([
+  CONTENT_FORMAT.SENML_CBOR,
+  CONTENT_FORMAT.SENML_JSON,
+  CONTENT_FORMAT.LWM2M_CBOR,
+]);
 /** Formats in which a device may prefer to be written to (`pct`, Core §6.1.7.1). */
 const WRITE_FORMATS: ReadonlySet<number> = new Set<ContentFormat>([
   CONTENT_FORMAT.TLV,
@@ -42,22 +48,13 @@ const WRITE_FORMATS: ReadonlySet<number> = new Set<ContentFormat>([
   CONTENT_FORMAT.LWM2M_CBOR,
 ]);
 
-interface Session {
-  readonly coap: CoapEndpoint;
-  readonly peer: Peer;
-  readonly device: AuthorisedDevice;
-  readonly format: ContentFormat;
-  readonly startedMs: number;
-  readonly abort: AbortController;
-}
-
 class ConfigurationServer implements BootstrapServer {
   readonly #options: BootstrapServerOptions;
   readonly #events: BootstrapServerEvents;
   readonly #endpoints: CoapEndpoint[] = [];
   readonly #counters = new Map<string, number>();
   /** By endpoint name: a device that asks again starts over. */
-  readonly #sessions = new Map<string, Session>();
+  readonly #runs = new Map<string, BootstrapRun>();
 
   constructor(options: BootstrapServerOptions) {
     this.#options = options;
@@ -75,7 +72,7 @@ class ConfigurationServer implements BootstrapServer {
   }
 
   async close(): Promise<void> {
-    for (const session of this.#sessions.values()) session.abort.abort();
+    for (const run of this.#runs.values()) run.abort.abort();
     await Promise.all(this.#endpoints.map((coap) => coap.close()));
   }
 
@@ -95,29 +92,47 @@ class ConfigurationServer implements BootstrapServer {
   async #onRequest(coap: CoapEndpoint, request: CoapRequest): Promise<CoapReply> {
     const { peer } = request;
     const format = this.#formatOf(request);
-    if (format === undefined) return this.#refuse(request, CODE.BAD_REQUEST, 'format');
-    if (this.#sessions.size >= (this.#options.maxSessions ?? SESSIONS_MAX)) {
+    if (format === undefined) {
+      return this.#refuse(request, CODE.UNSUPPORTED_CONTENT_FORMAT, 'format');
+    }
+    if (this.#runs.size >= (this.#options.maxSessions ?? SESSIONS_MAX)) {
       this.#refuse(request, CODE.SERVICE_UNAVAILABLE, 'full');
       return { code: CODE.SERVICE_UNAVAILABLE, maxAgeSeconds: RETRY_AFTER_SECONDS };
     }
     const found = await this.#configurationOf(request);
     if ('code' in found) return found;
-    const { device, configuration } = found;
-    this.#sessions.get(device.endpoint)?.abort.abort();
-    const { runtime } = this.#options;
+    this.#begin(coap, peer, format, found);
+    return { code: CODE.CHANGED };
+  }
+
+  async initiate(coap: CoapEndpoint, peer: Peer): Promise<boolean> {
+    const device = await this.#options.authoriser.authorise(peer, undefined);
+    const configuration = device === undefined ? undefined : await this.#options.configurationFor(device);
+    if (device === undefined || configuration === undefined) return false;
+    this.#begin(coap, peer, this.#defaultFormat, { device, configuration });
+    return true;
+  }
+
+  #begin(
+    coap: CoapEndpoint,
+    peer: Peer,
+    format: ContentFormat,
+    { device, configuration }: { device: AuthorisedDevice; configuration: BootstrapConfiguration },
+  ): void {
+    this.#runs.get(device.endpoint)?.abort.abort();
+    const { runtime, models } = this.#options;
     const startedMs = runtime.clock.monotonicMs();
-    const session: Session = { coap, peer, device, format, startedMs, abort: new AbortController() };
-    this.#sessions.set(device.endpoint, session);
+    const run: BootstrapRun = { coap, peer, device, format, models, startedMs, abort: new AbortController() };
+    this.#runs.set(device.endpoint, run);
     this.#count('bootstraps.requested');
     this.#events.requested?.(device);
     // In a later turn: the device gets its 2.04 before the first of the operations.
-    runtime.timers.after(0, () => void this.#configure(session, configuration));
-    return { code: CODE.CHANGED };
+    runtime.timers.after(0, () => void this.#configure(run, configuration));
   }
 
   async #onPackRequest(request: CoapRequest): Promise<CoapReply> {
     const format = request.accept ?? CONTENT_FORMAT.SENML_CBOR;
-    if (format !== CONTENT_FORMAT.SENML_CBOR && format !== CONTENT_FORMAT.LWM2M_CBOR) {
+    if (!isContentFormat(format) || !PACK_FORMATS.has(format)) {
       return this.#refuse(request, CODE.NOT_ACCEPTABLE, 'format');
     }
     const found = await this.#configurationOf(request);
@@ -145,32 +160,24 @@ class ConfigurationServer implements BootstrapServer {
     return { device, configuration };
   }
 
-  /** `pct` of the request when it has one; TLV is what every version has (Core §6.1.7.1). */
+  get #defaultFormat(): ContentFormat {
+    return this.#options.writeFormat ?? CONTENT_FORMAT.TLV;
+  }
+
+  /** `pct` of the request when it has one (Core §6.1.7.1). */
   #formatOf(request: CoapRequest): ContentFormat | undefined {
     const preferred = request.queryValue('pct');
-    if (preferred === undefined) return CONTENT_FORMAT.TLV;
+    if (preferred === undefined) return this.#defaultFormat;
     const format = Number(preferred);
     return isContentFormat(format) && WRITE_FORMATS.has(format) ? format : undefined;
   }
 
-  async #configure(session: Session, configuration: BootstrapConfiguration): Promise<void> {
-    const { device, abort, startedMs } = session;
+  async #configure(run: BootstrapRun, configuration: BootstrapConfiguration): Promise<void> {
+    const { device, abort, startedMs } = run;
     const { timers, clock } = this.#options.runtime;
     const timer = timers.after(this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS, () => abort.abort());
     try {
-      for (const path of configuration.deletes) {
-        await this.#step(session, { method: 'DELETE', path: pathOf(path) });
-      }
-      for (const { path, entries } of configuration.writes) {
-        const payload = encodeContent(session.format, path, entries, this.#options.models);
-        await this.#step(session, {
-          method: 'PUT',
-          path: pathOf(path),
-          payload,
-          contentFormat: session.format,
-        });
-      }
-      await this.#step(session, { method: 'POST', path: ['bs'] });
+      await runBootstrap(run, configuration, (findings) => this.#events.inspected?.(device, findings));
       this.#count('bootstraps.finished');
       this.#events.finished?.(device, clock.monotonicMs() - startedMs);
     } catch (error) {
@@ -178,19 +185,8 @@ class ConfigurationServer implements BootstrapServer {
       this.#events.failed?.(device, error);
     } finally {
       timer.cancel();
-      if (this.#sessions.get(device.endpoint) === session) this.#sessions.delete(device.endpoint);
+      if (this.#runs.get(device.endpoint) === run) this.#runs.delete(device.endpoint);
     }
-  }
-
-  async #step(session: Session, init: Parameters<CoapEndpoint['request']>[1]): Promise<void> {
-    const response = await session.coap.request(session.peer, { ...init, signal: session.abort.signal });
-    if (response.success) return;
-    const code = formatCode(response.code);
-    const path = `/${[init.path ?? []].flat().join('/')}`;
-    const { endpoint } = session.device;
-    throw serverError('LWM2M_BOOTSTRAP_FAILED', `${endpoint} answered ${code} to ${init.method} ${path}`, {
-      context: { endpoint, code, method: init.method, path },
-    });
   }
 
   #refuse(request: CoapRequest, code: number, reason: string): CoapReply {
@@ -202,8 +198,4 @@ class ConfigurationServer implements BootstrapServer {
   #count(name: string): void {
     this.#counters.set(name, (this.#counters.get(name) ?? 0) + 1);
   }
-}
-
-function pathOf(path: Lwm2mPath): readonly string[] {
-  return path.ids().map(String);
 }

@@ -1,8 +1,8 @@
 import { CODE, formatCode } from '@sefleet/coap';
 import type { CoapEndpoint, CoapRequestInit, CoapResponse } from '@sefleet/coap';
 import { isSefleetError } from '@sefleet/errors';
-import { CONTENT_FORMAT, encodeContent, Lwm2mPath } from '@sefleet/lwm2m';
-import type { ContentFormat, CoreLink, ModelRegistry } from '@sefleet/lwm2m';
+import { CONTENT_FORMAT, encodeContent } from '@sefleet/lwm2m';
+import type { ContentFormat, CoreLink, Lwm2mPath, ModelRegistry } from '@sefleet/lwm2m';
 import type { Peer } from '@sefleet/runtime';
 import { placeAccounts } from './account-places.ts';
 import { toDiscoverResult, toReadResult } from './answers.ts';

@@ -3,8 +3,8 @@ import type { CoreLink } from '@sefleet/lwm2m';
 import type { BootstrapWrite } from './bootstrap.ts';
 
 /**
- * Moves writes of Security instances away from the bootstrap server's own account, so that they do not
- * replace it. In a Bootstrap-Discover it is the instance of object 0 without a short server id (Core §6.1.7.5).
+ * Moves writes of Security instances away from the bootstrap server's own account, which they would replace.
+ * In a Bootstrap-Discover it is the instance of object 0 without a short server id (Core §6.1.7.5).
  */
 export function placeAccounts(
   writes: readonly BootstrapWrite[],

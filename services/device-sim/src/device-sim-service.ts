@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { recordTopic } from '@sefleet/cose';
 import type { Runtime } from '@sefleet/runtime';
-import { createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
+import { connectStream, createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
 import type { RunningService, ServiceContext } from '@sefleet/service';
 import { createCardOrders } from './adapters/grpc/card-orders.ts';
 import { createSimulationService } from './adapters/grpc/simulation-service.ts';
@@ -51,6 +51,7 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
       cards,
       log,
       bind: () => UdpChannel.bind({ receiveBufferBytes: RECEIVE_BUFFER_BYTES, maxQueued: 64 }),
+      openStream: connectStream,
       carrierFor: createCarriers({ settings, tls }, runtime),
       residentMemoryBytes,
     },

@@ -38,6 +38,10 @@ export const SIMULATION_ERRORS = {
     fault: 'peer',
     doc: 'The credentials of a server account cannot be used, or the server is not the one it names.',
   },
+  SIM_CONNECTION_REFUSED: {
+    fault: 'peer',
+    doc: 'A server did not take a connection; `context.alert` is the TLS alert, when there was one.',
+  },
   SIM_BROKER_UNAVAILABLE: { fault: 'environment', doc: 'There is no connection with the MQTT broker.' },
   SIM_CERTIFICATE_INVALID: {
     fault: 'peer',

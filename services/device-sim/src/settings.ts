@@ -52,6 +52,14 @@ export const DEVICE_SIM_SETTINGS = {
     max: 86_400_000,
     default: 30_000,
   }),
+  awakeTimeMs: integerSetting({
+    env: 'SEFLEET_LWM2M_AWAKE_MS',
+    doc: 'how long a queue-mode device listens after its last message; the LwM2M server reads the same setting',
+    unit: 'ms',
+    min: 100,
+    max: 600_000,
+    default: 93_000,
+  }),
   seTiming: choiceSetting({
     env: 'SEFLEET_SE_TIMING',
     doc: 'how long cards take for master secrets and for commands of visitors: nothing, or as a chip would',
@@ -71,7 +79,7 @@ export const DEVICE_SIM_SETTINGS = {
   }),
   sessionCertificateMinutes: integerSetting({
     env: 'SEFLEET_SESSION_CERTIFICATE_MINUTES',
-    doc: 'validity of the certificates that vehicles make for their MQTT sessions',
+    doc: 'validity of the certificates that devices make for their TLS sessions (MQTT, coaps+tcp)',
     unit: 'min',
     min: 5,
     max: 10_080,

@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { fleet, simulation } from '@sefleet/api';
 import type { Backend } from '../backend.ts';
+import { startRequest } from '../fleet/fleet-options.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { compareLedgers, type LedgerTotals } from './ledger.ts';
-import { plannedKinds, totalDevices, type DemoPlan } from './plan.ts';
+import { plannedKinds, totalDevices } from '../fleet/planned-kinds.ts';
+import type { DemoPlan } from './plan.ts';
 import type { DemoObservations } from './summary.ts';
 
 const POLL_MS = 250;
@@ -26,9 +28,8 @@ export async function runDemo(
   startedMs: number,
 ): Promise<DemoObservations> {
   const total = totalDevices(plan);
-  const kinds = plannedKinds(plan).map(({ kind, count }) => ({ kind, count }));
   const fleetStartedMs = performance.now();
-  await backend.simulation.startFleet({ kinds, seed: BigInt(plan.seed) }, { deadlineMs: 60_000 });
+  await backend.simulation.startFleet(startRequest(plannedKinds(plan), plan), { deadlineMs: 60_000 });
   const registered = await untilRegistered(backend, total, progress);
   const startToFirstRegisteredMs = fleetStartedMs - startedMs + registered.firstRegisteredMs;
   const streamUntilMs = performance.now() + plan.durationSeconds * 1000;

@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
-import { portSetting, readSettings, textSetting, type SettingValues } from '@sefleet/config';
+import { booleanSetting, portSetting, readSettings, textSetting, type SettingValues } from '@sefleet/config';
 
 /** The services in the order in which they are stopped: devices first, their backend last. */
 export const SERVICE_NAMES = ['device-sim', 'lwm2m-server', 'provisioning', 'analytics'] as const;
@@ -26,6 +26,26 @@ export const LAYOUT_SETTINGS = {
     env: 'SEFLEET_BOOTSTRAP_PORT',
     doc: 'UDP port of the LwM2M bootstrap server (coaps)',
     default: 5784,
+  }),
+  tcp: booleanSetting({
+    env: 'SEFLEET_LWM2M_TCP',
+    doc: 'whether the LwM2M servers are reached over TCP as well, on the same port numbers',
+    default: true,
+  }),
+  plainEndpoints: textSetting({
+    env: 'SEFLEET_LWM2M_PLAIN_ENDPOINTS',
+    doc: 'endpoint names that may come without security, as the LwM2M server takes them; empty: none',
+    default: '',
+  }),
+  plainPort: portSetting({
+    env: 'SEFLEET_LWM2M_PLAIN_PORT',
+    doc: 'UDP port of the LwM2M server without security (coap)',
+    default: 5683,
+  }),
+  plainBootstrapPort: portSetting({
+    env: 'SEFLEET_BOOTSTRAP_PLAIN_PORT',
+    doc: 'UDP port of the bootstrap server without security (coap)',
+    default: 5783,
   }),
   mqttPort: portSetting({
     env: 'SEFLEET_MQTT_PORT',
@@ -65,6 +85,12 @@ export const LAYOUT_SETTINGS = {
   }),
 } as const;
 
+/** The devices of our fleets, as `SEFLEET_LWM2M_PLAIN_ENDPOINTS` names them. */
+export const FLEET_NAMES =
+  'smart-meter=urn:dev:sefleet:meter-* obu=urn:dev:sefleet:obu-* rpm-gateway=urn:dev:sefleet:gateway-*';
+
+const MAX_ATTEMPTS = 20;
+
 /** The values of {@link LAYOUT_SETTINGS}. */
 export type Layout = SettingValues<typeof LAYOUT_SETTINGS>;
 
@@ -80,7 +106,9 @@ export function pkiFolder(layout: Layout): string {
 
 /** The same layout with every port a free one, so that a demo never collides with what runs already. */
 export async function onFreePorts(layout: Layout): Promise<Layout> {
-  const [lwm2mPort, bootstrapPort] = await Promise.all([freeUdpPort(), freeUdpPort()]);
+  const [lwm2mPort = 0, bootstrapPort = 0, plainPort = 0, plainBootstrapPort = 0] = await Promise.all(
+    Array.from({ length: 4 }, () => freeDevicePort()),
+  );
   const tcp = await Promise.all(Array.from({ length: 7 }, () => freeTcpPort()));
   const [
     mqttPort = 0,
@@ -95,6 +123,8 @@ export async function onFreePorts(layout: Layout): Promise<Layout> {
     ...layout,
     lwm2mPort,
     bootstrapPort,
+    plainPort,
+    plainBootstrapPort,
     mqttPort,
     consolePort,
     racsPort,
@@ -120,6 +150,10 @@ export function serviceEnvironment(layout: Layout, name: ServiceName): Record<st
     SEFLEET_GRPC_PORT: String(grpcPorts[name]),
     SEFLEET_LWM2M_PORT: String(layout.lwm2mPort),
     SEFLEET_BOOTSTRAP_PORT: String(layout.bootstrapPort),
+    SEFLEET_LWM2M_TCP: String(layout.tcp),
+    SEFLEET_LWM2M_PLAIN_ENDPOINTS: layout.plainEndpoints,
+    SEFLEET_LWM2M_PLAIN_PORT: String(layout.plainPort),
+    SEFLEET_BOOTSTRAP_PLAIN_PORT: String(layout.plainBootstrapPort),
     SEFLEET_MQTT_PORT: String(layout.mqttPort),
     SEFLEET_RACS_PORT: String(layout.racsPort),
     SEFLEET_CONSOLE_PORT: String(layout.consolePort),
@@ -130,19 +164,37 @@ export function serviceEnvironment(layout: Layout, name: ServiceName): Record<st
     SEFLEET_ANALYTICS_TARGET: target(layout.analyticsGrpcPort),
     SEFLEET_SIMULATION_TARGET: target(layout.simulationGrpcPort),
   };
+  // Provisioning orders no devices without security where the servers let none in.
+  if (layout.plainEndpoints !== '') {
+    environment['SEFLEET_LWM2M_PLAIN_URI'] = `coap://127.0.0.1:${layout.plainPort}`;
+  }
   // Analytics runs the broker itself unless it is told the URL of another one; then all use that one.
   if (layout.mqttUrl !== '') environment['SEFLEET_MQTT_URL'] = layout.mqttUrl;
   else if (name !== 'analytics') environment['SEFLEET_MQTT_URL'] = `mqtts://127.0.0.1:${layout.mqttPort}`;
   return environment;
 }
 
-async function freeTcpPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
+/** A free port, or the one that is asked for; 0 when that is taken. */
+async function freeTcpPort(wanted = 0): Promise<number> {
+  const server = createServer().listen(wanted, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    return 0;
+  }
   const address = server.address();
   server.close();
   await once(server, 'close');
   return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** A port that is free for UDP and for TCP: devices may come by either. */
+async function freeDevicePort(): Promise<number> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const port = await freeUdpPort();
+    if ((await freeTcpPort(port)) === port) return port;
+  }
+  return freeUdpPort();
 }
 
 async function freeUdpPort(): Promise<number> {

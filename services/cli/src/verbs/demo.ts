@@ -6,25 +6,21 @@ import manifest from '../../package.json' with { type: 'json' };
 import { connectBackend } from '../backend.ts';
 import { usageError, type Verb, type VerbArguments } from '../command-line.ts';
 import { runDemo } from '../demo/run-demo.ts';
-import { totalDevices, type DemoPlan } from '../demo/plan.ts';
+import type { DemoPlan } from '../demo/plan.ts';
+import { FLEET_OPTIONS, isPlain, readFleetOptions } from '../fleet/fleet-options.ts';
 import { formatSummary, isComplete, isIntact, summarise } from '../demo/summary.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 import { interruptedError, onInterruption } from '../interruption.ts';
-import { onFreePorts, readLayout } from '../supervisor/layout.ts';
+import { FLEET_NAMES, onFreePorts, readLayout } from '../supervisor/layout.ts';
 import { startServices, type Supervisor } from '../supervisor/supervisor.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
-
-const MAX_DEVICES_A_KIND = 10_000;
 
 export const demo: Verb = {
   name: 'demo',
   summary: 'run the main job on a fleet of its own: register, stream, rotate keys, account for every record',
   options: {
-    meters: { type: 'string', value: 'n', default: '120', doc: 'smart meters' },
-    obus: { type: 'string', value: 'n', default: '40', doc: 'vehicle on-board units' },
-    gateways: { type: 'string', value: 'n', default: '40', doc: 'patient-monitoring gateways' },
+    ...FLEET_OPTIONS,
     duration: { type: 'string', value: 'seconds', default: '20', doc: 'how long the fleet streams' },
-    seed: { type: 'string', value: 'n', default: '1', doc: 'makes the behaviour repeatable' },
     json: { type: 'string', value: 'file', doc: 'writes the summary there; `-` is standard output' },
     data: {
       type: 'string',
@@ -36,6 +32,8 @@ export const demo: Verb = {
   examples: [
     'sefleet demo',
     'sefleet demo --meters 600 --obus 200 --gateways 200 --duration 30 --seed 7 --json out.json',
+    'sefleet demo --transport coaps+tcp',
+    'sefleet demo --credential x509 --bootstrap smartcard',
   ],
   run: runVerb,
 };
@@ -46,7 +44,8 @@ async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
   const progress = createProgress();
   const kept = parsed.text('data');
   const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
-  const layout = await onFreePorts({ ...readLayout(process.env), dataFolder });
+  const asked = { ...readLayout(process.env), dataFolder };
+  const layout = await onFreePorts(isPlain(plan) ? { ...asked, plainEndpoints: FLEET_NAMES } : asked);
   await requireBroker(layout.mqttUrl);
   let supervisor: Supervisor | undefined;
   const abort = Promise.withResolvers<never>();
@@ -99,15 +98,7 @@ async function runJob(job: {
 }
 
 function readPlan(parsed: VerbArguments): DemoPlan {
-  const plan = {
-    meters: parsed.integer('meters', 0, MAX_DEVICES_A_KIND),
-    obus: parsed.integer('obus', 0, MAX_DEVICES_A_KIND),
-    gateways: parsed.integer('gateways', 0, MAX_DEVICES_A_KIND),
-    durationSeconds: parsed.integer('duration', 1, 86_400),
-    seed: parsed.integer('seed', 0, 0xffff_ffff),
-  };
-  if (totalDevices(plan) === 0)
-    throw usageError('a fleet of no devices', 'Give --meters, --obus or --gateways.');
+  const plan = { ...readFleetOptions(parsed), durationSeconds: parsed.integer('duration', 1, 86_400) };
   const json = parsed.text('json');
   if (json !== undefined && json !== '-' && !existsSync(dirname(resolve(json)))) {
     throw usageError(`the folder of --json ${json} does not exist`, 'Make it first, or choose another file.');

@@ -117,6 +117,8 @@ function disk(layout: Layout): Finding {
 const HOLDERS: Readonly<Partial<Record<keyof Layout, ServiceName>>> = {
   lwm2mPort: 'lwm2m-server',
   bootstrapPort: 'lwm2m-server',
+  plainPort: 'lwm2m-server',
+  plainBootstrapPort: 'lwm2m-server',
   lwm2mGrpcPort: 'lwm2m-server',
   mqttPort: 'analytics',
   consolePort: 'analytics',
@@ -125,6 +127,9 @@ const HOLDERS: Readonly<Partial<Record<keyof Layout, ServiceName>>> = {
   simulationGrpcPort: 'device-sim',
   provisioningGrpcPort: 'provisioning',
 };
+/** Open only when somebody may come without security. */
+const PLAIN_PORTS: ReadonlySet<string> = new Set(['plainPort', 'plainBootstrapPort']);
+const UDP_PORTS: ReadonlySet<string> = new Set(['lwm2mPort', 'bootstrapPort', ...PLAIN_PORTS]);
 const ANSWER_LIMIT_MS = 1000;
 
 /** Services of a system that runs in this layout's folder: they answer with certificates of its authority. */
@@ -161,7 +166,8 @@ async function ports(layout: Layout, own: ReadonlySet<ServiceName>): Promise<Fin
   const findings: Finding[] = [];
   for (const [name, port] of Object.entries(layout)) {
     if (typeof port !== 'number') continue;
-    const udp = name === 'lwm2mPort' || name === 'bootstrapPort';
+    if (PLAIN_PORTS.has(name) && layout.plainEndpoints === '') continue;
+    const udp = UDP_PORTS.has(name);
     const free = await (udp ? udpPortIsFree(port) : tcpPortIsFree(port));
     const setting = Object.entries(LAYOUT_SETTINGS).find(([key]) => key === name)?.[1];
     const holder = Object.entries(HOLDERS).find(([key]) => key === name)?.[1];

@@ -2,8 +2,9 @@ import { common } from '@sefleet/api';
 import { SefleetError } from '@sefleet/errors';
 import { connectBackend, type Backend } from '../backend.ts';
 import type { Verb, VerbArguments } from '../command-line.ts';
-import { plannedKinds } from '../demo/plan.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
+import { FLEET_OPTIONS, readFleetOptions, startRequest } from '../fleet/fleet-options.ts';
+import { plannedKinds } from '../fleet/planned-kinds.ts';
 import { readLayout } from '../supervisor/layout.ts';
 import { formatTable } from '../terminal/table.ts';
 
@@ -19,10 +20,7 @@ export const fleetStart: Verb = {
   name: 'fleet start',
   summary: 'switch a fleet on in the running system',
   options: {
-    meters: { type: 'string', value: 'n', default: '120', doc: 'smart meters' },
-    obus: { type: 'string', value: 'n', default: '40', doc: 'vehicle on-board units' },
-    gateways: { type: 'string', value: 'n', default: '40', doc: 'patient-monitoring gateways' },
-    seed: { type: 'string', value: 'n', default: '1', doc: 'makes the behaviour repeatable' },
+    ...FLEET_OPTIONS,
     rate: {
       type: 'string',
       value: 'n',
@@ -30,21 +28,19 @@ export const fleetStart: Verb = {
       doc: 'devices switched on per second; 0 is as fast as possible',
     },
   },
-  examples: ['sefleet fleet start --meters 600 --obus 200 --gateways 200'],
-  run: (parsed) =>
-    withBackend(async (backend) => {
-      const plan = {
-        meters: parsed.integer('meters', 0, 100_000),
-        obus: parsed.integer('obus', 0, 100_000),
-        gateways: parsed.integer('gateways', 0, 100_000),
-        durationSeconds: 0,
-        seed: parsed.integer('seed', 0, 0xffff_ffff),
-      };
-      const kinds = plannedKinds(plan).map(({ kind, count }) => ({ kind, count }));
-      const startRate = parsed.integer('rate', 0, 100_000);
-      await backend.simulation.startFleet({ kinds, seed: BigInt(plan.seed), startRate });
+  examples: [
+    'sefleet fleet start --meters 600 --obus 200 --gateways 200',
+    'sefleet fleet start --transport coaps+tcp',
+    'sefleet fleet start --credential rpk --bootstrap smartcard --queue-mode --interval 300000',
+  ],
+  run: (parsed) => {
+    const fleet = readFleetOptions(parsed);
+    const startRate = parsed.integer('rate', 0, 100_000);
+    return withBackend(async (backend) => {
+      await backend.simulation.startFleet({ ...startRequest(plannedKinds(fleet), fleet), startRate });
       console.log('fleet started; `sefleet fleet show` tells how far it is');
-    }),
+    });
+  },
 };
 
 export const fleetShow: Verb = {

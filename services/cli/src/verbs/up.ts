@@ -43,6 +43,7 @@ async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
   const endpoints = {
     console: `http://127.0.0.1:${layout.consolePort}/`,
     lwm2m: `coaps://127.0.0.1:${layout.lwm2mPort}`,
+    ...(layout.plainEndpoints === '' ? {} : { plain: `coap://127.0.0.1:${layout.plainPort}` }),
     bootstrap: `coaps://127.0.0.1:${layout.bootstrapPort}`,
     mqtt: layout.mqttUrl === '' ? `mqtts://127.0.0.1:${layout.mqttPort}` : layout.mqttUrl,
     racs: `127.0.0.1:${layout.racsPort}`,

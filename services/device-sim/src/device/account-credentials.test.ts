@@ -14,11 +14,12 @@ import {
 import { cardKeyReference } from '@sefleet/lwm2m-coap';
 import { createRootAuthority, issueCertificate } from '@sefleet/pki';
 import type { PeerIdentity } from '@sefleet/runtime';
+import { connectStream } from '@sefleet/runtime/node';
 import { SimNetwork, SimRuntime } from '@sefleet/runtime/sim';
 import { IotSafeClient } from '@sefleet/secure-element';
 import { createTestCard, TEST_CONTAINER } from '../testing/test-card.ts';
 import { DeviceCard } from './device-card.ts';
-import { createFleetTransport } from './fleet-transport.ts';
+import { createFleetTransport } from './transport/fleet-transport.ts';
 
 const ENDPOINT = 'urn:dev:sefleet:meter-000001';
 const NONE = new Uint8Array(0);
@@ -106,6 +107,9 @@ async function connect(account: Account): Promise<PeerIdentity | string | undefi
     cardOf: () => card,
     cipherSuites: ['TLS_PSK_WITH_AES_128_CCM_8'],
     events: {},
+    openStream: connectStream,
+    sessionCertificateMs: 60_000,
+    streamEvents: { secured: () => undefined, failed: () => undefined },
   });
   seen.length = 0;
   let outcome: PeerIdentity | string | undefined;

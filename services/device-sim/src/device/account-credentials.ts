@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { bytesEqual } from '@sefleet/bytes';
 import {
   createSoftwarePsk,
@@ -8,8 +9,10 @@ import {
 } from '@sefleet/dtls';
 import { SECURITY_MODE, SECURITY_RESOURCE, type SecurityAccount } from '@sefleet/lwm2m';
 import { parseCardKeyReference, type CardKeyReference, type ConnectRequest } from '@sefleet/lwm2m-coap';
-import type { Clock } from '@sefleet/runtime';
+import type { Clock, Runtime } from '@sefleet/runtime';
+import type { StreamTls } from '@sefleet/runtime/node';
 import { simulationError } from '../errors.ts';
+import { createSessionCredential } from '../telemetry/session-certificate.ts';
 import type { DeviceCard } from './device-card.ts';
 
 /** Values of Certificate Usage, resource 15 of a Security account (Core appendix E.1). */
@@ -43,18 +46,18 @@ export function credentialsOf(
       const psk =
         held === undefined
           ? createSoftwarePsk(identity, secret)
-          : cardOf(sources, account).psk(identity, held);
+          : cardOf(sources.card, account).psk(identity, held);
       return { psk, cipherSuites: sources.pskCipherSuites };
     }
     case SECURITY_MODE.RPK: {
-      const sign = signerOf(sources, account, held);
+      const sign = signerOf(sources.card, account, held);
       return {
         signingKey: { subjectPublicKeyInfo: account.publicKeyOrIdentity, sign },
         trust: { rawPublicKey: (key) => bytesEqual(key, account.serverPublicKey) },
       };
     }
     case SECURITY_MODE.X509: {
-      const sign = signerOf(sources, account, held);
+      const sign = signerOf(sources.card, account, held);
       return {
         signingKey: { certificateChain: [account.publicKeyOrIdentity], sign },
         trust: trustOf(account, sources.clock),
@@ -66,18 +69,57 @@ export function credentialsOf(
   }
 }
 
+/**
+ * How a device proves itself over TLS: the card issues a certificate for a key pair that lives as long as the
+ * session (`telemetry/session-certificate`), since `node:tls` wants the bytes of a private key.
+ *
+ * @throws SefleetError `SIM_ACCOUNT_UNUSABLE`
+ */
+export function sessionTlsOf(
+  { endpointName: endpoint, account, tree }: Pick<ConnectRequest, 'endpointName' | 'account' | 'tree'>,
+  sources: {
+    readonly runtime: Pick<Runtime, 'clock' | 'rng'>;
+    readonly card: DeviceCard | undefined;
+    readonly lifetimeMs: number;
+  },
+): StreamTls {
+  if (account.mode !== SECURITY_MODE.X509) throw unusable(account, 'over TLS a device needs a certificate');
+  const usage = account.certificateUsage;
+  if (usage !== CERTIFICATE_USAGE.CA && usage !== CERTIFICATE_USAGE.TRUST_ANCHOR) {
+    throw unusable(account, 'over TLS it has to name the authority of the server (certificate usage 0 or 2)');
+  }
+  const secret = tree.instance(0, account.instanceId)?.get(SECURITY_RESOURCE.SECRET_KEY);
+  const held = secret instanceof Uint8Array ? parseCardKeyReference(secret) : undefined;
+  const sign = signerOf(sources.card, account, held);
+  const { clock, rng } = sources.runtime;
+  const { certificateChainPem, privateKeyPem } = createSessionCredential({
+    endpoint,
+    certificateChain: [account.publicKeyOrIdentity],
+    nowMs: clock.wallMs(),
+    lifetimeMs: sources.lifetimeMs,
+    rng,
+    sign,
+  });
+  return {
+    authority: pemOf(account),
+    certificate: certificateChainPem,
+    privateKey: privateKeyPem,
+    ...(account.sni === undefined ? {} : { serverName: account.sni }),
+  };
+}
+
 /** Private keys are never in an account: without a reference into the card there is nothing to sign with. */
 function signerOf(
-  sources: CredentialSources,
+  known: DeviceCard | undefined,
   account: SecurityAccount,
   held: CardKeyReference | undefined,
 ): (message: Uint8Array) => Uint8Array {
   if (held === undefined) throw unusable(account, 'its private key is not in the card');
-  const card = cardOf(sources, account);
+  const card = cardOf(known, account);
   return (message) => card.sign(held.container, message);
 }
 
-function cardOf({ card }: CredentialSources, account: SecurityAccount): DeviceCard {
+function cardOf(card: DeviceCard | undefined, account: SecurityAccount): DeviceCard {
   if (card === undefined) throw unusable(account, 'the device has no card');
   return card;
 }
@@ -99,8 +141,17 @@ function trustOf(account: SecurityAccount, clock: Pick<Clock, 'wallMs'>): PeerTr
   };
 }
 
-function unusable({ uri, mode }: SecurityAccount, why: string): Error {
+function pemOf(account: SecurityAccount): string {
+  try {
+    return new X509Certificate(account.serverPublicKey).toString();
+  } catch (cause) {
+    throw unusable(account, 'its authority is no certificate', cause);
+  }
+}
+
+function unusable({ uri, mode }: SecurityAccount, why: string, cause?: unknown): Error {
   return simulationError('SIM_ACCOUNT_UNUSABLE', `the account of ${uri} cannot be used: ${why}`, {
     context: { uri, mode },
+    cause,
   });
 }

@@ -8,6 +8,7 @@ import { FIRMWARE_RESULT, FIRMWARE_STATE, Lwm2mPath } from '@sefleet/lwm2m';
 import type { RegisteredDevice } from '@sefleet/lwm2m-coap';
 import { Fleet, type FleetPorts } from '../fleet/fleet.ts';
 import { planFleet } from '../fleet/fleet-plan.ts';
+import { DEFAULT_CONNECTIVITY } from './connectivity.ts';
 import { CLEAR_NETWORK } from '../network/network-conditions.ts';
 import { testFirmware } from '../testing/test-firmware.ts';
 import { TestWorld } from '../testing/test-world.ts';
@@ -24,6 +25,7 @@ const PLAN = planFleet({
   timeCompression: 1,
   virtualStartMs: 0,
   network: CLEAR_NETWORK,
+  connectivity: DEFAULT_CONNECTIVITY,
 });
 
 /** A meter, its servers and a firmware repository. */
@@ -119,6 +121,8 @@ class FirmwareWorld {
       startConcurrency: 1,
       handshakeConcurrency: 1,
       keepAliveMs: 30_000,
+      awakeTimeMs: 93_000,
+      sessionCertificateMinutes: 60,
       cipherSuite: 'TLS_PSK_WITH_AES_128_CCM_8',
     });
     fleet.switchOn(how);

@@ -189,7 +189,7 @@ function factoryInstances(kind: DeviceKind): readonly Instance[] {
         [DEVICE_RESOURCE.ERROR_CODE, NO_ERROR],
         [DEVICE_RESOURCE.UTC_OFFSET, '+01:00'],
         [DEVICE_RESOURCE.TIMEZONE, 'Europe/Berlin'],
-        [DEVICE_RESOURCE.BINDING, 'U'],
+        [DEVICE_RESOURCE.BINDING, 'UT'],
         [DEVICE_RESOURCE.DEVICE_TYPE, kind],
       ],
     ],

@@ -13,6 +13,7 @@ import {
 } from '@sefleet/lwm2m-coap';
 import { Fleet, type FleetPorts } from '../fleet/fleet.ts';
 import { planFleet } from '../fleet/fleet-plan.ts';
+import { DEFAULT_CONNECTIVITY } from './connectivity.ts';
 import { CLEAR_NETWORK } from '../network/network-conditions.ts';
 import { giveToStakeholder } from '../testing/test-card.ts';
 import { TestWorld } from '../testing/test-world.ts';
@@ -41,11 +42,14 @@ before(async () => {
     timeCompression: 1,
     virtualStartMs: 0,
     network: CLEAR_NETWORK,
+    connectivity: DEFAULT_CONNECTIVITY,
   });
   fleet = new Fleet(plan, ports, {
     startConcurrency: 2,
     handshakeConcurrency: 2,
     keepAliveMs: 10_000,
+    awakeTimeMs: 93_000,
+    sessionCertificateMinutes: 60,
     cipherSuite: 'TLS_PSK_WITH_AES_128_CCM_8',
   });
   fleet.switchOn('start');

@@ -18,11 +18,13 @@ import { Lwm2mCarrier } from '../telemetry/lwm2m-carrier.ts';
 import type { RecordCarrier } from '../telemetry/record-carrier.ts';
 import { addFactoryAccount, loadAccounts, saveAccounts } from './accounts.ts';
 import { CardTiming } from './card-timing.ts';
+import type { Connectivity } from './connectivity.ts';
 import { DeviceCard } from './device-card.ts';
 import { DeviceFirmware } from './device-firmware.ts';
 import { announceReading, createDeviceTree, createSensorTrees } from './device-objects.ts';
 import { DeviceOutbox } from './device-outbox.ts';
 import type { DeviceOwner } from './device-owner.ts';
+import { takeOwnAccounts } from './own-accounts.ts';
 import { createFirmwareSource } from './firmware-source.ts';
 import type { Reading } from './reading-source.ts';
 import { SupplyContract } from './supply-contract.ts';
@@ -35,6 +37,7 @@ export interface DeviceServices {
   readonly transport: Lwm2mTransport;
   readonly clientSettings: Lwm2mClientSettings;
   readonly clientEvents: Lwm2mClientEvents;
+  readonly connectivity: Connectivity;
   /** How long cards take; undefined: they answer at once. */
   readonly cardTiming: TimingProfile | undefined;
   /** Stakeholders that get no readings, by kind. */
@@ -87,6 +90,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   readonly supply: SupplyContract;
   readonly firmware: DeviceFirmware;
   readonly #services: DeviceServices;
+  readonly #factoryAccounts: Uint8Array;
   readonly #readings: ReadingSupply;
   readonly #life: DeviceLife;
   readonly #intervalMs: number;
@@ -115,6 +119,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     const { cardTiming } = services;
     this.#services = services;
     this.#life = services.lifeOf?.(stored.endpoint) ?? services.runtime;
+    this.#factoryAccounts = stored.factoryAccounts;
     this.#readings = readings;
     this.#intervalMs = intervalMs;
     this.#accounts = stored.accounts;
@@ -178,7 +183,8 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   }
 
   /** Bootstraps, if it has to, and registers. Resolves with the first registration. */
-  start(): Promise<void> {
+  async start(): Promise<void> {
+    if (!this.bootstrapped) await this.#takeOwnAccounts();
     return this.client.start();
   }
 
@@ -284,6 +290,20 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
       sealed: this.#sealed,
       acknowledged: this.#acknowledged,
     };
+  }
+
+  /** Core §6.1.4: what card or factory do not give, the bootstrap server does. */
+  async #takeOwnAccounts(): Promise<void> {
+    const { connectivity, clientEvents } = this.#services;
+    const { bootstrap } = connectivity;
+    if (bootstrap === 'network') return;
+    try {
+      const { card } = this;
+      await takeOwnAccounts(this.#tree, { bootstrap, card, factoryAccounts: this.#factoryAccounts });
+      clientEvents.bootstrapped?.(this.endpoint, 0);
+    } catch (error) {
+      this.#services.count(`bootstrap.${nameOf(error)}`);
+    }
   }
 
   #createFirmware(): DeviceFirmware {

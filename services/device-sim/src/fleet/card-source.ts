@@ -1,3 +1,4 @@
+import type { Connectivity } from '../device/connectivity.ts';
 import type { DeviceKind } from '../device-kind.ts';
 import type { DeviceIdentity } from '../store/fleet-store.ts';
 
@@ -5,10 +6,13 @@ import type { DeviceIdentity } from '../store/fleet-store.ts';
 interface DeviceOrder {
   readonly endpoint: string;
   readonly kind: DeviceKind;
+  readonly connectivity: Connectivity;
 }
 
 /** What the factory delivers: a device's identity and its card. */
-export type DeliveredDevice = Omit<DeviceIdentity, 'number'> & { readonly cardImage: Uint8Array };
+export type DeliveredDevice = Omit<DeviceIdentity, 'number' | 'connectivity'> & {
+  readonly cardImage: Uint8Array;
+};
 
 /** Where cards come from. */
 export interface CardSource {

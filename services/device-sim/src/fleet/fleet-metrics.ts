@@ -1,6 +1,7 @@
 import { build, type Histogram } from 'hdr-histogram-js';
 import type { DtlsEvents } from '@sefleet/dtls';
 import type { DeviceKind } from '../device-kind.ts';
+import type { StreamEvents } from '../device/transport/stream-connection.ts';
 
 /** Durations are recorded in tenths of a millisecond, up to ten minutes, to three digits. */
 const TENTHS_PER_MS = 10;
@@ -54,6 +55,20 @@ export class FleetMetrics {
       handshakeFailed: ({ reason }) => {
         this.handshakesFailed++;
         this.count(`dtls.failed.${reason}`);
+      },
+    };
+  }
+
+  /** Connections of all devices over TCP. */
+  get streamEvents(): StreamEvents {
+    return {
+      secured: () => {
+        this.handshakes++;
+        this.#suites.set('TLS', (this.#suites.get('TLS') ?? 0) + 1);
+      },
+      failed: (secured) => {
+        if (secured) this.handshakesFailed++;
+        this.count(secured ? 'tls.failed' : 'tcp.failed');
       },
     };
   }

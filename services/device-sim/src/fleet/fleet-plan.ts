@@ -1,6 +1,7 @@
 import { endpointName, KIND_FACTS, type DeviceKind } from '../device-kind.ts';
 import { simulationError } from '../errors.ts';
-import type { NetworkConditions } from '../network/network-conditions.ts';
+import { isStream, toConnectivity, type ConnectivityRequest } from '../device/connectivity.ts';
+import { isClear, type NetworkConditions } from '../network/network-conditions.ts';
 import type { FleetPlan } from '../store/fleet-store.ts';
 
 /** One process: beyond it the fleet is to be split among several. */
@@ -30,6 +31,7 @@ export interface FleetRequest {
   readonly timeCompression: number;
   readonly virtualStartMs: number;
   readonly network: NetworkConditions;
+  readonly connectivity: ConnectivityRequest;
 }
 
 /**
@@ -59,7 +61,11 @@ export function planFleet(request: FleetRequest): FleetPlan {
   const virtualStartMs = request.virtualStartMs === 0 ? undefined : request.virtualStartMs;
   const { seed, startRate, network } = request;
   checkNetwork(network);
-  return { seed, kinds, startRate, timeCompression, virtualStartMs, network };
+  const connectivity = toConnectivity(request.connectivity);
+  if (isStream(connectivity) && !isClear(network)) {
+    throw invalid('network conditions are those of datagrams: a fleet over TCP takes none');
+  }
+  return { seed, kinds, startRate, timeCompression, virtualStartMs, network, connectivity };
 }
 
 /** The devices of a plan, the kinds mixed in proportion, so that every kind is there from the beginning. */

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { toHex } from '@sefleet/bytes';
 import { decodeSealedRecord } from '@sefleet/cose';
 import { TestWorld } from '../testing/test-world.ts';
+import { DEFAULT_CONNECTIVITY } from '../device/connectivity.ts';
 import { CLEAR_NETWORK } from '../network/network-conditions.ts';
 import { Fleet, type FleetLimits, type FleetPorts } from './fleet.ts';
 import { planFleet } from './fleet-plan.ts';
@@ -14,6 +15,8 @@ const LIMITS: FleetLimits = {
   startConcurrency: 4,
   handshakeConcurrency: 4,
   keepAliveMs: 30_000,
+  awakeTimeMs: 93_000,
+  sessionCertificateMinutes: 60,
   cipherSuite: 'TLS_PSK_WITH_AES_128_CCM_8',
 };
 const PLAN = planFleet({
@@ -26,6 +29,7 @@ const PLAN = planFleet({
   timeCompression: 60,
   virtualStartMs: 0,
   network: CLEAR_NETWORK,
+  connectivity: DEFAULT_CONNECTIVITY,
 });
 const TOTAL = 6;
 

@@ -10,7 +10,9 @@ import type { EventLog } from '@sefleet/observability';
 import type { AddressableChannel, Rng, Runtime } from '@sefleet/runtime';
 import { createSeededRng } from '@sefleet/runtime/sim';
 import { JAVA_CARD_2015 } from '@sefleet/secure-element';
-import { createFleetTransport } from '../device/fleet-transport.ts';
+import { connectivityText } from '../device/connectivity.ts';
+import { createFleetTransport } from '../device/transport/fleet-transport.ts';
+import type { StreamTransportOptions } from '../device/transport/stream-connection.ts';
 import { ReadingSource } from '../device/reading-source.ts';
 import { VirtualDevice, type DeviceServices } from '../device/virtual-device.ts';
 import { KIND_FACTS, type DeviceKind } from '../device-kind.ts';
@@ -34,6 +36,8 @@ export interface FleetPorts {
   readonly log: EventLog;
   /** A socket for one conversation of one device. */
   bind(): Promise<AddressableChannel>;
+  /** A connection of one device; see `StreamTransportOptions`. */
+  readonly openStream: StreamTransportOptions['openStream'];
   /** How records of a kind travel; undefined: by LwM2M Send. */
   carrierFor(device: VirtualDevice, metrics: FleetMetrics): RecordCarrier;
   residentMemoryBytes(): number;
@@ -44,6 +48,10 @@ export interface FleetLimits {
   readonly startConcurrency: number;
   readonly handshakeConcurrency: number;
   readonly keepAliveMs: number;
+  /** How long devices in queue mode listen after a message. */
+  readonly awakeTimeMs: number;
+  /** Validity of the certificates that cards issue for TLS sessions. */
+  readonly sessionCertificateMinutes: number;
   readonly cipherSuite: CipherSuiteName;
   /** How long cards take; `off` unless given. */
   readonly seTiming?: 'off' | 'java-card-2015';
@@ -54,6 +62,7 @@ const START_SLOT_MS = 10_000;
 const RESTART_DELAY_MS = 5000;
 const ORDER_RETRY_MS = 1000;
 const SWEEP_MS = 1000;
+const MINUTE_MS = 60_000;
 const DRAIN_POLL_MS = 50;
 const STOP_CONCURRENCY = 64;
 
@@ -96,6 +105,9 @@ export class Fleet {
     const handshakes = new Gate(limits.handshakeConcurrency);
     const transport = createFleetTransport({
       runtime,
+      openStream: (place, tls) => ports.openStream(place, tls),
+      sessionCertificateMs: limits.sessionCertificateMinutes * MINUTE_MS,
+      streamEvents: this.metrics.streamEvents,
       bind: () => this.#bind(),
       cardOf: (endpoint) => this.#devices.get(endpoint)?.card,
       cipherSuites: [limits.cipherSuite],
@@ -106,7 +118,8 @@ export class Fleet {
       store: ports.store,
       journal: ports.journal,
       transport: { connect: (request) => handshakes.run(() => transport.connect(request)) },
-      clientSettings: CLIENT_SETTINGS,
+      connectivity: plan.connectivity,
+      clientSettings: { ...CLIENT_SETTINGS, awakeTimeMs: limits.awakeTimeMs },
       clientEvents: this.#clientEvents(),
       cardTiming: limits.seTiming === 'java-card-2015' ? JAVA_CARD_2015 : undefined,
       withoutReadings: (kind) => KIND_FACTS[kind].withoutReadings,
@@ -197,7 +210,7 @@ export class Fleet {
     let started = 0;
     for (const planned of this.#planned) {
       const stored = this.#ports.store.device(planned.endpoint);
-      if (stored === undefined) missing.push(planned);
+      if (stored === undefined || !this.#isAsPlanned(stored)) missing.push(planned);
       else this.#admit(stored, how, started++);
     }
     while (missing.length > 0 && !this.#stopped.signal.aborted) {
@@ -205,9 +218,19 @@ export class Fleet {
         started = await this.#orderCards(missing, started);
       } catch (error) {
         this.#ports.log.emit(EVENTS.cardsUnavailable, { missing: missing.length, error });
+        this.metrics.count(`cards.${isSefleetError(error) ? error.code : 'failed'}`);
+        // What the factory does not make it will not make a second later either.
+        if (isSefleetError(error) && error.fault === 'caller') {
+          for (const { endpoint } of missing) this.metrics.deviceFailed(endpoint);
+          return;
+        }
         await this.#wait(ORDER_RETRY_MS);
       }
     }
+  }
+
+  #isAsPlanned({ connectivity }: StoredDevice): boolean {
+    return connectivityText(connectivity) === connectivityText(this.plan.connectivity);
   }
 
   /** Takes what arrives out of `missing`. */
@@ -215,9 +238,13 @@ export class Fleet {
     const { cards, store } = this.#ports;
     const numbers = new Map(missing.map(({ endpoint, number }) => [endpoint, number]));
     let started = startedBefore;
-    for await (const delivered of cards.order(missing, this.#stopped.signal)) {
+    const { connectivity } = this.plan;
+    const orders = missing.map(({ endpoint, kind }) => ({ endpoint, kind, connectivity }));
+    for await (const delivered of cards.order(orders, this.#stopped.signal)) {
       const known = delivered.filter(({ endpoint }) => numbers.has(endpoint));
-      store.addDevices(known.map((device) => ({ ...device, number: numbers.get(device.endpoint) ?? 0 })));
+      store.addDevices(
+        known.map((device) => ({ ...device, connectivity, number: numbers.get(device.endpoint) ?? 0 })),
+      );
       for (const { endpoint } of known) {
         numbers.delete(endpoint);
         const stored = store.device(endpoint);
@@ -327,6 +354,8 @@ export class Fleet {
   /** Looks every second for devices whose server has been silent for too long. */
   #sweep(): void {
     if (this.#stopped.signal.aborted) return;
+    // A device that sleeps is not woken to see whether its server is there.
+    if (this.plan.connectivity.queueMode) return;
     const { clock, timers } = this.#ports.runtime;
     const sinceMs = clock.monotonicMs() - this.#limits.keepAliveMs;
     for (const device of this.#devices.values()) device.keepAlive(sinceMs);

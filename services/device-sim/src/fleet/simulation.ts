@@ -61,6 +61,15 @@ export class Simulation {
       });
     }
     const plan = planFleet(request);
+    if (this.#store.hasFixedDevices(plan.connectivity)) {
+      throw simulationError(
+        'SIM_PLAN_INVALID',
+        'devices of this folder were made with other accounts in cards',
+        {
+          hint: 'Ask for what the fleet was made with, or make a new one in another data folder (SEFLEET_DATA).',
+        },
+      );
+    }
     this.#keep(plan, 'running');
     this.#fleet = new Fleet(plan, this.#ports, this.#limits);
     this.#running = true;

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { SimRuntime } from '@sefleet/runtime/sim';
+import { DEFAULT_CONNECTIVITY } from '../device/connectivity.ts';
 import { CLEAR_NETWORK } from '../network/network-conditions.ts';
 import { FleetStore, type DeviceState } from './fleet-store.ts';
 import { GroupCommit, type JournaledDevice } from './group-commit.ts';
@@ -15,6 +17,7 @@ const PLAN = {
   timeCompression: 1,
   virtualStartMs: undefined,
   network: { ...CLEAR_NETWORK, lossShare: 0.25 },
+  connectivity: { transport: 'coaps+tcp', credential: 'x509', bootstrap: 'factory', queueMode: true },
   state: 'running',
 } as const;
 
@@ -28,6 +31,8 @@ function identity(number: number) {
     bootstrapSecretId: 1,
     deviceKeyId: 3,
     certificateChain: [Uint8Array.of(0x30, 0x00)],
+    factoryAccounts: new Uint8Array(0),
+    connectivity: DEFAULT_CONNECTIVITY,
     cardImage: Uint8Array.of(number),
   } as const;
 }
@@ -143,6 +148,51 @@ test(
       [1, 3],
     );
     assert.equal(runtime.activeTimers, 0);
+    store.close();
+  }),
+);
+
+test(
+  'a device that is ordered with another connectivity keeps its card and forgets its accounts',
+  withFolder((path) => {
+    const store = new FleetStore(path);
+    store.addDevices([identity(1), identity(2)]);
+    for (const endpoint of ['meter-1', 'meter-2']) {
+      const { id, ...device } = store.device(endpoint) ?? assert.fail();
+      const state = { ...device, accounts: '[]', cardImage: Uint8Array.of(9) };
+      store.apply({ states: [{ id, state }], added: [], acknowledged: [] });
+    }
+    const byCard = { ...DEFAULT_CONNECTIVITY, bootstrap: 'smartcard' } as const;
+    const overTcp = { ...DEFAULT_CONNECTIVITY, transport: 'coap+tcp', credential: 'none' } as const;
+    assert.equal(store.hasFixedDevices(DEFAULT_CONNECTIVITY), false);
+    assert.equal(store.hasFixedDevices(overTcp), false);
+    assert.equal(store.hasFixedDevices(byCard), true);
+    const factoryAccounts = Uint8Array.of(1, 2);
+    store.addDevices([identity(1), { ...identity(2), connectivity: overTcp, factoryAccounts }]);
+    const [same, changed] = [store.device('meter-1'), store.device('meter-2')];
+    assert.deepEqual([same?.accounts, changed?.accounts], ['[]', '']);
+    assert.deepEqual(changed?.cardImage, Uint8Array.of(9));
+    assert.deepEqual(changed?.connectivity, overTcp);
+    assert.deepEqual(changed?.factoryAccounts, factoryAccounts);
+    store.close();
+  }),
+);
+
+test(
+  'reads the database of the version before, whose devices were all made alike',
+  withFolder((path) => {
+    new FleetStore(path).close();
+    const old = new DatabaseSync(path);
+    old.exec(`ALTER TABLE device DROP COLUMN connectivity; ALTER TABLE device DROP COLUMN factory_accounts;
+      INSERT INTO device VALUES (1, 'meter-1', 'smart-meter', 1, 'coaps://a', 'bs:meter-1', 1, 3, '[]');
+      INSERT INTO device_state VALUES (1, x'07', '', '', '', 4, 3);
+      PRAGMA user_version = 2`);
+    old.close();
+    const store = new FleetStore(path);
+    const device = store.device('meter-1');
+    assert.deepEqual(device?.connectivity, DEFAULT_CONNECTIVITY);
+    assert.equal(device?.sealed, 4);
+    assert.equal(device.factoryAccounts.length, 0);
     store.close();
   }),
 );

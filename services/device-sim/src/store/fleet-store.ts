@@ -4,7 +4,13 @@ import { DEVICE_KINDS, type DeviceKind } from '../device-kind.ts';
 import { FIRMWARE_RESULT, type FirmwareResult } from '@sefleet/lwm2m';
 import { simulationError } from '../errors.ts';
 import type { NetworkConditions } from '../network/network-conditions.ts';
-import { FLEET_SCHEMA, FLEET_SCHEMA_VERSION } from './schema.ts';
+import {
+  connectivityText,
+  DEFAULT_CONNECTIVITY,
+  readConnectivity,
+  type Connectivity,
+} from '../device/connectivity.ts';
+import { FLEET_SCHEMA, FLEET_SCHEMA_3, FLEET_SCHEMA_VERSION } from './schema.ts';
 
 /** What was asked for when the fleet was started. */
 export interface FleetPlan {
@@ -23,6 +29,7 @@ export interface FleetPlan {
    */
   readonly virtualStartMs: number | undefined;
   readonly network: NetworkConditions;
+  readonly connectivity: Connectivity;
 }
 
 /** The fleet that this folder belongs to. */
@@ -45,6 +52,10 @@ export interface DeviceIdentity {
   readonly deviceKeyId: number;
   /** DER certificates, the device's own first. */
   readonly certificateChain: readonly Uint8Array[];
+  /** Accounts that it has from the factory, as the content of EF(LwM2M_Bootstrap); empty: none. */
+  readonly factoryAccounts: Uint8Array;
+  /** What it was ordered with. */
+  readonly connectivity: Connectivity;
 }
 
 /** What changes while a device works. */
@@ -92,6 +103,14 @@ export interface FleetChanges {
   readonly acknowledged: readonly { readonly id: number; readonly position: number }[];
 }
 
+/** As text; empty in what older versions wrote. */
+const connectivitySchema = z
+  .string()
+  .default('')
+  .transform((text) => (text === '' ? DEFAULT_CONNECTIVITY : readConnectivity(text)))
+  .refine((connectivity) => connectivity !== undefined)
+  .transform((connectivity) => connectivity ?? DEFAULT_CONNECTIVITY);
+
 const planSchema = z.object({
   seed: z.string().transform((text) => BigInt(text)),
   kinds: z.array(z.object({ kind: z.enum(DEVICE_KINDS), count: z.number(), readingIntervalMs: z.number() })),
@@ -105,6 +124,7 @@ const planSchema = z.object({
     delayMsMax: z.number(),
     rebindEveryMs: z.number(),
   }),
+  connectivity: connectivitySchema,
   state: z.enum(['running', 'draining', 'stopped']),
 });
 const bytes = z.instanceof(Uint8Array);
@@ -118,6 +138,8 @@ const deviceRow = z.object({
   bootstrap_secret_id: z.number(),
   device_key_id: z.number(),
   certificate_chain: z.string(),
+  factory_accounts: bytes,
+  connectivity: connectivitySchema,
   card_image: bytes,
   readings: z.string(),
   accounts: z.string(),
@@ -178,27 +200,37 @@ export class FleetStore {
 
   /** Keeps the plan and state of the fleet in place of what was there. */
   putFleet(fleet: StoredFleet): void {
-    const plan = JSON.stringify({ ...fleet, seed: fleet.seed.toString() });
+    const connectivity = connectivityText(fleet.connectivity);
+    const plan = JSON.stringify({ ...fleet, connectivity, seed: fleet.seed.toString() });
     this.#guard(() =>
       this.#database.prepare('INSERT OR REPLACE INTO fleet (id, plan) VALUES (1, ?)').run(plan),
     );
   }
 
   /**
-   * Keeps devices that are new, in one transaction. A device that is there stays as it is: its card has moved
-   * on.
+   * Keeps devices that are new, in one transaction. A device that is there keeps its card, which has moved
+   * on; ordered with another connectivity, it forgets its accounts and takes those of now.
    */
   addDevices(devices: readonly (DeviceIdentity & { readonly cardImage: Uint8Array })[]): void {
     this.#transaction(() => {
       const identity = this.#database.prepare(
         `INSERT OR IGNORE INTO device (endpoint, kind, number, bootstrap_uri, bootstrap_psk_identity,
-           bootstrap_secret_id, device_key_id, certificate_chain) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+           bootstrap_secret_id, device_key_id, certificate_chain, factory_accounts, connectivity)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      );
+      const change = this.#database.prepare(
+        `UPDATE device SET factory_accounts = ?1, connectivity = ?2
+           WHERE endpoint = ?3 AND connectivity <> ?2`,
+      );
+      const forget = this.#database.prepare(
+        `UPDATE device_state SET accounts = '' WHERE id = (SELECT id FROM device WHERE endpoint = ?)`,
       );
       const state = this.#database.prepare(
         `INSERT INTO device_state (id, card_image, readings, accounts, supply, sealed, acknowledged)
            VALUES (?, ?, '', '', '', 0, 0)`,
       );
       for (const device of devices) {
+        const connectivity = connectivityText(device.connectivity);
         const { changes, lastInsertRowid } = identity.run(
           device.endpoint,
           device.kind,
@@ -208,8 +240,13 @@ export class FleetStore {
           device.bootstrapSecretId,
           device.deviceKeyId,
           JSON.stringify(device.certificateChain.map((der) => Buffer.from(der).toString('base64'))),
+          device.factoryAccounts,
+          connectivity,
         );
         if (changes !== 0) state.run(lastInsertRowid, device.cardImage);
+        else if (change.run(device.factoryAccounts, connectivity, device.endpoint).changes !== 0) {
+          forget.run(device.endpoint);
+        }
       }
     });
   }
@@ -230,6 +267,8 @@ export class FleetStore {
       bootstrapSecretId: parsed.bootstrap_secret_id,
       deviceKeyId: parsed.device_key_id,
       certificateChain: chain.map((text) => Uint8Array.from(Buffer.from(text, 'base64'))),
+      factoryAccounts: parsed.factory_accounts,
+      connectivity: parsed.connectivity,
       cardImage: parsed.card_image,
       readings: parsed.readings,
       accounts: parsed.accounts,
@@ -237,6 +276,20 @@ export class FleetStore {
       sealed: parsed.sealed,
       acknowledged: parsed.acknowledged,
     };
+  }
+
+  /**
+   * True when a device is here that cannot be changed to `wanted`: accounts in cards are written by the
+   * factory alone.
+   */
+  hasFixedDevices(wanted: Connectivity): boolean {
+    const others = this.#guard(() =>
+      this.#database
+        .prepare('SELECT DISTINCT connectivity FROM device WHERE connectivity <> ?')
+        .all(connectivityText(wanted)),
+    );
+    const made = others.map((row) => this.#parse(connectivitySchema, row['connectivity']));
+    return made.some(({ bootstrap }) => bootstrap === 'smartcard' || wanted.bootstrap === 'smartcard');
   }
 
   /** A device's firmware; undefined when it was never updated. */
@@ -328,7 +381,11 @@ export class FleetStore {
 function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path);
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000');
-  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
+  let version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
+  if (version === 2) {
+    database.exec(FLEET_SCHEMA_3);
+    version = 3;
+  }
   if (version !== 0 && version !== FLEET_SCHEMA_VERSION) {
     throw simulationError(
       'SIM_STORE_DAMAGED',

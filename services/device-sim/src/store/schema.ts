@@ -1,5 +1,14 @@
 /** Changes with every change of {@link FLEET_SCHEMA} that older versions cannot read. */
-export const FLEET_SCHEMA_VERSION = 2;
+export const FLEET_SCHEMA_VERSION = 3;
+
+/** From version 2 to version 3: how each device reaches its servers. */
+export const FLEET_SCHEMA_3 = `
+BEGIN IMMEDIATE;
+ALTER TABLE device ADD COLUMN factory_accounts BLOB NOT NULL DEFAULT x'';
+ALTER TABLE device ADD COLUMN connectivity TEXT NOT NULL DEFAULT 'coaps psk network';
+PRAGMA user_version = 3;
+COMMIT;
+`;
 
 /** What never changes and what changes with every reading are apart, so that a commit writes little. */
 export const FLEET_SCHEMA = `
@@ -16,7 +25,9 @@ CREATE TABLE IF NOT EXISTS device (
   bootstrap_psk_identity TEXT NOT NULL,
   bootstrap_secret_id INTEGER NOT NULL,
   device_key_id INTEGER NOT NULL,
-  certificate_chain TEXT NOT NULL
+  certificate_chain TEXT NOT NULL,
+  factory_accounts BLOB NOT NULL,
+  connectivity TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS device_state (
   id INTEGER PRIMARY KEY REFERENCES device (id),

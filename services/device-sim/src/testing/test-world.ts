@@ -18,6 +18,7 @@ import {
   type DeviceAuthoriser,
   type Lwm2mServer,
 } from '@sefleet/lwm2m-coap';
+import { connectStream } from '@sefleet/runtime/node';
 import { createEventLog } from '@sefleet/observability';
 import { SimNetwork, SimRuntime, type NetworkConditions } from '@sefleet/runtime/sim';
 import type { CardSource } from '../fleet/card-source.ts';
@@ -134,6 +135,7 @@ export class TestWorld {
       cards: this.#cards(),
       log: createEventLog({ service: 'device-sim', level: 'silent' }),
       bind: () => Promise.resolve(this.network.bind(DEVICE_ADDRESS)),
+      openStream: connectStream,
       carrierFor: ({ client }) => new Lwm2mCarrier(client),
       residentMemoryBytes: () => 0,
     };
@@ -176,6 +178,7 @@ export class TestWorld {
               bootstrapSecretId: TEST_CONTAINER.bootstrapPsk,
               deviceKeyId: TEST_CONTAINER.deviceKey,
               certificateChain: [],
+              factoryAccounts: new Uint8Array(0),
               cardImage: await createTestCard(endpoint, runtime.rng),
             },
           ];

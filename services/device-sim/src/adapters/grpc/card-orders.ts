@@ -1,6 +1,7 @@
 import { provisioning } from '@sefleet/api';
 import { createGrpcClient, type TlsFiles } from '@sefleet/service';
 import type { CardSource, DeliveredDevice } from '../../fleet/card-source.ts';
+import { connectivityToProto } from './connectivity.ts';
 import { kindFromProto, kindToProto } from './device-kind.ts';
 
 /** Devices of one order, so that neither side has to hold a whole fleet in one message. */
@@ -13,9 +14,11 @@ export function createCardOrders(target: string, tls: TlsFiles): CardSource & { 
     close: () => client.close(),
     order: async function* (devices, signal) {
       for (let at = 0; at < devices.length && !signal.aborted; at += ORDER_SIZE) {
-        const orders = devices
-          .slice(at, at + ORDER_SIZE)
-          .map(({ endpoint, kind }) => ({ endpoint, kind: kindToProto(kind) }));
+        const orders = devices.slice(at, at + ORDER_SIZE).map(({ endpoint, kind, connectivity }) => ({
+          endpoint,
+          kind: kindToProto(kind),
+          connectivity: connectivityToProto(connectivity),
+        }));
         for await (const { cards } of client.manufactureCards({ devices: orders }, { signal })) {
           yield cards.flatMap(toDevice);
         }
@@ -36,6 +39,7 @@ function toDevice(card: provisioning.ManufacturedCard): readonly DeliveredDevice
       bootstrapSecretId: card.bootstrapSecretId,
       deviceKeyId: card.deviceKeyId,
       certificateChain: card.certificateChain,
+      factoryAccounts: card.factoryAccounts,
       cardImage: card.cardImage,
     },
   ];

@@ -25,6 +25,8 @@ const host = new Simulation(ports, {
   startConcurrency: 4,
   handshakeConcurrency: 4,
   keepAliveMs: 30_000,
+  awakeTimeMs: 93_000,
+  sessionCertificateMinutes: 60,
   cipherSuite: 'TLS_PSK_WITH_AES_128_CCM_8',
 });
 const METERS = { kind: common.DeviceKind.SMART_METER, count: 3, readingIntervalMs: 1000 };

@@ -8,6 +8,7 @@ import type { Fleet } from '../../fleet/fleet.ts';
 import type { LatencySummary } from '../../fleet/fleet-metrics.ts';
 import type { Simulation } from '../../fleet/simulation.ts';
 import { CLEAR_NETWORK } from '../../network/network-conditions.ts';
+import { connectivityFromProto } from './connectivity.ts';
 import { kindFromProto, kindToProto } from './device-kind.ts';
 
 type Progress = MessageInitShape<typeof simulation.FleetProgressSchema>;
@@ -42,6 +43,7 @@ export function createSimulationService(ports: SimulationServicePorts): ServedSe
         timeCompression: request.timeCompression,
         virtualStartMs: Number(request.virtualStartMs),
         network: request.network ?? CLEAR_NETWORK,
+        connectivity: connectivityFromProto(request.connectivity),
       });
       return {};
     },

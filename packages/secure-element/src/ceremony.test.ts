@@ -31,8 +31,8 @@ import {
 } from '@sefleet/globalplatform';
 import type { CardLink, StaticKeys } from '@sefleet/globalplatform';
 import { SECURITY_DOMAIN_LOAD_FILE } from './profiles/standard-profile.ts';
-import { recordsPersonalisationCommands } from './clients/applet-personalisation.ts';
-import { RecordsClient } from './clients/records-client.ts';
+import { recordAccountCommands } from './clients/record-account.ts';
+import { cutOverOrder, RecordsClient } from './clients/records-client.ts';
 import type { CardDoor } from './testing/card-fixture.ts';
 import {
   installDomain,
@@ -41,11 +41,13 @@ import {
   seededRng,
   select,
   send,
+  sendAll,
   statusOf,
 } from './testing/card-fixture.ts';
 import {
   AUTHORITY,
   CARD_UNIQUE_DATA,
+  CUT_OVER,
   METER,
   METER_APPLET,
   meterInTheField,
@@ -53,6 +55,7 @@ import {
   NEW_SUPPLIER_CERTIFICATE,
   OLD_SUPPLIER,
   PARTIES,
+  stagedAccount,
   TSM,
 } from './testing/switch-fixture.ts';
 
@@ -133,19 +136,25 @@ test('the supplier switch, step by step: nobody but the new supplier and the car
   );
 
   await t.test(
-    '6: with them it opens its domain, sees that nobody put keys there before, and rotates away',
+    '6: with them it opens its domain, sees that nobody put keys there before, rotates away and stages its record key',
     async () => {
       const first = await open(card, NEW_SUPPLIER, agreed, { keyVersion: 2 });
       const versions = new Set((await readKeyInformation(first)).map((key) => key.keyVersion));
       assert.deepEqual([...versions], [2]);
       await send(first, putKeysCommand(first, newSupplier.keys, { oldVersion: 2, newVersion: 3 }));
-      await open(card, NEW_SUPPLIER, newSupplier.keys, { keyVersion: 3 });
+      const session = await open(card, NEW_SUPPLIER, newSupplier.keys, { keyVersion: 3 });
+      await sendAll(session, recordAccountCommands(session, stagedAccount()));
     },
   );
 
-  await t.test('7: the cut-over reading closes the old supplier’s records', () => {
-    const sealed = decodeSealedRecord(meter.sealClosing({ timestampMs: 2, values: [[1, 250]] }));
-    assert.deepEqual(openTelemetryRecord(sealed, oldSupplier.recordKey, METER).values, [[1, 250]]);
+  await t.test('7: one command seals the cut-over reading for both, each under its own key', () => {
+    const order = cutOverOrder(NEW_SUPPLIER, CUT_OVER.activation);
+    const reading = { timestampMs: CUT_OVER.instantMs, values: [[1, 250]] } as const;
+    const { closing, opening } = meter.handOver(order, reading);
+    const last = openTelemetryRecord(decodeSealedRecord(closing), oldSupplier.recordKey, METER);
+    const first = openTelemetryRecord(decodeSealedRecord(opening), newSupplier.recordKey, METER);
+    assert.deepEqual(last, { sequence: 2, ...reading });
+    assert.deepEqual(first, { sequence: 3, ...reading });
   });
 
   await t.test('8: the applet moves on a token, and the receipt counts on', async () => {
@@ -155,21 +164,11 @@ test('the supplier switch, step by step: nobody but the new supplier and the car
     const [from, application, to] = [OLD_SUPPLIER, METER_APPLET, NEW_SUPPLIER].map(aidBytes);
     assert.ok(from !== undefined && application !== undefined && to !== undefined);
     verifyReceipt(response, issuer.receiptKey, { kind: 'extradition', from, application, to }, counter);
-    const session = await open(card, NEW_SUPPLIER, newSupplier.keys);
-    const owner = {
-      stakeholder: 'southern-power',
-      keyVersion: 1,
-      endpoint: METER,
-      recordKey: newSupplier.recordKey,
-    };
-    for (const command of recordsPersonalisationCommands(session, aidBytes(METER_APPLET), owner)) {
-      await send(session, command);
-    }
   });
 
   await t.test('9: the first record under the new key follows the last under the old one', () => {
-    const sealed = decodeSealedRecord(meter.seal({ timestampMs: 3, values: [[1, 251]] }));
-    assert.equal(sealed.sequence, 3);
+    const sealed = decodeSealedRecord(meter.seal({ timestampMs: 3000, values: [[1, 251]] }));
+    assert.equal(sealed.sequence, 4);
     assert.throws(() => openTelemetryRecord(sealed, oldSupplier.recordKey, METER), isSefleetError);
     assert.deepEqual(openTelemetryRecord(sealed, newSupplier.recordKey, METER).values, [[1, 251]]);
   });

@@ -25,17 +25,32 @@ export { BOOTSTRAP_LOAD_FILE, BOOTSTRAP_MODULE, PKCS15_INSTANCE } from './applet
 export { decodeBootstrapFile, encodeBootstrapFile } from './applets/bootstrap/bootstrap-file.ts';
 export type { BootstrapObject } from './applets/bootstrap/bootstrap-file.ts';
 export { bootstrapPersonalisationCommands, readSmartcardBootstrap } from './clients/bootstrap-client.ts';
-export { RECORDS_LOAD_FILE, RECORDS_MODULE } from './applets/records/identifiers.ts';
+export { METERING_LOAD_FILE, METERING_MODULE } from './applets/metering/identifiers.ts';
+export { encodeTariff } from './applets/metering/tariff.ts';
+export type { Tariff, TariffSwitch } from './applets/metering/tariff.ts';
+export { VEHICLE_LOAD_FILE, VEHICLE_MODULE } from './applets/vehicle/identifiers.ts';
+export { VITAL_SIGNS_LOAD_FILE, VITAL_SIGNS_MODULE } from './applets/vital-signs/identifiers.ts';
+export { encodeBounds } from './applets/vital-signs/vital-signs-applet.ts';
+export type { VitalBounds } from './applets/vital-signs/vital-signs-applet.ts';
 export { IotSafeClient } from './clients/iot-safe-client.ts';
 export type { MasterSecretInput } from './clients/iot-safe-client.ts';
-export { RecordsClient } from './clients/records-client.ts';
-export type { RecordsStatus } from './clients/records-client.ts';
-export type { LocalTransmit } from './clients/applet-link.ts';
+export { cutOverOrder, RecordsClient } from './clients/records-client.ts';
+export type { CutOverRecords, RecordsStatus } from './clients/records-client.ts';
+export { recordAccountCommands } from './clients/record-account.ts';
+export type { CutOverGrant, RecordAccountPlan } from './clients/record-account.ts';
 export {
-  iotSafePersonalisationCommands,
-  recordsPersonalisationCommands,
-} from './clients/applet-personalisation.ts';
-export type { IotSafeContainer, RecordsPersonalisation } from './clients/applet-personalisation.ts';
+  clearCommand,
+  ownerStatusCommand,
+  readMeterRegisters,
+  readVehicleDiagnostics,
+  readVitalSignsAlarm,
+  tariffCommands,
+  vitalBoundsCommands,
+} from './clients/measuring-owner.ts';
+export type { MeterRegisters, VehicleDiagnostics, VitalSignsAlarm } from './clients/measuring-owner.ts';
+export type { LocalTransmit } from './clients/applet-link.ts';
+export { iotSafePersonalisationCommands } from './clients/iot-safe-personalisation.ts';
+export type { IotSafeContainer } from './clients/iot-safe-personalisation.ts';
 export { commandTimeMs } from './timing/command-time.ts';
 export {
   computedMs,

@@ -20,9 +20,9 @@ import {
   IOT_SAFE_MODULE,
   iotSafePersonalisationCommands,
   ISSUER_SECURITY_DOMAIN,
-  RECORDS_LOAD_FILE,
-  RECORDS_MODULE,
-  recordsPersonalisationCommands,
+  METERING_LOAD_FILE,
+  METERING_MODULE,
+  recordAccountCommands,
   SECURITY_DOMAIN_LOAD_FILE,
   SECURITY_DOMAIN_MODULE,
   STANDARD_PROFILE,
@@ -55,7 +55,7 @@ export async function openDomain(
 }
 
 /**
- * A card as the fleet has them: three stakeholders' domains with keys, a records applet and IoT SAFE with a
+ * A card as the fleet has them: three stakeholders' domains with keys, a metering applet and IoT SAFE with a
  * PSK.
  */
 export async function manufacture(
@@ -85,12 +85,12 @@ export async function manufacture(
     });
     await expectStatus(issuer, install, 'INSTALL');
   }
-  await installApplet(issuer, RECORDS_LOAD_FILE, RECORDS_MODULE, METERING);
+  await installApplet(issuer, METERING_LOAD_FILE, METERING_MODULE, METERING);
   await installApplet(issuer, IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE, IOT_SAFE_INSTANCE);
   for (const domain of STAKEHOLDERS) {
     const inherited = await openDomain(card, domain, issuerKeys, rng);
     await expectStatus(inherited, putKeysCommand(inherited, keys, { newVersion: 1 }), 'PUT KEY');
-    if (domain === SUPPLIER) await personalise(inherited, rng, endpoint);
+    if (domain === SUPPLIER) await personalise(await openDomain(card, domain, keys, rng), rng, endpoint);
   }
   card.reset();
   return card;
@@ -118,7 +118,7 @@ async function personalise(session: SecureChannelSession, rng: Rng, endpoint: st
   const owner = { stakeholder: 'northern-power', keyVersion: 1, endpoint, recordKey: rng.bytes(16) };
   const secret = { kind: 'secret', id: Uint8Array.of(1), label: 'lwm2m', value: rng.bytes(16) } as const;
   for (const command of [
-    ...recordsPersonalisationCommands(session, aidBytes(METERING), owner),
+    ...recordAccountCommands(session, owner),
     ...iotSafePersonalisationCommands(session, aidBytes(IOT_SAFE_INSTANCE), [secret]),
   ]) {
     await expectStatus(session, command, 'personalisation');

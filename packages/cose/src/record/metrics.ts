@@ -32,6 +32,8 @@ export const METRICS: readonly Metric[] = [
   { id: 68, name: 'respiratoryRate', unit: '1/min' },
   { id: 69, name: 'bodyTemperature', unit: 'Cel' },
   { id: 70, name: 'glucose', unit: 'mg/dL' },
+  // How many values of the record the card found out of the bounds that the healthcare provider gave it.
+  { id: 95, name: 'vitalSignAlarm', unit: '' },
 ];
 
 const BY_ID = new Map(METRICS.map((metric) => [metric.id, metric]));

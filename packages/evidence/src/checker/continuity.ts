@@ -109,13 +109,18 @@ function handOverProblems(
 function oneHandOver(
   old: readonly SealedReading[],
   fresh: readonly SealedReading[],
-  { from, to, cutOverAt }: MeterEvidence,
+  { from, to, cutOverAt, cutOver }: MeterEvidence,
 ): readonly string[] {
   const [closing, opening] = [old.at(-1), fresh[0]];
   if (closing?.supplier !== from || opening?.supplier !== to) return ['a supplier has no reading'];
   const problems: string[] = [];
-  if (closing.at !== opening.at || closing.registerWh !== opening.registerWh)
-    problems.push('closing and opening reading differ');
+  if (closing.reading !== opening.reading) problems.push('closing and opening reading differ');
+  if (opening.sequence !== closing.sequence + 1) {
+    problems.push('closing and opening record were not sealed together');
+  }
+  if (cutOver?.closingRecord !== closing.digest || cutOver.openingRecord !== opening.digest) {
+    problems.push('the suppliers hold other cut-over records than the meter sealed');
+  }
   if (closing.at !== cutOverAt)
     problems.push(`the cut-over reading is of ${closing.at - cutOverAt} ms after the instant`);
   if (old.some((reading) => reading.at > cutOverAt))

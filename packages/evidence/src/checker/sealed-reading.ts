@@ -1,4 +1,4 @@
-import { createDecipheriv, hkdfSync } from 'node:crypto';
+import { createDecipheriv, createHash, hkdfSync } from 'node:crypto';
 import { decode, encode } from 'cborg';
 
 /** A meter reading as it came out of a sealed record. */
@@ -7,6 +7,10 @@ export interface SealedReading {
   readonly sequence: number;
   readonly at: number;
   readonly registerWh: number;
+  /** Time and all values, to compare readings by. */
+  readonly reading: string;
+  /** SHA-256 of the sealed record, hexadecimal. */
+  readonly digest: string;
 }
 
 const ALGORITHM = { AES_CCM_16_64_128: 10, A128GCM: 1 } as const;
@@ -58,6 +62,8 @@ export function openSealedReading(
       sequence,
       at: Number(record.get(FIELD.AT)),
       registerWh: energyOf(record.get(FIELD.VALUES)),
+      reading: JSON.stringify([record.get(FIELD.AT), record.get(FIELD.VALUES)]),
+      digest: createHash('sha256').update(sealed).digest('hex'),
     };
   } catch {
     // A record that does not decode or verify is a lost reading; which it was does not matter to the sum.

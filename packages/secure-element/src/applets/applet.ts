@@ -1,8 +1,60 @@
 import type { Aid, CommandApdu } from '@sefleet/globalplatform';
+import type { TelemetryRecord } from '@sefleet/cose';
 import type { Rng } from '@sefleet/runtime';
 
 /** What a command gives back: response data with 9000, or with a status word of its own. */
 export type Answer = Uint8Array | { readonly data: Uint8Array; readonly sw: number };
+
+/** A reading that has no sequence number yet. */
+export type Reading = Omit<TelemetryRecord, 'sequence'>;
+
+/** What may be known of a record account. */
+export interface AccountFacts {
+  readonly stakeholder: string;
+  readonly keyVersion: number;
+  readonly endpoint: string;
+  /** The sequence number of the last record sealed under it, and of the first; 0 before there is one. */
+  readonly sequence: number;
+  readonly firstSequence: number;
+  /** True when nothing is sealed under it: after a cut-over, or before. */
+  readonly closed: boolean;
+}
+
+/** A cut-over as the device asks for it. */
+export interface HandOverRequest {
+  /** The Security Domain that takes over. */
+  readonly successor: Aid;
+  /** The secret by which its owner lets it happen. */
+  readonly activation: Uint8Array;
+  readonly reading: Reading;
+}
+
+/** One reading, sealed for both stakeholders of a cut-over. */
+export interface HandOver {
+  readonly closing: Uint8Array;
+  readonly opening: Uint8Array;
+  /** The sequence number of the opening record. */
+  readonly sequence: number;
+  /** What the new stakeholder staged for the application. */
+  readonly parameters: Uint8Array;
+}
+
+/**
+ * What Security Domains offer to applications that seal records: under the account of the domain that the
+ * application belongs to, or that has taken it over. Keys stay in the domains.
+ */
+export interface SealingService {
+  /** Undefined when the domain has no account. */
+  readonly account: AccountFacts | undefined;
+  /** The domain whose account it is, or would be. */
+  readonly owner: Aid | undefined;
+  /**
+   * Seals a reading with the next sequence number above `floor`; 6985 when nothing can be sealed.
+   */
+  seal(reading: Reading, floor: number): { readonly sequence: number; readonly sealed: Uint8Array };
+  /** Seals the last record of one stakeholder and the first of the next, and moves on to that one. */
+  handOver(request: HandOverRequest, floor: number): HandOver;
+}
 
 /** What an applet may see and do. It reaches its own state and no other's: that is the applet firewall. */
 export interface AppletContext<State> {
@@ -23,6 +75,13 @@ export interface AppletContext<State> {
   memory: unknown;
   /** Security level of the secure channel session that the command came through; 0 without one. */
   readonly securityLevel: number;
+  /** The sealing service of the Security Domains. */
+  readonly sealing: SealingService;
+  /**
+   * True when the command came through a session under the own keys of the domain that records are sealed
+   * for: not under keys of a domain above it, and not from a stakeholder that has handed over.
+   */
+  readonly fromOwner: boolean;
   /** Whole blocks decrypted under the session's data encryption key; undefined without a session. */
   decryptSensitive(blocks: Uint8Array): Uint8Array | undefined;
   readonly rng: Rng;

@@ -49,6 +49,38 @@ interface StoredObject {
   readonly value: Uint8Array;
 }
 
+/**
+ * Under which name and key records are sealed for the owner of a Security Domain. The domain's sealing
+ * service uses it; no application ever sees the key.
+ */
+export interface RecordAccount {
+  /** The stakeholder's name, as it stands in the key identifier of records. */
+  readonly stakeholder: string;
+  /** Version of the stakeholder's record master key. */
+  readonly keyVersion: number;
+  readonly endpoint: string;
+  readonly recordKey: Uint8Array;
+  /** The sequence number of the last record; nonces are made of it. */
+  readonly sequence: number;
+  /** The sequence number of the first record, 0 before there is one: a lower one is a replay. */
+  readonly firstSequence: number;
+  /** Set by the closing record of a cut-over: nothing is sealed under it any more. */
+  readonly closed: boolean;
+  readonly grant: RecordGrant | undefined;
+}
+
+/** To which application of another domain an account opens, when, and on whose word. */
+export interface RecordGrant {
+  readonly application: Aid;
+  /** The time that the cut-over reading bears, milliseconds since 1970. */
+  readonly instantMs: number;
+  readonly activation: Uint8Array;
+  /** What the application gets at the instant. */
+  readonly parameters: Uint8Array;
+  /** True from the instant on. */
+  readonly active: boolean;
+}
+
 /** A Security Domain in the registry. */
 export interface SecurityDomain {
   readonly kind: 'security-domain';
@@ -68,6 +100,7 @@ export interface SecurityDomain {
   readonly quotaBytes: number;
   readonly keySets: readonly KeySet[];
   readonly objects: readonly StoredObject[];
+  readonly account: RecordAccount | undefined;
 }
 
 /** An application in the registry. `state` belongs to its applet alone. */

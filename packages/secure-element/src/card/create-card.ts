@@ -124,6 +124,7 @@ function factoryState(profile: CardProfile, personalisation: CardPersonalisation
       { tag: 0x42, value: issuerIdentification.slice() },
       { tag: 0x45, value: cardImageNumber.slice() },
     ],
+    account: undefined,
   };
   return {
     revision: 0,

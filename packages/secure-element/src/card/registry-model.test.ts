@@ -14,7 +14,7 @@ import {
   STATUS_SCOPE,
 } from '@sefleet/globalplatform';
 import type { Aid, CommandApdu } from '@sefleet/globalplatform';
-import { RECORDS_LOAD_FILE, RECORDS_MODULE } from '../applets/records/identifiers.ts';
+import { METERING_LOAD_FILE, METERING_MODULE } from '../applets/metering/identifiers.ts';
 import { ISSUER_SECURITY_DOMAIN } from '../profiles/standard-profile.ts';
 import { seededRng } from '../testing/card-fixture.ts';
 import { installDomain, newCard, open } from '../testing/card-fixture.ts';
@@ -72,7 +72,7 @@ function apply(
     case 'application': {
       const works = entry === undefined;
       if (works) model.set(target, { kind: step.step, parent: ISSUER_SECURITY_DOMAIN, locked: false });
-      return { command: step.step === 'domain' ? installDomain(target) : installRecords(target), works };
+      return { command: step.step === 'domain' ? installDomain(target) : installMetering(target), works };
     }
     case 'delete':
     case 'delete-related': {
@@ -104,8 +104,8 @@ function apply(
   }
 }
 
-function installRecords(instance: Aid): CommandApdu {
-  const code = { loadFile: aidBytes(RECORDS_LOAD_FILE), module: aidBytes(RECORDS_MODULE) };
+function installMetering(instance: Aid): CommandApdu {
+  const code = { loadFile: aidBytes(METERING_LOAD_FILE), module: aidBytes(METERING_MODULE) };
   return installCommand({
     ...code,
     instance: aidBytes(instance),

@@ -3,6 +3,7 @@ import type { Answer, AppletContext } from '../applets/applet.ts';
 import type { Application } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import type { CommandContext } from './command-context.ts';
+import { DomainSealing } from './sealing-service.ts';
 
 /** A command for the selected application. */
 export function processByApplet(context: CommandContext, application: Application): Answer {
@@ -27,6 +28,7 @@ class ContextOfApplet implements AppletContext<unknown> {
   readonly decryptSensitive: (blocks: Uint8Array) => Uint8Array | undefined;
   readonly #context: CommandContext;
   #application: Application;
+  #sealing: DomainSealing | undefined;
 
   constructor(
     context: CommandContext,
@@ -56,6 +58,16 @@ class ContextOfApplet implements AppletContext<unknown> {
 
   get securityLevel() {
     return this.#context.channel.session?.messaging.level ?? 0;
+  }
+
+  get sealing() {
+    return (this.#sealing ??= new DomainSealing(this.#context.tx, this.#application));
+  }
+
+  get fromOwner() {
+    const { session } = this.#context.channel;
+    if (session === undefined || !session.hostAuthenticated || session.messaging.level === 0) return false;
+    return session.keyOwner === this.sealing.owner;
   }
 
   get state() {

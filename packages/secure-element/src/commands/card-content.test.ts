@@ -38,8 +38,8 @@ import { defineApplet } from '../applets/applet.ts';
 import { encodePackage } from '../applets/package.ts';
 import { exportCard, importCard } from '../card/create-card.ts';
 import { IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE } from '../applets/iot-safe/identifiers.ts';
-import { iotSafePersonalisationCommands } from '../clients/applet-personalisation.ts';
-import { RECORDS_LOAD_FILE, RECORDS_MODULE } from '../applets/records/identifiers.ts';
+import { iotSafePersonalisationCommands } from '../clients/iot-safe-personalisation.ts';
+import { METERING_LOAD_FILE, METERING_MODULE } from '../applets/metering/identifiers.ts';
 import { ISSUER_SECURITY_DOMAIN, STANDARD_PROFILE } from '../profiles/standard-profile.ts';
 import {
   installDomain,
@@ -58,7 +58,7 @@ import {
 
 const KEYS = testKeys('supplier');
 const LOAD_FILE = aid('F07365666C65657409');
-const CODE = encodePackage(LOAD_FILE, { version: fromHex('0102'), modules: [RECORDS_MODULE] });
+const CODE = encodePackage(LOAD_FILE, { version: fromHex('0102'), modules: [METERING_MODULE] });
 const APPLET = aid('F07365666C6565740901');
 
 async function load(
@@ -78,10 +78,10 @@ test('a load file is loaded in blocks, listed, instantiated and deleted', async 
   const issuer = await open(card);
   assert.equal(await load(issuer, CODE), '9000');
   const files = await readRegistry(issuer, STATUS_SCOPE.LOAD_FILES_AND_MODULES);
-  assert.deepEqual(files.find((file) => file.aid === LOAD_FILE)?.modules, [RECORDS_MODULE]);
+  assert.deepEqual(files.find((file) => file.aid === LOAD_FILE)?.modules, [METERING_MODULE]);
   const code = {
     loadFile: aidBytes(LOAD_FILE),
-    module: aidBytes(RECORDS_MODULE),
+    module: aidBytes(METERING_MODULE),
     instance: aidBytes(APPLET),
   };
   await send(issuer, installCommand({ ...code, privileges: 0, parameters: fromHex('c900') }));
@@ -293,13 +293,16 @@ test('the applet of a deleted load file goes with it, and the file name is free 
   const card = newCard();
   const issuer = await open(card);
   const code = {
-    loadFile: aidBytes(RECORDS_LOAD_FILE),
-    module: aidBytes(RECORDS_MODULE),
+    loadFile: aidBytes(METERING_LOAD_FILE),
+    module: aidBytes(METERING_MODULE),
     instance: aidBytes(APPLET),
   };
   await send(issuer, installCommand({ ...code, privileges: 0, parameters: fromHex('c900') }));
-  assert.equal(await statusOf(issuer, deleteCommand(aidBytes(RECORDS_LOAD_FILE))), '6985');
-  assert.equal(await statusOf(issuer, deleteCommand(aidBytes(RECORDS_LOAD_FILE), { related: true })), '9000');
+  assert.equal(await statusOf(issuer, deleteCommand(aidBytes(METERING_LOAD_FILE))), '6985');
+  assert.equal(
+    await statusOf(issuer, deleteCommand(aidBytes(METERING_LOAD_FILE), { related: true })),
+    '9000',
+  );
   assert.deepEqual(card.applications, [ISSUER_SECURITY_DOMAIN]);
 });
 

@@ -145,6 +145,7 @@ function newDomain(
     quotaBytes: wanted.quotaBytes ?? 0,
     keySets: [],
     objects: [],
+    account: undefined,
   };
 }
 

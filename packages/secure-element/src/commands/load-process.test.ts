@@ -29,7 +29,7 @@ import {
 } from '@sefleet/globalplatform';
 import type { CardLink, CodeKey, CommandApdu, LoadFile } from '@sefleet/globalplatform';
 import { encodePackage } from '../applets/package.ts';
-import { RECORDS_MODULE } from '../applets/records/identifiers.ts';
+import { METERING_MODULE } from '../applets/metering/identifiers.ts';
 import type { SecureElement } from '../card/secure-element.ts';
 import { exportCard } from '../card/create-card.ts';
 import {
@@ -47,7 +47,7 @@ const APPLET = aid('F07365666C6565740901');
 const MANAGER = aid('A0000001515350410A');
 const READER = aid('A0000001515350410C');
 const KEYS = testKeys('manager');
-const CODE = encodePackage(LOAD_FILE, { version: fromHex('0102'), modules: [RECORDS_MODULE] });
+const CODE = encodePackage(LOAD_FILE, { version: fromHex('0102'), modules: [METERING_MODULE] });
 const HASH = createHash('sha256').update(CODE).digest();
 const RECEIPT_KEY = testKeys('receipts').enc;
 const CODE_KEYS: readonly CodeKey[] = [
@@ -59,7 +59,7 @@ const CODE_KEYS: readonly CodeKey[] = [
 const AES_KEY: CodeKey = { kind: 'aes', value: testKeys('code', 16).enc };
 
 const INSTALL = {
-  module: aidBytes(RECORDS_MODULE),
+  module: aidBytes(METERING_MODULE),
   instance: aidBytes(APPLET),
   privileges: 0,
   parameters: fromHex('c900'),

@@ -11,6 +11,7 @@ import type { Answer } from '../applets/applet.ts';
 import type { Entry, SecurityDomain } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { checkMemory } from '../registry/memory.ts';
+import { withoutServedGrant } from '../registry/record-accounts.ts';
 import { ancestry, isBelow, MAX_HIERARCHY_DEPTH } from '../registry/registry.ts';
 import { authorize, confirm, performingDomain } from './authorization.ts';
 import { checkPrivileges } from './check-privileges.ts';
@@ -111,6 +112,7 @@ function move(
     application.kind === 'security-domain' && ancestry(state, target).length + 1 >= MAX_HIERARCHY_DEPTH;
   if (!given || !taken || locked || circular || deep) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   tx.put({ ...application, parent: target.aid });
+  if (application.kind === 'application') tx.put(withoutServedGrant(target, application));
   checkMemory(tx.state, card, target.aid);
 }
 

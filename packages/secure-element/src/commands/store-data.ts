@@ -21,6 +21,7 @@ import { NO_DATA, requireSession, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 import { isMadeByCard, readCertificateSelector } from './get-data.ts';
 import { agreeOnKeys } from './key-agreement.ts';
+import { isRecordAccount, storeRecordAccount } from './store-account.ts';
 import { storeKeyGroupings } from './store-keys.ts';
 
 /** Data of one personalisation, over all its commands. */
@@ -90,7 +91,9 @@ function isComplete(data: Uint8Array, p1: number): boolean {
 function storeInDomain(context: CommandContext, domain: SecurityDomain, data: Uint8Array): Answer {
   if ((context.command.p1 & FORMAT) === STORE_DATA.DGI) {
     const dgis = decodeDgis(data);
-    return isAgreement(dgis) ? agreeOnKeys(context, domain, dgis) : storeKeyGroupings(context, domain, dgis);
+    if (isAgreement(dgis)) return agreeOnKeys(context, domain, dgis);
+    if (isRecordAccount(dgis)) return storeRecordAccount(context, domain, dgis);
+    return storeKeyGroupings(context, domain, dgis);
   }
   const given = decodeTlvs(data);
   let objects = domain.objects;

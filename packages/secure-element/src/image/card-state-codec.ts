@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ByteReader, ByteReaderError, ByteWriter, bytesEqual, toHex } from '@sefleet/bytes';
-import { aid, aidBytes } from '@sefleet/globalplatform';
+import { ByteReader, ByteReaderError, ByteWriter, bytesEqual } from '@sefleet/bytes';
 import type { Aid } from '@sefleet/globalplatform';
 import type { AppletProgram } from '../applets/applet.ts';
 import type {
@@ -12,10 +11,12 @@ import type {
   LoadFileEntry,
   SecurityDomain,
 } from '../card/card-state.ts';
-import { factoryLife, LIFE_ID_LENGTH } from '../card/lineage.ts';
+import { LIFE_ID_LENGTH } from '../card/lineage.ts';
 import type { Life, Lineage } from '../card/lineage.ts';
 import { secureElementError } from '../errors.ts';
 import type { CardProfile } from '../profiles/card-profile.ts';
+import { readAccount, writeAccount } from './account-codec.ts';
+import { readAid, readOptionalAid, writeAid } from './aid-codec.ts';
 
 /** Which card an image is of and where that card stood, without reading the rest. */
 export interface ImageHeader extends Lineage {
@@ -26,9 +27,8 @@ export interface ImageHeader extends Lineage {
 type Programs = ReadonlyMap<Aid, AppletProgram>;
 
 const MAGIC = 0x5345464c;
-/** Version 1 knew no lives: it is read as the one of the factory. */
-const WITHOUT_LIVES = 1;
-const FORMAT_VERSION = 2;
+/** Record accounts are in the domains since 3; before, their keys were in applets. */
+const FORMAT_VERSION = 3;
 const CHECK_LENGTH = 8;
 const TOKEN_DIGEST_LENGTH = 8;
 const KDD_LENGTH = 10;
@@ -102,19 +102,17 @@ function reading<T>(image: Uint8Array, read: (reader: ByteReader) => T): T {
 function readHeader(reader: ByteReader): ImageHeader {
   const isImage = reader.u32() === MAGIC;
   const version = reader.u8();
-  if (!isImage || version < WITHOUT_LIVES || version > FORMAT_VERSION) {
-    throw secureElementError('SE_IMAGE_MALFORMED', 'the bytes are no card image of a version that is known', {
-      context: { version, newest: FORMAT_VERSION },
+  if (!isImage || version !== FORMAT_VERSION) {
+    throw secureElementError('SE_IMAGE_MALFORMED', 'the bytes are no card image of this version', {
+      context: { version, expected: FORMAT_VERSION },
+      hint: 'A card of an earlier version is made anew: delete the fleet and order its cards again.',
     });
   }
   const profile = new TextDecoder().decode(reader.bytes(reader.u8()));
   const revision = reader.u48();
   const lifeCycle = reader.u8();
   const diversificationData = reader.bytes(KDD_LENGTH);
-  const lives =
-    version === WITHOUT_LIVES
-      ? [factoryLife(diversificationData)]
-      : times(reader.u8(), () => readLife(reader));
+  const lives = times(reader.u8(), () => readLife(reader));
   return { profile, revision, lifeCycle, diversificationData, lives };
 }
 
@@ -147,6 +145,7 @@ function writeDomain(writer: ByteWriter, domain: SecurityDomain): void {
   for (const object of domain.objects) {
     writer.u24(object.tag).u16(object.value.length).bytes(object.value);
   }
+  writeAccount(writer, domain.account);
 }
 
 function writeApplication(writer: ByteWriter, application: Application, programs: Programs): void {
@@ -194,6 +193,7 @@ function readDomain(reader: ByteReader) {
       return { version, sequence, keys: times(reader.u8(), () => readKey(reader)) };
     }),
     objects: times(reader.u8(), () => ({ tag: reader.u24(), value: reader.bytes(reader.u16()) })),
+    account: readAccount(reader),
   };
 }
 
@@ -224,41 +224,7 @@ function writeShort(writer: ByteWriter, value: Uint8Array): ByteWriter {
   return writer.u8(value.length).bytes(value);
 }
 
-function writeAid(writer: ByteWriter, value: Aid | undefined): ByteWriter {
-  if (value === undefined) return writer.u8(0);
-  let bytes = bytesOfAid.get(value);
-  if (bytes === undefined) {
-    bytes = aidBytes(value);
-    if (bytesOfAid.size < MAX_INTERNED) bytesOfAid.set(value, bytes);
-  }
-  return writeShort(writer, bytes);
-}
-
-function readAid(reader: ByteReader): Aid {
-  return readOptionalAid(reader) ?? malformedAid();
-}
-
-/** AIDs are few and the same on all cards of a fleet: each is kept once, as text and as bytes. */
-const interned = new Map<string, Aid>();
-const bytesOfAid = new Map<Aid, Uint8Array>();
-const MAX_INTERNED = 4096;
 const NOTHING = new Uint8Array(0);
-
-function readOptionalAid(reader: ByteReader): Aid | undefined {
-  const length = reader.u8();
-  if (length === 0) return undefined;
-  if (length < 5 || length > 16) return malformedAid();
-  const text = toHex(reader.bytes(length));
-  const known = interned.get(text);
-  if (known !== undefined) return known;
-  const value = aid(text);
-  if (interned.size < MAX_INTERNED) interned.set(text, value);
-  return value;
-}
-
-function malformedAid(): never {
-  throw secureElementError('SE_IMAGE_MALFORMED', 'an AID in the image has no valid length');
-}
 
 function times<T>(count: number, make: () => T): readonly T[] {
   const items: T[] = [];

@@ -2,7 +2,9 @@ import { fromHex } from '@sefleet/bytes';
 import { aid, PRIVILEGE } from '@sefleet/globalplatform';
 import { BOOTSTRAP_LOAD_FILE, BOOTSTRAP_MODULE } from '../applets/bootstrap/identifiers.ts';
 import { IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE } from '../applets/iot-safe/identifiers.ts';
-import { RECORDS_LOAD_FILE, RECORDS_MODULE } from '../applets/records/identifiers.ts';
+import { METERING_LOAD_FILE, METERING_MODULE } from '../applets/metering/identifiers.ts';
+import { VEHICLE_LOAD_FILE, VEHICLE_MODULE } from '../applets/vehicle/identifiers.ts';
+import { VITAL_SIGNS_LOAD_FILE, VITAL_SIGNS_MODULE } from '../applets/vital-signs/identifiers.ts';
 import type { CardProfile } from './card-profile.ts';
 
 /** The Issuer Security Domain of GlobalPlatform cards. */
@@ -19,7 +21,7 @@ const VERSION_1_0 = Uint8Array.of(0x01, 0x00);
  * room.
  */
 export const STANDARD_PROFILE: CardProfile = {
-  name: 'sefleet-standard-1',
+  name: 'sefleet-standard-2',
   issuerDomain: ISSUER_SECURITY_DOMAIN,
   scp03: 0x70,
   // As real issuer domains report them: 9EFE80.
@@ -41,7 +43,9 @@ export const STANDARD_PROFILE: CardProfile = {
     { aid: SECURITY_DOMAIN_LOAD_FILE, version: VERSION_1_0, modules: [SECURITY_DOMAIN_MODULE] },
     { aid: IOT_SAFE_LOAD_FILE, version: VERSION_1_0, modules: [IOT_SAFE_MODULE] },
     { aid: BOOTSTRAP_LOAD_FILE, version: VERSION_1_0, modules: [BOOTSTRAP_MODULE] },
-    { aid: RECORDS_LOAD_FILE, version: VERSION_1_0, modules: [RECORDS_MODULE] },
+    { aid: METERING_LOAD_FILE, version: VERSION_1_0, modules: [METERING_MODULE] },
+    { aid: VEHICLE_LOAD_FILE, version: VERSION_1_0, modules: [VEHICLE_MODULE] },
+    { aid: VITAL_SIGNS_LOAD_FILE, version: VERSION_1_0, modules: [VITAL_SIGNS_MODULE] },
   ],
   memoryBytes: 131_072,
   productionData: fromHex(

@@ -12,6 +12,8 @@ import { findEntry, isBelow } from './registry.ts';
  */
 const ENTRY_OVERHEAD = 96;
 const KEY_OVERHEAD = 12;
+/** A record account with its names, its key and its counters. */
+const ACCOUNT_OVERHEAD = 160;
 
 /** What the count needs of a card: the size of its memory, and the applets, which know their states. */
 export interface MemoryOwner {
@@ -62,5 +64,6 @@ function entryBytes(entry: Entry, card: MemoryOwner): number {
   let bytes = ENTRY_OVERHEAD;
   for (const set of entry.keySets) for (const key of set.keys) bytes += KEY_OVERHEAD + key.value.length;
   for (const object of entry.objects) bytes += object.value.length;
+  if (entry.account !== undefined) bytes += ACCOUNT_OVERHEAD + (entry.account.grant?.parameters.length ?? 0);
   return bytes;
 }

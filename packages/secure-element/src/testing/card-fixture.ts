@@ -6,6 +6,7 @@ import {
   encodeSecurityDomainParameters,
   expectStatus,
   installCommand,
+  installForExtraditionCommand,
   openScp03Session,
   plainLink,
   PRIVILEGE,
@@ -125,6 +126,41 @@ export function installDomain(domain: Aid, privileges = 0, parameters = OPEN_DOM
     privileges: PRIVILEGE.SECURITY_DOMAIN | privileges,
     parameters,
   });
+}
+
+/** What an applet is made from. */
+export interface AppletPlace {
+  readonly loadFile: Aid;
+  readonly module: Aid;
+  readonly instance: Aid;
+}
+
+/** A card with an applet in the domain of {@link SUPPLIER}, who has `keys`. */
+export async function cardWithApplet(
+  { loadFile, module, instance }: AppletPlace,
+  keys: StaticKeys,
+): Promise<SecureElement> {
+  const card = newCard();
+  await makeDomain(card, SUPPLIER, keys);
+  const issuer = await open(card);
+  const command = installCommand({
+    loadFile: aidBytes(loadFile),
+    module: aidBytes(module),
+    instance: aidBytes(instance),
+    privileges: 0,
+    parameters: fromHex('c900'),
+  });
+  await send(issuer, command);
+  await send(issuer, installForExtraditionCommand(aidBytes(SUPPLIER), aidBytes(instance)));
+  return card;
+}
+
+/** Sends commands; each answer must be 9000. */
+export async function sendAll(
+  link: CardLink,
+  commands: readonly Parameters<CardLink['transmit']>[0][],
+): Promise<void> {
+  for (const command of commands) await send(link, command);
 }
 
 /** Sends a command; the answer must be 9000. */

@@ -18,10 +18,20 @@ import {
   withToken,
 } from '@sefleet/globalplatform';
 import { publicKeyOf } from '../applets/iot-safe/p256.ts';
-import { RECORDS_LOAD_FILE, RECORDS_MODULE } from '../applets/records/identifiers.ts';
-import { recordsPersonalisationCommands } from '../clients/applet-personalisation.ts';
+import { METERING_LOAD_FILE, METERING_MODULE } from '../applets/metering/identifiers.ts';
+import { recordAccountCommands } from '../clients/record-account.ts';
+import type { CutOverGrant, RecordAccountPlan } from '../clients/record-account.ts';
 import type { CardPorts, SecureElement } from '../card/secure-element.ts';
-import { installDomain, newCard, open, OPEN_DOMAIN, seededRng, send, testKeys } from './card-fixture.ts';
+import {
+  installDomain,
+  newCard,
+  open,
+  OPEN_DOMAIN,
+  seededRng,
+  send,
+  sendAll,
+  testKeys,
+} from './card-fixture.ts';
 
 /**
  * The domains of a supplier switch: the trusted service manager's, the suppliers', the controlling
@@ -121,8 +131,8 @@ async function prepareOldSupplier(card: SecureElement): Promise<void> {
   const tsm = await open(card, TSM, PARTIES.tsm.keys);
   await send(tsm, withToken(installDomain(OLD_SUPPLIER, 0, OPEN_DOMAIN), tokenKey));
   const applet = installCommand({
-    loadFile: aidBytes(RECORDS_LOAD_FILE),
-    module: aidBytes(RECORDS_MODULE),
+    loadFile: aidBytes(METERING_LOAD_FILE),
+    module: aidBytes(METERING_MODULE),
     instance: aidBytes(METER_APPLET),
     privileges: 0,
     parameters: fromHex('c900'),
@@ -139,7 +149,35 @@ async function prepareOldSupplier(card: SecureElement): Promise<void> {
     endpoint: METER,
     recordKey: PARTIES.oldSupplier.recordKey,
   };
-  for (const command of recordsPersonalisationCommands(supplier, aidBytes(METER_APPLET), owner)) {
-    await send(supplier, command);
-  }
+  await sendAll(supplier, recordAccountCommands(supplier, owner));
+}
+
+/** Everything that an order of the new supplier depends on. */
+export const CUT_OVER = { instantMs: 2000, activation: testKeys('activation').enc } as const;
+
+/** The new supplier's record account, granted to the metering applet for the instant. */
+export function stagedAccount(grant: Partial<CutOverGrant> = {}): RecordAccountPlan {
+  return {
+    stakeholder: 'southern-power',
+    keyVersion: 1,
+    endpoint: METER,
+    recordKey: PARTIES.newSupplier.recordKey,
+    grant: { application: METER_APPLET, ...CUT_OVER, ...grant },
+  };
+}
+
+/** A meter whose new supplier has its domain, its keys and its record account there, ahead of the instant. */
+export async function meterBeforeCutOver(
+  ports: Partial<CardPorts> = {},
+  account: RecordAccountPlan = stagedAccount(),
+): Promise<SecureElement> {
+  const card = await meterInTheField(ports);
+  const tsm = await open(card, TSM, PARTIES.tsm.keys);
+  await send(tsm, withToken(installDomain(NEW_SUPPLIER), PARTIES.issuer.tokenKey));
+  const first = await open(card, NEW_SUPPLIER, PARTIES.tsm.keys);
+  await send(first, putKeysCommand(first, PARTIES.newSupplier.keys, { newVersion: 3 }));
+  const session = await open(card, NEW_SUPPLIER, PARTIES.newSupplier.keys);
+  await sendAll(session, recordAccountCommands(session, account));
+  card.reset();
+  return card;
 }

@@ -1,7 +1,7 @@
 import { decodeApdu, decodeClassByte, INS } from '@sefleet/globalplatform';
 import type { CommandApdu } from '@sefleet/globalplatform';
 import { IOT_SAFE_INS } from '../applets/iot-safe/iot-safe-protocol.ts';
-import { RECORDS_COMMAND } from '../applets/records/records-protocol.ts';
+import { MEASURING_COMMAND } from '../applets/measuring/measuring-protocol.ts';
 import { computedMs } from './timing-profile.ts';
 import type { OperationCount, TimingProfile } from './timing-profile.ts';
 
@@ -27,7 +27,9 @@ const DOMAIN_COMMANDS: Readonly<Record<number, Estimate>> = {
   [INS.PERFORM_SECURITY_OPERATION]: () => ({ shaBlocks: 4, ecMultiplications: 2 }),
   [INS.INTERNAL_AUTHENTICATE]: () => ({ shaBlocks: 6, ecMultiplications: 3 }),
   // Counter mode and CBC-MAC: two passes.
-  [RECORDS_COMMAND.SEAL]: (_, blocks) => ({ aesBlocks: 2 * blocks + 4, writes: 1 }),
+  [MEASURING_COMMAND.SEAL]: (_, blocks) => ({ aesBlocks: 2 * blocks + 4, writes: 1 }),
+  // The same twice.
+  [MEASURING_COMMAND.HAND_OVER]: (_, blocks) => ({ aesBlocks: 4 * blocks + 8, writes: 3 }),
 };
 
 /** What IoT SAFE commands (class 00) make a card do. */

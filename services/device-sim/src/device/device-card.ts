@@ -8,6 +8,7 @@ import {
   describeCard,
   type CardDescription,
   type CardPorts,
+  type CutOverRecords,
   exportCard,
   FIRMWARE_AUTHORITY_KEY,
   importCard,
@@ -111,13 +112,17 @@ export class DeviceCard {
     return this.#records.seal(record);
   }
 
-  /** The last record for the stakeholder that readings are for now: afterwards its applet seals nothing. */
-  sealClosing(timestampMs: number, measurements: readonly Measurement[]): Uint8Array {
-    const records = this.#records ?? this.#findRecords();
-    const sealed = records.sealClosing({ timestampMs, values: measurements.flatMap(toRecordValue) });
-    records.close();
-    this.#records = undefined;
-    return sealed;
+  /**
+   * The cut-over reading, sealed for the stakeholder that readings are for now and for the next one, by one
+   * command.
+   *
+   * @param order What the new stakeholder staged for this card.
+   * @throws SefleetError `SE_APPLET_REFUSED`, `SIM_CARD_UNUSABLE`: nothing has changed then
+   */
+  handOver(order: Uint8Array, timestampMs: number, measurements: readonly Measurement[]): CutOverRecords {
+    const reading = { timestampMs, values: measurements.flatMap(toRecordValue) };
+    this.#records ??= this.#findRecords();
+    return this.#records.handOver(order, reading);
   }
 
   /** Counts the changes of the card's memory. */

@@ -15,7 +15,7 @@ import { Fleet, type FleetPorts } from '../fleet/fleet.ts';
 import { planFleet } from '../fleet/fleet-plan.ts';
 import { DEFAULT_CONNECTIVITY } from './connectivity.ts';
 import { CLEAR_NETWORK } from '../network/network-conditions.ts';
-import { giveToStakeholder } from '../testing/test-card.ts';
+import { stageCutOver } from '../testing/test-card.ts';
 import { TestWorld } from '../testing/test-world.ts';
 
 const METER = 'urn:dev:sefleet:meter-000001';
@@ -171,29 +171,29 @@ test('refuses a script that is none', async () => {
   assert.equal(code >> 5, 4);
 });
 
-test('takes part in a change of supplier: a closing record, then nothing without keys', async () => {
+test('takes part in a change of supplier: one reading for both, at the instant, and on for the new one', async () => {
   const at = (resource: number) => Lwm2mPath.parse(`/30002/0/${resource}`);
   const meter = () => device(METER);
+  const write = async (resource: number, value: number | Uint8Array) =>
+    settle(meter().write(at(resource), [{ path: at(resource), value }], 'replace'));
   assert.equal((await settle(meter().read(at(1)))).code, 0x84, 'no closing record yet');
-  assert.equal((await settle(meter().execute(at(3)))).code, 0x85, 'nothing to go on from');
   const instant = world.runtime.clock.wallMs() + 5400;
-  const schedule = async (value: number) => settle(meter().write(at(0), [{ path: at(0), value }], 'replace'));
-  assert.ok((await schedule(instant + 60_000)).success);
-  assert.ok((await settle(meter().execute(at(2)))).success, 'withdrawn in time');
-  assert.ok((await schedule(instant)).success);
-  await world.runtime.advance(10_000);
-  const closing = (await settle(meter().read(at(1)))).entries[0]?.value;
-  assert.ok(closing instanceof Uint8Array);
-  assert.equal((await settle(meter().execute(at(2)))).code, 0x85, 'a reading that was taken stays taken');
-  assert.equal((await settle(meter().execute(at(3)))).code, 0x85, 'the card has no new keys');
-  const sealed = fleet.device(METER)?.sealed;
-  await world.runtime.advance(5000);
-  assert.equal(fleet.device(METER)?.sealed, sealed, 'readings are kept');
+  assert.equal((await write(0, instant)).code, 0x85, 'no instant without an order');
+  assert.equal((await write(3, new Uint8Array(65))).code, 0x80, 'an order is short');
   const card = fleet.device(METER)?.card;
-  assert.ok(card !== undefined && sealed !== undefined);
-  await settle(giveToStakeholder((apdu) => card.transmit(apdu), METER, 'sunrise-energy', world.runtime.rng));
-  assert.ok((await settle(meter().execute(at(3)))).success);
-  assert.ok((await settle(meter().read(at(4)))).success);
+  assert.ok(card !== undefined);
+  const transmit = (apdu: Uint8Array): Uint8Array => card.transmit(apdu);
+  const order = await settle(stageCutOver(transmit, METER, 'sunrise-energy', instant, world.runtime.rng));
+  assert.ok((await write(3, order)).success);
+  assert.ok((await write(0, instant + 60_000)).success);
+  assert.ok((await settle(meter().execute(at(2)))).success, 'withdrawn in time');
+  assert.ok((await write(0, instant)).success);
+  await world.runtime.advance(10_000);
+  assert.equal((await settle(meter().execute(at(2)))).code, 0x85, 'a reading that was taken stays taken');
+  const [closing, opening] = [await settle(meter().read(at(1))), await settle(meter().read(at(4)))];
+  assert.ok(
+    closing.entries[0]?.value instanceof Uint8Array && opening.entries[0]?.value instanceof Uint8Array,
+  );
   await world.runtime.advance(3000);
   const records = (world.received.get(METER) ?? []).map((record) => decodeSealedRecord(record));
   const opened = world.opened(METER);
@@ -202,7 +202,21 @@ test('takes part in a change of supplier: a closing record, then nothing without
   assert.deepEqual(opened[cut + 1]?.values, opened[cut]?.values, 'opening and closing say the same');
   assert.ok(records.slice(0, cut + 1).every(({ stakeholder }) => stakeholder === 'northern-power'));
   assert.ok(records.slice(cut + 1).every(({ stakeholder }) => stakeholder === 'sunrise-energy'));
-  assert.ok(records.length - cut > 11, 'what was kept has come after it');
+  assert.ok(records.length - cut > 5, 'nothing waits for the keys');
+  assert.ok((await write(3, Uint8Array.of(1))).success, 'the order of another switch');
+  assert.equal((await settle(meter().read(at(1)))).code, 0x84, 'ends this one');
+});
+
+test('goes on for the old supplier when the card refuses the cut-over', async () => {
+  const at = (resource: number) => Lwm2mPath.parse(`/30002/0/${resource}`);
+  const write = async (resource: number, value: number | Uint8Array) =>
+    settle(device(METER).write(at(resource), [{ path: at(resource), value }], 'replace'));
+  const sealed = fleet.device(METER)?.sealed ?? 0;
+  assert.ok((await write(3, fromHex('4f05f0000000008610' + '00'.repeat(16)))).success);
+  assert.ok((await write(0, world.runtime.clock.wallMs() + 1000)).success);
+  await world.runtime.advance(5000);
+  assert.equal((await settle(device(METER).read(at(1)))).code, 0x84, 'there is no cut-over reading');
+  assert.ok((fleet.device(METER)?.sealed ?? 0) > sealed, 'readings go on');
 });
 
 test('asks a silent server for a sign of life', async () => {

@@ -1,5 +1,7 @@
-import { z } from 'zod';
+import { isSefleetError } from '@sefleet/errors';
 import type { Timer, Timers } from '@sefleet/runtime';
+import type { CutOverRecords } from '@sefleet/secure-element';
+import { z } from 'zod';
 import type { Reading } from './reading-source.ts';
 
 /** What a supply contract asks of its device. */
@@ -9,92 +11,71 @@ export interface SupplyContractPorts {
   nowMs(): number;
   /** The reading of this moment. */
   read(): Reading;
-  /** Seals a reading and queues it for delivery; `closing` is the last one for the present stakeholder. */
-  seal(reading: Reading, closing: boolean): Uint8Array;
+  /** Has the card seal the cut-over reading for both stakeholders, and queues both records for delivery. */
+  handOver(order: Uint8Array, reading: Reading): CutOverRecords;
+  /** The card refused the cut-over. */
+  refused(cause: unknown): void;
   /** What the contract remembers has changed, and has to be on disk before anybody hears of it. */
   persist(): void;
 }
 
-/** Readings that are kept while the card has no key for them: a day of them, one a minute. */
-const MAX_KEPT = 1440;
-
-const readingSchema = z.object({
-  timestampMs: z.number(),
-  measurements: z.array(z.object({ metric: z.string(), value: z.number(), unit: z.string() })),
-});
-const record = z.string().transform((text) => Uint8Array.from(Buffer.from(text, 'base64')));
+const bytes = z.string().transform((text) => Uint8Array.from(Buffer.from(text, 'base64')));
 const stateSchema = z.object({
+  order: bytes.optional(),
   instantMs: z.number().optional(),
-  cutOver: z.object({ reading: readingSchema, closing: record, opening: record.optional() }).optional(),
-  kept: z.array(readingSchema),
+  cutOver: z.object({ takenAtMs: z.number(), closing: bytes, opening: bytes }).optional(),
 });
 
-interface CutOver {
-  readonly reading: Reading;
-  readonly closing: Uint8Array;
-  opening: Uint8Array | undefined;
+interface CutOver extends CutOverRecords {
+  readonly takenAtMs: number;
 }
 
 /**
- * A device's part in a change of supplier. At the instant that it was given it takes the cut-over reading
- * by itself, reachable or not, and seals it as the last record for the old stakeholder; from then on it
- * keeps its readings until it is told that the card holds the new one's keys.
+ * A device's part in a change of supplier. At the instant that it was given it takes the cut-over reading by
+ * itself, reachable or not, and hands it to its card, which seals it as the last record for the old
+ * stakeholder and the first for the new one. When the card refuses, the device goes on for the old one.
  */
 export class SupplyContract {
   readonly #ports: SupplyContractPorts;
+  #order: Uint8Array | undefined;
   #instantMs: number | undefined;
   #cutOver: CutOver | undefined;
-  #kept: Reading[] = [];
   #timer: Timer | undefined;
 
   constructor(ports: SupplyContractPorts) {
     this.#ports = ports;
   }
 
-  get closingRecord(): Uint8Array | undefined {
-    return this.#cutOver?.closing;
+  /** The sealed cut-over reading of the present order, once it has been taken. */
+  get cutOver(): CutOverRecords | undefined {
+    return this.#cutOver;
   }
 
-  get openingRecord(): Uint8Array | undefined {
-    return this.#cutOver?.opening;
+  /** Notes what the card wants to see at the instant; the switch of another order is over then. */
+  prepare(order: Uint8Array): void {
+    if (this.#order !== undefined && Buffer.compare(this.#order, order) === 0) return;
+    this.#timer?.cancel();
+    this.#order = order;
+    this.#instantMs = undefined;
+    this.#cutOver = undefined;
+    this.#ports.persist();
   }
 
-  /** Readings that have been lost because they were kept for too long. */
-  dropped = 0;
-
-  /** Notes the instant of a switch; a reading that was taken stays taken. */
-  schedule(instantMs: number): void {
-    if (this.#cutOver?.reading.timestampMs === instantMs) return;
+  /** Notes the instant of a switch; a reading that was taken stays taken. False without an order. */
+  schedule(instantMs: number): boolean {
+    if (this.#order === undefined) return false;
+    if (this.#cutOver !== undefined) return true;
     this.#instantMs = instantMs;
-    if (this.#cutOver?.opening !== undefined) this.#cutOver = undefined;
     this.#ports.persist();
     this.#arm();
+    return true;
   }
 
   /** Takes the instant back; false when the reading has been taken. */
   withdraw(): boolean {
-    if (this.#cutOver !== undefined && this.#cutOver.opening === undefined) return false;
+    if (this.#cutOver !== undefined) return false;
     this.#instantMs = undefined;
     this.#timer?.cancel();
-    this.#ports.persist();
-    return true;
-  }
-
-  /**
-   * Goes on under the keys that the card holds now: the opening record first, then what was kept. False
-   * when there was no cut-over. Throws what sealing throws; nothing is lost then.
-   */
-  goOn(): boolean {
-    const cutOver = this.#cutOver;
-    if (cutOver === undefined) return false;
-    if (cutOver.opening === undefined) {
-      cutOver.opening = this.#ports.seal(cutOver.reading, false);
-      this.#instantMs = undefined;
-    }
-    for (let next = this.#kept[0]; next !== undefined; next = this.#kept[0]) {
-      this.#ports.seal(next, false);
-      this.#kept.shift();
-    }
     this.#ports.persist();
     return true;
   }
@@ -106,42 +87,31 @@ export class SupplyContract {
 
   /** True when the cut-over reading is the one of this moment. */
   isTakenAt(timestampMs: number): boolean {
-    return this.#cutOver?.reading.timestampMs === timestampMs;
-  }
-
-  /** True when the reading is kept here, because there is no key for it yet. */
-  keep(reading: Reading): boolean {
-    if (this.#cutOver === undefined || this.#cutOver.opening !== undefined) return false;
-    if (this.#kept.length >= MAX_KEPT) {
-      this.#kept.shift();
-      this.dropped++;
-    }
-    this.#kept.push(reading);
-    return true;
+    return this.#cutOver?.takenAtMs === timestampMs;
   }
 
   /** What it remembers, as JSON; empty when there is nothing. */
   snapshot(): string {
-    if (this.#instantMs === undefined && this.#cutOver === undefined) return '';
+    if (this.#order === undefined) return '';
     const text = (sealed: Uint8Array): string => Buffer.from(sealed).toString('base64');
     const cutOver = this.#cutOver;
     return JSON.stringify({
+      order: text(this.#order),
       instantMs: this.#instantMs,
-      kept: this.#kept,
       cutOver: cutOver && {
-        reading: cutOver.reading,
+        takenAtMs: cutOver.takenAtMs,
         closing: text(cutOver.closing),
-        opening: cutOver.opening && text(cutOver.opening),
+        opening: text(cutOver.opening),
       },
     });
   }
 
   /** Goes on from a snapshot. */
   restore(snapshot: string): void {
-    const { instantMs, cutOver, kept } = stateSchema.parse(JSON.parse(snapshot));
+    const { order, instantMs, cutOver } = stateSchema.parse(JSON.parse(snapshot));
+    this.#order = order;
     this.#instantMs = instantMs;
-    this.#kept = kept;
-    this.#cutOver = cutOver && { ...cutOver, opening: cutOver.opening };
+    this.#cutOver = cutOver;
     this.#arm();
   }
 
@@ -151,15 +121,22 @@ export class SupplyContract {
 
   #arm(): void {
     this.#timer?.cancel();
-    if (this.#instantMs === undefined || this.#cutOver !== undefined) return;
+    if (this.#instantMs === undefined) return;
     const delayMs = Math.max(0, this.#instantMs - this.#ports.nowMs());
     this.#timer = this.#ports.timers.after(delayMs, () => this.#take());
   }
 
   #take(): void {
-    if (this.#instantMs === undefined || this.#cutOver !== undefined) return;
-    const reading = { ...this.#ports.read(), timestampMs: this.#instantMs };
-    this.#cutOver = { reading, closing: this.#ports.seal(reading, true), opening: undefined };
+    const [instantMs, order] = [this.#instantMs, this.#order];
+    if (instantMs === undefined || order === undefined) return;
+    this.#instantMs = undefined;
+    const reading = { ...this.#ports.read(), timestampMs: instantMs };
+    try {
+      this.#cutOver = { takenAtMs: instantMs, ...this.#ports.handOver(order, reading) };
+    } catch (error) {
+      if (!isSefleetError(error)) throw error;
+      this.#ports.refused(error);
+    }
     this.#ports.persist();
   }
 }

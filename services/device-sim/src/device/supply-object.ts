@@ -1,11 +1,12 @@
-import { isSefleetError } from '@sefleet/errors';
 import { lwm2mError, parseOperations, type ObjectBehaviour, type ObjectModel } from '@sefleet/lwm2m';
 import type { DeviceOwner } from './device-owner.ts';
 
 /** The object through which a device takes part in a change of supplier; an id of OMA's private range. */
 export const SUPPLY_OBJECT_ID = 30_002;
 
-const RESOURCE = { INSTANT: 0, CLOSING: 1, WITHDRAW: 2, GO_ON: 3, OPENING: 4, ACCOUNT: 5 } as const;
+const RESOURCE = { INSTANT: 0, CLOSING: 1, WITHDRAW: 2, ORDER: 3, OPENING: 4, ACCOUNT: 5 } as const;
+/** An AID and a secret, with their tags: nothing longer is one. */
+const MAX_ORDER_BYTES = 64;
 
 /** Definition of object 30002. */
 export const SUPPLY_MODEL: ObjectModel = {
@@ -18,7 +19,7 @@ export const SUPPLY_MODEL: ObjectModel = {
     resource(RESOURCE.INSTANT, 'Instant', 'integer', 'W'),
     resource(RESOURCE.CLOSING, 'Closing Record', 'opaque', 'R'),
     resource(RESOURCE.WITHDRAW, 'Withdraw', 'none', 'E'),
-    resource(RESOURCE.GO_ON, 'Go On', 'none', 'E'),
+    resource(RESOURCE.ORDER, 'Order', 'opaque', 'W'),
     resource(RESOURCE.OPENING, 'Opening Record', 'opaque', 'R'),
     resource(RESOURCE.ACCOUNT, 'Account', 'string', 'W'),
   ]),
@@ -27,33 +28,37 @@ export const SUPPLY_MODEL: ObjectModel = {
 /** What the device does when it is told of a switch. */
 export const SUPPLY_BEHAVIOUR: ObjectBehaviour<DeviceOwner> = {
   read: ({ owner }, resourceId) => {
-    if (resourceId === RESOURCE.CLOSING) return owner.supply.closingRecord;
-    return resourceId === RESOURCE.OPENING ? owner.supply.openingRecord : undefined;
+    const { cutOver } = owner.supply;
+    if (resourceId === RESOURCE.CLOSING) return cutOver?.closing;
+    return resourceId === RESOURCE.OPENING ? cutOver?.opening : undefined;
   },
   write: ({ owner }, resourceId, value) => {
+    if (resourceId === RESOURCE.ORDER) return takeOrder(owner, value);
     if (resourceId !== RESOURCE.INSTANT) return 'store';
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
       throw lwm2mError('LWM2M_BAD_REQUEST', 'the instant is in milliseconds since 1970');
     }
-    owner.supply.schedule(value);
+    if (!owner.supply.schedule(value)) {
+      throw lwm2mError('LWM2M_METHOD_NOT_ALLOWED', 'an instant follows the order that it is for');
+    }
     return 'handled';
   },
-  execute: ({ owner }, resourceId) => {
-    const done = resourceId === RESOURCE.WITHDRAW ? owner.supply.withdraw() : goOn(owner);
-    if (!done) throw lwm2mError('LWM2M_METHOD_NOT_ALLOWED', 'there is no cut-over in that state');
+  execute: ({ owner }) => {
+    if (!owner.supply.withdraw()) {
+      throw lwm2mError('LWM2M_METHOD_NOT_ALLOWED', 'the cut-over reading has been taken');
+    }
   },
 };
 
 /** Resources that exist though nothing is stored. */
 export const SUPPLY_SUPPORTS: readonly number[] = Object.values(RESOURCE);
 
-function goOn({ supply }: DeviceOwner): boolean {
-  try {
-    return supply.goOn();
-  } catch (cause) {
-    if (!isSefleetError(cause)) throw cause;
-    throw lwm2mError('LWM2M_METHOD_NOT_ALLOWED', 'the card has no keys to go on with', { cause });
+function takeOrder({ supply }: DeviceOwner, value: unknown): 'handled' {
+  if (!(value instanceof Uint8Array) || value.length === 0 || value.length > MAX_ORDER_BYTES) {
+    throw lwm2mError('LWM2M_BAD_REQUEST', `an order has 1 to ${MAX_ORDER_BYTES} bytes`);
   }
+  supply.prepare(Uint8Array.from(value));
+  return 'handled';
 }
 
 function resource(

@@ -137,7 +137,13 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
       timers: this.#life.timers,
       nowMs: () => this.nowMs(),
       read: () => this.#note(this.#readings.at(this.nowMs())),
-      seal: (reading, closing) => this.#seal(reading, closing),
+      handOver: (order, { timestampMs, measurements }) => {
+        const records = this.card.handOver(order, timestampMs, measurements);
+        this.#queue(records.closing);
+        this.#queue(records.opening);
+        return records;
+      },
+      refused: (cause) => services.count(`cutover.${nameOf(cause)}`),
       persist: () => {
         services.journal.deviceChanged(this);
         services.journal.flush();
@@ -335,9 +341,8 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     this.supply.takeDue();
     const reading = this.#note(this.#readings.next(this.nowMs()));
     try {
-      if (this.supply.isTakenAt(reading.timestampMs) || this.supply.keep(reading))
-        this.#services.journal.deviceChanged(this);
-      else this.#seal(reading, false);
+      if (this.supply.isTakenAt(reading.timestampMs)) this.#services.journal.deviceChanged(this);
+      else this.#queue(this.card.seal(reading.timestampMs, reading.measurements));
     } catch (error) {
       this.#services.count(`seal.${nameOf(error)}`);
       return;
@@ -350,14 +355,10 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     return reading;
   }
 
-  /** Has the card seal a reading and queues the record. */
-  #seal({ timestampMs, measurements }: Reading, closing: boolean): Uint8Array {
-    this.#newestRecord = closing
-      ? this.card.sealClosing(timestampMs, measurements)
-      : this.card.seal(timestampMs, measurements);
+  #queue(sealed: Uint8Array): void {
+    this.#newestRecord = sealed;
     this.#sealed++;
-    this.#outbox.add({ position: this.#sealed, sealed: this.#newestRecord });
-    return this.#newestRecord;
+    this.#outbox.add({ position: this.#sealed, sealed });
   }
 
   #deliver(): void {

@@ -2,16 +2,21 @@ import { createHash } from 'node:crypto';
 import { fromHex } from '@sefleet/bytes';
 import { deriveRecordKey } from '@sefleet/cose';
 import {
+  aid,
   aidBytes,
   encodeApdu,
   installCommand,
   openScp03Session,
+  PRIVILEGE,
+  putKeysCommand,
   selectCommand,
+  type Aid,
   type CommandApdu,
 } from '@sefleet/globalplatform';
 import type { Rng } from '@sefleet/runtime';
 import {
   createCard,
+  cutOverOrder,
   exportCard,
   FIRMWARE_AUTHORITY_KEY,
   IOT_SAFE_INSTANCE,
@@ -20,9 +25,11 @@ import {
   IotSafeClient,
   iotSafePersonalisationCommands,
   ISSUER_SECURITY_DOMAIN,
-  RECORDS_LOAD_FILE,
-  RECORDS_MODULE,
-  recordsPersonalisationCommands,
+  METERING_LOAD_FILE,
+  METERING_MODULE,
+  recordAccountCommands,
+  SECURITY_DOMAIN_LOAD_FILE,
+  SECURITY_DOMAIN_MODULE,
   STANDARD_PROFILE,
 } from '@sefleet/secure-element';
 import { simulationError } from '../errors.ts';
@@ -34,7 +41,8 @@ export const TEST_CONTAINER = { bootstrapPsk: 1, managementPsk: 2, deviceKey: 3 
 export const TEST_STAKEHOLDER = 'northern-power';
 export const TEST_RECORD_MASTER: Uint8Array = fromHex('000102030405060708090a0b0c0d0e0f');
 
-const RECORDS_INSTANCE = fromHex('f05345464c54020111');
+const METERING_INSTANCE = fromHex('f05345464c54020111');
+const SUCCESSOR = aid('f05345464c540201ff');
 const ISSUER_KEY = fromHex('404142434445464748494a4b4c4d4e4f');
 
 /** The pre-shared key of a test device's account. */
@@ -42,7 +50,7 @@ export function testPsk(endpoint: string, account: 'bootstrap' | 'management'): 
   return Uint8Array.from(createHash('sha256').update(`${account} ${endpoint}`).digest().subarray(0, 16));
 }
 
-/** A card with PSKs and one records applet, all of it in the Issuer Security Domain. */
+/** A card with PSKs and a metering applet, all of it in the Issuer Security Domain. */
 export async function createTestCard(endpoint: string, rng: Rng): Promise<Uint8Array> {
   const digest = createHash('sha256').update(endpoint).digest();
   const keys = { enc: ISSUER_KEY, mac: ISSUER_KEY, dek: ISSUER_KEY };
@@ -66,7 +74,7 @@ export async function createTestCard(endpoint: string, rng: Rng): Promise<Uint8A
   const deviceKey = Uint8Array.of(TEST_CONTAINER.deviceKey);
   const commands = [
     install(aidBytes(IOT_SAFE_LOAD_FILE), aidBytes(IOT_SAFE_MODULE), iotSafe),
-    install(aidBytes(RECORDS_LOAD_FILE), aidBytes(RECORDS_MODULE), RECORDS_INSTANCE),
+    install(aidBytes(METERING_LOAD_FILE), aidBytes(METERING_MODULE), METERING_INSTANCE),
     ...iotSafePersonalisationCommands(session, iotSafe, [
       secret(TEST_CONTAINER.bootstrapPsk, 'bootstrap'),
       secret(TEST_CONTAINER.managementPsk, 'management'),
@@ -88,7 +96,7 @@ export async function createTestCard(endpoint: string, rng: Rng): Promise<Uint8A
   return exportCard(card);
 }
 
-/** Has the records applet of a test card seal for `stakeholder` from now on. */
+/** Has the metering applet of a test card seal for `stakeholder` from now on. */
 export async function giveToStakeholder(
   transmit: (apdu: Uint8Array) => Uint8Array,
   endpoint: string,
@@ -97,15 +105,51 @@ export async function giveToStakeholder(
 ): Promise<void> {
   const session = await openSession(transmit, rng);
   const recordKey = deriveRecordKey(TEST_RECORD_MASTER, endpoint);
-  const personalisation = { stakeholder, keyVersion: 1, endpoint, recordKey };
-  await sendAll(session, recordsPersonalisationCommands(session, RECORDS_INSTANCE, personalisation));
+  const account = { stakeholder, keyVersion: 1, endpoint, recordKey };
+  await sendAll(session, recordAccountCommands(session, account));
+}
+
+/**
+ * Stages the cut-over to another stakeholder: its domain, and its record account for the instant. What the
+ * device has to be given.
+ */
+export async function stageCutOver(
+  transmit: (apdu: Uint8Array) => Uint8Array,
+  endpoint: string,
+  stakeholder: string,
+  instantMs: number,
+  rng: Rng,
+): Promise<Uint8Array> {
+  const issuer = await openSession(transmit, rng);
+  const domain = installCommand({
+    loadFile: aidBytes(SECURITY_DOMAIN_LOAD_FILE),
+    module: aidBytes(SECURITY_DOMAIN_MODULE),
+    instance: aidBytes(SUCCESSOR),
+    privileges: PRIVILEGE.SECURITY_DOMAIN,
+    parameters: Uint8Array.of(0xc9, 0x00),
+  });
+  await sendAll(issuer, [domain]);
+  const inherited = await openSession(transmit, rng, SUCCESSOR);
+  const keys = { enc: ISSUER_KEY, mac: ISSUER_KEY, dek: ISSUER_KEY };
+  await sendAll(inherited, [putKeysCommand(inherited, keys, { newVersion: 0x31 })]);
+  const session = await openSession(transmit, rng, SUCCESSOR);
+  const activation = rng.bytes(16);
+  const application = aid(METERING_INSTANCE);
+  const recordKey = deriveRecordKey(TEST_RECORD_MASTER, endpoint);
+  const grant = { application, instantMs, activation };
+  await sendAll(
+    session,
+    recordAccountCommands(session, { stakeholder, keyVersion: 1, endpoint, recordKey, grant }),
+  );
+  return cutOverOrder(SUCCESSOR, activation);
 }
 
 function openSession(
   transmit: (apdu: Uint8Array) => Uint8Array,
   rng: Rng,
+  domain: Aid = ISSUER_SECURITY_DOMAIN,
 ): ReturnType<typeof openScp03Session> {
-  const domainAid = aidBytes(ISSUER_SECURITY_DOMAIN);
+  const domainAid = aidBytes(domain);
   transmit(encodeApdu(selectCommand(domainAid)));
   const keys = { enc: ISSUER_KEY, mac: ISSUER_KEY, dek: ISSUER_KEY };
   return openScp03Session({ transmit, keys, level: 0x01, rng, domainAid });

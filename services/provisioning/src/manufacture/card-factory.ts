@@ -28,9 +28,7 @@ import {
   iotSafePersonalisationCommands,
   ISSUER_SECURITY_DOMAIN,
   PKCS15_INSTANCE,
-  RECORDS_LOAD_FILE,
-  RECORDS_MODULE,
-  recordsPersonalisationCommands,
+  recordAccountCommands,
   STANDARD_PROFILE,
   type SecureElement,
 } from '@sefleet/secure-element';
@@ -38,6 +36,7 @@ import type { KeyCustody } from '../custody/key-custody.ts';
 import { CARD_PLANS, IOT_SAFE_CONTAINER, type CardPlan, type DomainPlan } from '../domain/card-plan.ts';
 import type { DeviceKind } from '../domain/device-kind.ts';
 import { FIRST_GENERATION, keyVersionOf } from '../domain/key-versions.ts';
+import { MEASURING_APPLETS, ownerCommands } from '../domain/measuring-plan.ts';
 import {
   CONTROLLING_AUTHORITY,
   NETWORK_PROVIDER,
@@ -140,7 +139,8 @@ export class CardFactory {
     await personaliseAuthority(atAuthority, (command) => send(atAuthority, command), this.#custody, identity);
     const tsmKeys = await this.#keysOf(TRUSTED_SERVICE_MANAGER, 'domain', identity);
     for (const place of plan.domains) {
-      await this.#personalise(card, place, tsmKeys, endpoint, identity, place.role === plan.supplier);
+      const supplies = place.role === plan.supplier ? kind : undefined;
+      await this.#personalise(card, place, tsmKeys, endpoint, identity, supplies);
     }
     const client = new IotSafeClient(card.transmit.bind(card));
     const deviceKey = Uint8Array.of(IOT_SAFE_CONTAINER.deviceKey);
@@ -165,11 +165,12 @@ export class CardFactory {
     await layOutManagement(session, (command) => send(session, command), this.#custody, plan, identity);
     const iotSafe = aidBytes(IOT_SAFE_INSTANCE);
     await send(session, installApplet(aidBytes(IOT_SAFE_LOAD_FILE), aidBytes(IOT_SAFE_MODULE), iotSafe));
+    const { loadFile, module } = MEASURING_APPLETS[plan.kind];
     for (const place of plan.domains) {
       const domain = aidBytes(place.domain);
       const records = aidBytes(place.records);
       await send(session, installDomain(domain, 0, OPEN_DOMAIN_PARAMETERS));
-      await send(session, installApplet(aidBytes(RECORDS_LOAD_FILE), aidBytes(RECORDS_MODULE), records));
+      await send(session, installApplet(aidBytes(loadFile), aidBytes(module), records));
       await send(session, installForExtraditionCommand(domain, records));
       if (place.role === plan.supplier) {
         const credential = aidBytes(place.credential);
@@ -214,8 +215,8 @@ export class CardFactory {
   }
 
   /**
-   * A stakeholder's part: takes its fresh domain into possession and personalises its applet under its own
-   * keys.
+   * A stakeholder's part: takes its fresh domain into possession, puts its record key there and gives its
+   * applet its settings, all under its own keys.
    */
   async #personalise(
     card: SecureElement,
@@ -223,7 +224,7 @@ export class CardFactory {
     inheritedKeys: StaticKeys,
     endpoint: string,
     identity: CardIdentity,
-    hasAccount: boolean,
+    supplies: DeviceKind | undefined,
   ): Promise<void> {
     const vault = this.#custody.vault(place.party);
     const domain = aidBytes(place.domain);
@@ -233,16 +234,20 @@ export class CardFactory {
     const answer = await expectStatus(inherited, putKeysCommand(inherited, keys, { newVersion }), 'PUT KEY');
     checkPutKeyResponse(answer.data, newVersion, [keys.enc, keys.mac, keys.dek]);
     const own = await this.#open(card, domain, keys);
-    const commands = recordsPersonalisationCommands(own, aidBytes(place.records), {
+    const commands = recordAccountCommands(own, {
       stakeholder: place.party,
       keyVersion: FIRST_RECORD_KEY_VERSION,
       endpoint,
       recordKey: await vault.recordKey(FIRST_RECORD_KEY_VERSION, endpoint),
     });
     for (const command of commands) await send(own, command);
-    if (!hasAccount) return;
-    for (const command of await credentialCommands(own, vault, place.credential, endpoint))
+    if (supplies === undefined) return;
+    for (const command of [
+      ...(await credentialCommands(own, vault, place.credential, endpoint)),
+      ...ownerCommands(supplies, aidBytes(place.records)),
+    ]) {
       await send(own, command);
+    }
   }
 
   #keysOf(party: PartyId, purpose: 'issuer-domain' | 'domain', card: CardIdentity): Promise<StaticKeys> {

@@ -89,8 +89,10 @@ export function serveMeters(holder: GroundHolder): ServedService {
     },
     write: ({ endpoint, path, senmlJson }) => {
       const meter = require(holder).reach(endpoint);
-      const [entry]: { v?: number; vs?: string }[] = JSON.parse(senmlJson);
+      const [entry]: { v?: number; vs?: string; vd?: string }[] = JSON.parse(senmlJson);
       if (path === PATH.INSTANT && entry?.v !== undefined) meter.schedule(entry.v);
+      else if (path === PATH.ORDER && entry?.vd !== undefined)
+        meter.prepare(Buffer.from(entry.vd, 'base64url'));
       else if (path === PATH.ACCOUNT && entry?.vs !== undefined) meter.account = entry.vs;
       else return { code: '4.04' };
       return { code: '2.04' };
@@ -98,16 +100,15 @@ export function serveMeters(holder: GroundHolder): ServedService {
     execute: ({ endpoint, path }) => {
       const meter = require(holder).reach(endpoint);
       if (path === PATH.WITHDRAW) return { code: meter.withdraw() ? '2.04' : '4.05' };
-      if (path === PATH.GO_ON) return { code: meter.goOn() ? '2.04' : '4.05' };
       return { code: '4.04' };
     },
     read: ({ endpoint, path }) => {
       const meter = require(holder).reach(endpoint);
       const payload =
         path === PATH.CLOSING_RECORD
-          ? meter.closingRecord
+          ? meter.cutOverRecords?.closing
           : path === PATH.OPENING_RECORD
-            ? meter.openingRecord
+            ? meter.cutOverRecords?.opening
             : undefined;
       return payload === undefined ? { code: '4.04' } : { code: '2.05', payload };
     },
@@ -121,7 +122,7 @@ const PATH = {
   INSTANT: '/30002/0/0',
   CLOSING_RECORD: '/30002/0/1',
   WITHDRAW: '/30002/0/2',
-  GO_ON: '/30002/0/3',
+  ORDER: '/30002/0/3',
   OPENING_RECORD: '/30002/0/4',
   ACCOUNT: '/30002/0/5',
 };

@@ -1,13 +1,9 @@
 import type { Aid } from '@sefleet/globalplatform';
-import { RecordsClient, type SecureElement } from '@sefleet/secure-element';
+import { isSefleetError } from '@sefleet/errors';
+import { RecordsClient, type CutOverRecords, type SecureElement } from '@sefleet/secure-element';
 import type { RegisterModel } from './register-model.ts';
 
 const ACTIVE_ENERGY_WH = 1;
-
-interface Reading {
-  readonly at: number;
-  readonly wh: number;
-}
 
 /** A cut-over reading that was taken: for which instant, and when by true time. */
 interface TakenReading {
@@ -16,19 +12,16 @@ interface TakenReading {
   readonly registerWh: number;
 }
 
-/** What a meter knows of a switch. */
+/** The cut-over reading that a meter took. */
 interface CutOver {
-  readonly reading: Reading;
-  /** By true time. */
-  readonly takenAt: number;
-  readonly closingRecord: Uint8Array;
-  openingRecord: Uint8Array | undefined;
+  readonly instant: number;
+  readonly records: CutOverRecords;
 }
 
 /**
  * A meter: a register, a clock of its own and a card that seals what the register says. At the instant that
- * it was given it takes the cut-over reading by itself, reachable or not; from then on it keeps its readings
- * until its card holds the new supplier's keys.
+ * it was given it takes the cut-over reading by itself, reachable or not, and goes on for the new supplier;
+ * when its card refuses, it goes on for the old one.
  */
 export class VirtualMeter {
   readonly endpoint: string;
@@ -41,11 +34,10 @@ export class VirtualMeter {
   readonly #firstAt: number;
   #nextAt: number;
   #instant: number | undefined;
+  #order: Uint8Array | undefined;
   #cutOver: CutOver | undefined;
   /** Every cut-over reading that was taken. */
   readonly #taken: TakenReading[] = [];
-  /** Readings for which there is no key yet. */
-  #kept: Reading[] = [];
   account = '';
 
   constructor(options: {
@@ -73,43 +65,33 @@ export class VirtualMeter {
     for (; this.#nextAt <= local; this.#nextAt += this.#intervalMs) {
       this.#takeCutOverBy(this.#nextAt);
       // The cut-over reading is the reading of an interval that ends at the instant.
-      if (this.#cutOver?.reading.at !== this.#nextAt) this.#measure(this.#nextAt);
+      if (this.#cutOver?.instant !== this.#nextAt) this.#measure(this.#nextAt);
     }
     this.#takeCutOverBy(local);
   }
 
+  /** Notes what to hand to the card at the instant; that of another switch is over then. */
+  prepare(order: Uint8Array): void {
+    if (this.#order !== undefined && Buffer.compare(this.#order, order) === 0) return;
+    this.#order = order;
+    this.#instant = undefined;
+    this.#cutOver = undefined;
+  }
+
   /** Notes the instant of a switch; a reading that was taken stays taken. */
   schedule(instant: number): void {
-    if (this.#cutOver?.reading.at === instant) return;
-    this.#instant = instant;
-    if (this.#cutOver?.openingRecord !== undefined) this.#cutOver = undefined;
+    if (this.#cutOver === undefined) this.#instant = instant;
   }
 
   /** False when the reading has been taken. */
   withdraw(): boolean {
-    if (this.#cutOver !== undefined && this.#cutOver.openingRecord === undefined) return false;
+    if (this.#cutOver !== undefined) return false;
     this.#instant = undefined;
     return true;
   }
 
-  get closingRecord(): Uint8Array | undefined {
-    return this.#cutOver?.closingRecord;
-  }
-
-  get openingRecord(): Uint8Array | undefined {
-    return this.#cutOver?.openingRecord;
-  }
-
-  /** Goes on under the keys that the card holds now: the opening record first, then what was kept. */
-  goOn(): boolean {
-    const cutOver = this.#cutOver;
-    if (cutOver === undefined) return false;
-    if (cutOver.openingRecord !== undefined) return true;
-    cutOver.openingRecord = this.#seal(cutOver.reading);
-    this.#instant = undefined;
-    for (const reading of this.#kept) this.#seal(reading);
-    this.#kept = [];
-    return true;
+  get cutOverRecords(): CutOverRecords | undefined {
+    return this.#cutOver?.records;
   }
 
   /** What the register said at the first and the last reading, and at the cut-over. */
@@ -124,30 +106,26 @@ export class VirtualMeter {
     };
   }
 
-  #measure(at: number): void {
-    const reading = { at, wh: this.#registerAt(at) };
-    if (this.#cutOver !== undefined && this.#cutOver.openingRecord === undefined) this.#kept.push(reading);
-    else this.#seal(reading);
-  }
-
   /** Takes the cut-over reading when its instant is not later than `local`. */
   #takeCutOverBy(local: number): void {
     const instant = this.#instant;
-    if (instant === undefined || this.#cutOver !== undefined || instant > local) return;
-    const reading = { at: instant, wh: this.#registerAt(instant) };
-    const closingRecord = this.#client.sealClosing({
-      timestampMs: instant,
-      values: [[ACTIVE_ENERGY_WH, reading.wh]],
-    });
-    this.records.push(closingRecord);
-    this.#taken.push({ instant, takenAt: instant - this.#driftMs, registerWh: reading.wh });
-    this.#cutOver = { reading, takenAt: instant - this.#driftMs, closingRecord, openingRecord: undefined };
+    if (instant === undefined || this.#order === undefined || instant > local) return;
+    this.#instant = undefined;
+    const registerWh = this.#registerAt(instant);
+    const values = [[ACTIVE_ENERGY_WH, registerWh] as const];
+    try {
+      const records = this.#client.handOver(this.#order, { timestampMs: instant, values });
+      this.records.push(records.closing, records.opening);
+      this.#cutOver = { instant, records };
+      this.#taken.push({ instant, takenAt: instant - this.#driftMs, registerWh });
+    } catch (error) {
+      if (!isSefleetError(error, 'SE_APPLET_REFUSED')) throw error;
+    }
   }
 
-  #seal({ at, wh }: Reading): Uint8Array {
-    const record = this.#client.seal({ timestampMs: at, values: [[ACTIVE_ENERGY_WH, wh]] });
-    this.records.push(record);
-    return record;
+  #measure(at: number): void {
+    const values = [[ACTIVE_ENERGY_WH, this.#registerAt(at)] as const];
+    this.records.push(this.#client.seal({ timestampMs: at, values }));
   }
 
   /** The register at a time of the meter's clock. */

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { isSefleetError } from '@sefleet/errors';
+import { decodeSealedRecord, deriveRecordKey, openTelemetryRecord, sealTelemetryRecord } from '@sefleet/cose';
 import {
   bundleRoot,
   checkRehearsal,
@@ -88,6 +89,24 @@ function broken(record: RehearsalRecord): string[] {
     .map(({ name }) => name);
 }
 
+/** What the invariant about readings says. */
+function continuityDetail(record: RehearsalRecord): string {
+  return checkRehearsal(record).invariants.find(({ name }) => name === CONTINUITY)?.detail ?? '';
+}
+
+/** The opening record sealed again with one more Wh, as only its supplier could; any other as it is. */
+function reseal(bytes: Uint8Array, endpoint: string): Uint8Array {
+  const sealed = decodeSealedRecord(bytes);
+  const master = sound.recordKeys.get(`${sealed.stakeholder}:${sealed.keyVersion}`);
+  ok(master);
+  const recordKey = deriveRecordKey(master, endpoint);
+  const record = openTelemetryRecord(sealed, recordKey, endpoint);
+  if (sealed.stakeholder !== sound.bundle.meters[0]?.to || record.timestampMs !== CUT) return bytes;
+  const values = record.values.map(([metric, value]) => [metric, value + 1] as const);
+  const { stakeholder, keyVersion } = sealed;
+  return sealTelemetryRecord({ stakeholder, keyVersion, endpoint, recordKey, record: { ...record, values } });
+}
+
 describe('the checker catches', () => {
   before(async () => {
     const bench = await createSwitchBench(2);
@@ -146,6 +165,28 @@ describe('the checker catches', () => {
       })),
     );
     ok(found.includes(CONTINUITY));
+  });
+
+  it('an opening reading that is another than the closing one', () => {
+    const forged = withTruth((truth) => ({ records: truth.records.map((r) => reseal(r, truth.endpoint)) }));
+    ok(continuityDetail(forged).includes('closing and opening reading differ'));
+  });
+
+  it('a record between closing and opening one', () => {
+    const swapped = withTruth(({ records }) => {
+      const at = records.findIndex(
+        (record) => decodeSealedRecord(record).stakeholder === sound.bundle.meters[0]?.to,
+      );
+      return { records: [...records.slice(0, at), ...records.slice(at + 1)] };
+    });
+    ok(continuityDetail(swapped).includes('closing and opening record were not sealed together'));
+  });
+
+  it('cut-over records in the evidence that the meter never sealed', () => {
+    const other = withEvidence(({ cutOver }) => ({
+      cutOver: cutOver && { ...cutOver, openingRecord: '00'.repeat(32) },
+    }));
+    ok(continuityDetail(other).includes('other cut-over records'));
   });
 
   it('a register that grew by more than was ever read', () => {

@@ -122,14 +122,17 @@ function mortal<T extends object>(port: T, isAlive: () => boolean): T {
 
 function meterPort(ground: Ground): MeterPort {
   return {
-    schedule: async (endpoint, at) => ground.reach(endpoint).schedule(at),
-    unschedule: async (endpoint) => (ground.reach(endpoint).withdraw() ? 'cancelled' : 'taken'),
-    closingRecord: async (endpoint) => ground.reach(endpoint).closingRecord,
-    resume: async (endpoint) => {
+    schedule: async (endpoint, at, order) => {
       const meter = ground.reach(endpoint);
-      meter.goOn();
-      return meter.openingRecord ?? new Uint8Array();
+      meter.prepare(order);
+      meter.schedule(at);
     },
+    unschedule: async (endpoint, order) => {
+      const meter = ground.reach(endpoint);
+      meter.prepare(order);
+      return meter.withdraw() ? 'cancelled' : 'taken';
+    },
+    cutOverRecords: async (endpoint) => ground.reach(endpoint).cutOverRecords,
     openAccount: async (endpoint, uri) => {
       ground.reach(endpoint).account = uri;
     },

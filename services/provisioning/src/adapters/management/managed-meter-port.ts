@@ -1,5 +1,6 @@
 import type { management } from '@sefleet/api';
 import { isSefleetError } from '@sefleet/errors';
+import type { CutOverRecords } from '@sefleet/secure-element';
 import type { GrpcClient } from '@sefleet/service';
 import { SUPPLY_CODE, SUPPLY_CONTRACT } from '../../domain/switch/supply-object.ts';
 import { provisioningError } from '../../errors.ts';
@@ -20,11 +21,14 @@ export class ManagedMeterPort implements MeterPort {
     this.#deadlineMs = deadlineMs;
   }
 
-  async schedule(endpoint: string, at: number): Promise<void> {
+  async schedule(endpoint: string, at: number, order: Uint8Array): Promise<void> {
+    await this.#writeOrder(endpoint, order);
     await this.#write(endpoint, SUPPLY_CONTRACT.INSTANT, { v: at });
   }
 
-  async unschedule(endpoint: string): Promise<'cancelled' | 'taken'> {
+  async unschedule(endpoint: string, order: Uint8Array): Promise<'cancelled' | 'taken'> {
+    // With it the meter knows which cut-over is meant, should there have been another before.
+    await this.#writeOrder(endpoint, order);
     const request = { endpoint, path: SUPPLY_CONTRACT.WITHDRAW };
     const { code } = await this.#call(endpoint, () => this.#client.execute(request, this.#options()));
     if (code === SUPPLY_CODE.NOT_ALLOWED) return 'taken';
@@ -32,25 +36,28 @@ export class ManagedMeterPort implements MeterPort {
     return 'cancelled';
   }
 
-  async closingRecord(endpoint: string): Promise<Uint8Array | undefined> {
-    return this.#read(endpoint, SUPPLY_CONTRACT.CLOSING_RECORD);
-  }
-
-  async resume(endpoint: string): Promise<Uint8Array> {
-    const request = { endpoint, path: SUPPLY_CONTRACT.GO_ON };
-    const { code } = await this.#call(endpoint, () => this.#client.execute(request, this.#options()));
-    check(code, SUPPLY_CODE.CHANGED, 'go on');
-    const record = await this.#read(endpoint, SUPPLY_CONTRACT.OPENING_RECORD);
-    if (record === undefined)
+  async cutOverRecords(endpoint: string): Promise<CutOverRecords | undefined> {
+    const closing = await this.#read(endpoint, SUPPLY_CONTRACT.CLOSING_RECORD);
+    if (closing === undefined) return undefined;
+    const opening = await this.#read(endpoint, SUPPLY_CONTRACT.OPENING_RECORD);
+    if (opening === undefined)
       throw provisioningError('SWITCH_METER_REFUSED', `${endpoint} has no opening record`);
-    return record;
+    return { closing, opening };
   }
 
   async openAccount(endpoint: string, serverUri: string, identity: string): Promise<void> {
     await this.#write(endpoint, SUPPLY_CONTRACT.ACCOUNT, { vs: `${serverUri} ${identity}` });
   }
 
-  async #write(endpoint: string, path: string, value: { v: number } | { vs: string }): Promise<void> {
+  #writeOrder(endpoint: string, order: Uint8Array): Promise<void> {
+    return this.#write(endpoint, SUPPLY_CONTRACT.ORDER, { vd: Buffer.from(order).toString('base64url') });
+  }
+
+  async #write(
+    endpoint: string,
+    path: string,
+    value: { v: number } | { vs: string } | { vd: string },
+  ): Promise<void> {
     const request = { endpoint, path, senmlJson: JSON.stringify([{ n: path, ...value }]), partial: false };
     const { code } = await this.#call(endpoint, () => this.#client.write(request, this.#options()));
     check(code, SUPPLY_CODE.CHANGED, `write ${path}`);

@@ -1,14 +1,13 @@
 /**
  * The LwM2M object through which a meter takes part in a switch; an id of OMA's private range. Resources:
- * the instant in milliseconds (W), the sealed closing record (R), withdraw the instant (E), go on under the
- * new keys
- * (E), the sealed opening record (R), the account on the new supplier's server (W).
+ * the instant in milliseconds (W), the sealed closing record (R), withdraw the instant (E), the order for the
+ * card (W), the sealed opening record (R), the account on the new supplier's server (W).
  */
 export const SUPPLY_CONTRACT = {
   INSTANT: '/30002/0/0',
   CLOSING_RECORD: '/30002/0/1',
   WITHDRAW: '/30002/0/2',
-  GO_ON: '/30002/0/3',
+  ORDER: '/30002/0/3',
   OPENING_RECORD: '/30002/0/4',
   ACCOUNT: '/30002/0/5',
 } as const;

@@ -19,10 +19,10 @@ export type SwitchStep =
   | 'install-domain'
   | 'agree-keys'
   | 'own-keys'
+  | 'record-key'
   | 'schedule'
   | 'cut-over-read'
   | 'extradite'
-  | 'record-key'
   | 'open-account'
   | 'remove-old'
   | 'probe-old'
@@ -46,10 +46,10 @@ export const SWITCH_STEPS: readonly StepRule[] = [
   { step: 'install-domain', state: 'notified', atCutOver: false },
   { step: 'agree-keys', state: 'notified', atCutOver: false },
   { step: 'own-keys', state: 'notified', atCutOver: false },
+  { step: 'record-key', state: 'notified', atCutOver: false },
   { step: 'schedule', state: 'credential-staged', atCutOver: false },
   { step: 'cut-over-read', state: 'cut-over-read', atCutOver: true },
   { step: 'extradite', state: 'cut-over-read', atCutOver: true },
-  { step: 'record-key', state: 'cut-over-read', atCutOver: true },
   { step: 'open-account', state: 'switched', atCutOver: true },
   { step: 'remove-old', state: 'switched', atCutOver: true },
   { step: 'probe-old', state: 'switched', atCutOver: true },

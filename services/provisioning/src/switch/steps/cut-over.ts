@@ -1,23 +1,35 @@
 import { sha256Hex } from '@sefleet/evidence';
 import { aidBytes, STATUS_WORD } from '@sefleet/globalplatform';
-import { recordsPersonalisationCommands } from '@sefleet/secure-element';
 import { FIRST_GENERATION, keyVersionOf } from '../../domain/key-versions.ts';
 import { pskIdentity } from '../../domain/psk-identity.ts';
+import { GERMAN_CALENDAR, technicalDeadline } from '../../domain/switch/working-days.ts';
 import { provisioningError } from '../../errors.ts';
-import { FIRST_RECORD_KEY_VERSION } from '../../manufacture/first-keys.ts';
 import { tryCryptogram, trySelect } from '../../rotation/old-key-probe.ts';
+import { forgetActivation } from '../cut-over-staging.ts';
 import { findEntry } from '../meter-card.ts';
 import type { StepContext } from '../step-context.ts';
 import { removeFromCard } from './credential.ts';
 
 const RETRY_MS = 60_000;
 
-/** Fetches the sealed cut-over reading, which the meter took by itself at the instant. */
-export async function fetchClosingRecord(context: StepContext): Promise<number | undefined> {
-  const { meter, endpoint, evidence } = context;
-  const record = await meter.closingRecord(endpoint);
-  if (record === undefined) return context.now() + RETRY_MS;
-  evidence.cutOver = { closingRecord: sha256Hex(record), openingRecord: '', takenAt: context.now() };
+/**
+ * Fetches the cut-over reading, which the meter took by itself at the instant and its card sealed for both
+ * suppliers. A card that refused left the old supplier in place: there is nothing to wait for then.
+ */
+export async function fetchCutOverRecords(context: StepContext): Promise<number | undefined> {
+  const { meter, endpoint, evidence, order } = context;
+  const records = await meter.cutOverRecords(endpoint);
+  if (records === undefined) {
+    if (context.now() > technicalDeadline(order.cutOverAt, GERMAN_CALENDAR)) {
+      throw provisioningError('SWITCH_METER_REFUSED', `${endpoint} has taken no cut-over reading`);
+    }
+    return context.now() + RETRY_MS;
+  }
+  evidence.cutOver = {
+    closingRecord: sha256Hex(records.closing),
+    openingRecord: sha256Hex(records.opening),
+    takenAt: context.now(),
+  };
   return undefined;
 }
 
@@ -37,30 +49,8 @@ export async function extraditeApplet(context: StepContext): Promise<void> {
   if (sw !== STATUS_WORD.OK) throw refused('INSTALL [for extradition]', sw);
 }
 
-/** The new supplier gives the applet its own record key, end to end. */
-export async function putRecordKey(context: StepContext): Promise<void> {
-  const { order, custody, device, card, fresh, records, endpoint } = context;
-  const vault = custody.vault(order.to);
-  await vault.ensureMaster('record', FIRST_RECORD_KEY_VERSION);
-  const keys = await vault.diversify('domain', FIRST_GENERATION, device.diversification);
-  const session = await card.open('to', fresh.domain, keys, keyVersionOf(FIRST_GENERATION));
-  const commands = recordsPersonalisationCommands(session, aidBytes(records), {
-    stakeholder: order.to,
-    keyVersion: FIRST_RECORD_KEY_VERSION,
-    endpoint,
-    recordKey: await vault.recordKey(FIRST_RECORD_KEY_VERSION, endpoint),
-  });
-  for (const command of commands) {
-    const { sw } = await session.transmit(command);
-    if (sw !== STATUS_WORD.OK) throw refused('the record key', sw);
-  }
-}
-
-/** Has the meter go on for the new supplier, and gives it an account on that supplier's server. */
-export async function openAccount({ meter, endpoint, order, evidence }: StepContext): Promise<void> {
-  const opening = await meter.resume(endpoint);
-  const { closingRecord = '', takenAt = 0 } = evidence.cutOver ?? {};
-  evidence.cutOver = { closingRecord, openingRecord: sha256Hex(opening), takenAt };
+/** Gives the meter an account on the new supplier's server. */
+export async function openAccount({ meter, endpoint, order }: StepContext): Promise<void> {
   await meter.openAccount(endpoint, `coaps://${order.to}.example:5684`, pskIdentity(endpoint, 'management'));
 }
 
@@ -107,8 +97,10 @@ export async function probeAsOldSupplier(context: StepContext): Promise<void> {
 }
 
 /** The books: whose domain the meter has now. */
-export async function closeBooks({ store, endpoint, old }: StepContext): Promise<void> {
+export async function closeBooks(context: StepContext): Promise<void> {
+  const { store, endpoint, old } = context;
   await store.removeDomain(endpoint, old.domain);
+  await forgetActivation(context);
 }
 
 function refused(what: string, sw: number): Error {

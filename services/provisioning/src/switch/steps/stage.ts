@@ -144,11 +144,6 @@ export async function takePossession(context: StepContext): Promise<void> {
   await vault.forget(agreementName(context));
 }
 
-/** Has the meter note the instant. */
-export async function scheduleCutOver({ meter, endpoint, order }: StepContext): Promise<void> {
-  await meter.schedule(endpoint, order.cutOverAt);
-}
-
 /** Where the new supplier's vault keeps the ephemeral key of an agreement. */
 export function agreementName({ order, endpoint }: StepContext): string {
   return `agreement ${order.switchId} ${endpoint}`;

@@ -3,14 +3,14 @@ import type { StepContext } from '../step-context.ts';
 import {
   closeBooks,
   extraditeApplet,
-  fetchClosingRecord,
+  fetchCutOverRecords,
   openAccount,
   probeAsOldSupplier,
-  putRecordKey,
   removeOldDomain,
 } from './cut-over.ts';
 import { takeMandate, verifyCard } from './notify.ts';
-import { agreeOnKeys, installFreshDomain, scheduleCutOver, takePossession } from './stage.ts';
+import { stageRecordKey, scheduleCutOver } from './stage-cut-over.ts';
+import { agreeOnKeys, installFreshDomain, takePossession } from './stage.ts';
 
 /** What each step does. A number says until when to wait before it is tried again: it has not failed. */
 export const STEP_ACTIONS: Readonly<
@@ -21,10 +21,10 @@ export const STEP_ACTIONS: Readonly<
   'install-domain': installFreshDomain,
   'agree-keys': agreeOnKeys,
   'own-keys': takePossession,
+  'record-key': stageRecordKey,
   schedule: scheduleCutOver,
-  'cut-over-read': fetchClosingRecord,
+  'cut-over-read': fetchCutOverRecords,
   extradite: extraditeApplet,
-  'record-key': putRecordKey,
   'open-account': openAccount,
   'remove-old': removeOldDomain,
   'probe-old': probeAsOldSupplier,

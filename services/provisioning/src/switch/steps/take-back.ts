@@ -1,3 +1,4 @@
+import { cutOverOrderOf, forgetActivation } from '../cut-over-staging.ts';
 import type { StepContext } from '../step-context.ts';
 import { removeFromCard } from './credential.ts';
 import { agreementName } from './stage.ts';
@@ -12,7 +13,7 @@ import { agreementName } from './stage.ts';
 export async function takeBack(context: StepContext, staged: boolean): Promise<'taken-back' | 'taken'> {
   const { meter, endpoint, fresh, evidence, store, custody, order } = context;
   if (staged) {
-    if ((await meter.unschedule(endpoint)) === 'taken') return 'taken';
+    if ((await meter.unschedule(endpoint, await cutOverOrderOf(context))) === 'taken') return 'taken';
     const session = await context.openTsm();
     await context.countReceipts(session);
     await context.accountForLostReceipts(session);
@@ -21,5 +22,6 @@ export async function takeBack(context: StepContext, staged: boolean): Promise<'
   }
   await store.removeDomain(endpoint, fresh.domain);
   await custody.vault(order.to).forget(agreementName(context));
+  await forgetActivation(context);
   return 'taken-back';
 }

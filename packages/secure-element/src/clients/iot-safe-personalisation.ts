@@ -1,27 +1,9 @@
 import { concatBytes } from '@sefleet/bytes';
-import {
-  AES_BLOCK,
-  encodeDgis,
-  encodeTlv,
-  installForPersonalizationCommand,
-  storeDataCommands,
-} from '@sefleet/globalplatform';
+import { encodeTlv, installForPersonalizationCommand, storeDataCommands } from '@sefleet/globalplatform';
 import type { CommandApdu, KeyEncryptor } from '@sefleet/globalplatform';
 import { IOT_SAFE_STORE, IOT_SAFE_TAG } from '../applets/iot-safe/iot-safe-protocol.ts';
 import { encodePublicKey } from '../applets/iot-safe/key-commands.ts';
-import { RECORDS_DGI, RECORDS_TAG } from '../applets/records/records-protocol.ts';
-
-/** Whose records a records applet seals, and under which key. */
-export interface RecordsPersonalisation {
-  /** Name of the stakeholder, as it stands in the key identifier of sealed records. */
-  readonly stakeholder: string;
-  /** Version of the stakeholder's record master key, from 1. */
-  readonly keyVersion: number;
-  /** The device's endpoint name: records of this applet pass for no other device's. */
-  readonly endpoint: string;
-  /** The device's own record key, 16 bytes. */
-  readonly recordKey: Uint8Array;
-}
+import { wrapSecret } from './secret-wrapping.ts';
 
 /** A container of an IoT SAFE applet, to be made or replaced. */
 export type IotSafeContainer =
@@ -43,36 +25,6 @@ export type IotSafeContainer =
     }
   | { readonly kind: 'file'; readonly id: Uint8Array; readonly label: string; readonly content: Uint8Array }
   | { readonly kind: 'remove-secret'; readonly id: Uint8Array };
-
-/**
- * The commands that personalise a records applet, for an open session with the Security Domain that it
- * belongs to.
- *
- * @param application The applet's AID.
- */
-export function recordsPersonalisationCommands(
-  session: KeyEncryptor,
-  application: Uint8Array,
-  personalisation: RecordsPersonalisation,
-): readonly CommandApdu[] {
-  const { keyVersion } = personalisation;
-  const owner = concatBytes(
-    encodeTlv(RECORDS_TAG.STAKEHOLDER, Buffer.from(personalisation.stakeholder)),
-    encodeTlv(
-      RECORDS_TAG.KEY_VERSION,
-      Uint8Array.of(keyVersion >>> 24, keyVersion >> 16, keyVersion >> 8, keyVersion),
-    ),
-    encodeTlv(RECORDS_TAG.ENDPOINT, Buffer.from(personalisation.endpoint)),
-  );
-  const data = encodeDgis([
-    { id: RECORDS_DGI.OWNER, data: owner },
-    { id: RECORDS_DGI.RECORD_KEY, data: wrapSecret(session, personalisation.recordKey) },
-  ]);
-  return [
-    installForPersonalizationCommand(application),
-    ...storeDataCommands(data, { format: 'dgi', encrypted: true }),
-  ];
-}
 
 /**
  * The commands that make or replace containers of an IoT SAFE applet, for an open session with the Security
@@ -128,11 +80,4 @@ function encodeContainer(session: KeyEncryptor, container: IotSafeContainer): Ui
     default:
       return container satisfies never;
   }
-}
-
-/** The length of a secret in the clear, then the secret filled up with zeros and encrypted. */
-function wrapSecret(session: KeyEncryptor, secret: Uint8Array): Uint8Array {
-  const padded = new Uint8Array(Math.ceil(secret.length / AES_BLOCK) * AES_BLOCK);
-  padded.set(secret);
-  return concatBytes(Uint8Array.of(secret.length), session.encryptSensitive(padded));
 }

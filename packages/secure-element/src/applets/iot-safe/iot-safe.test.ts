@@ -2,73 +2,31 @@ import assert from 'node:assert/strict';
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { test } from 'node:test';
 import { fromHex, toHex } from '@sefleet/bytes';
-import { decodeSealedRecord, deriveRecordKey, openTelemetryRecord } from '@sefleet/cose';
 import { isSefleetError } from '@sefleet/errors';
-import { aid, aidBytes, installCommand, installForExtraditionCommand } from '@sefleet/globalplatform';
-import type { Aid, CardLink } from '@sefleet/globalplatform';
-import { exportCard, importCard } from '../card/create-card.ts';
-import type { SecureElement } from '../card/secure-element.ts';
-import {
-  iotSafePersonalisationCommands,
-  recordsPersonalisationCommands,
-} from '../clients/applet-personalisation.ts';
-import { IotSafeClient } from '../clients/iot-safe-client.ts';
-import { RecordsClient } from '../clients/records-client.ts';
-import { makeDomain, newCard, open, seededRng, send, SUPPLIER, testKeys } from '../testing/card-fixture.ts';
+import { aidBytes } from '@sefleet/globalplatform';
+import type { SecureElement } from '../../card/secure-element.ts';
+import { IotSafeClient } from '../../clients/iot-safe-client.ts';
+import { iotSafePersonalisationCommands } from '../../clients/iot-safe-personalisation.ts';
+import { cardWithApplet, open, sendAll, SUPPLIER, testKeys } from '../../testing/card-fixture.ts';
 import {
   FIRMWARE_AUTHORITY_KEY,
   IOT_SAFE_INSTANCE,
   IOT_SAFE_LOAD_FILE,
   IOT_SAFE_MODULE,
-} from './iot-safe/identifiers.ts';
-import { pskPremaster, tlsPrfSha256 } from './iot-safe/tls-prf.ts';
-import { RECORDS_LOAD_FILE, RECORDS_MODULE } from './records/identifiers.ts';
+} from './identifiers.ts';
+import { pskPremaster, tlsPrfSha256 } from './tls-prf.ts';
 
-const METERING = aid('F07365666C65657401AA');
 const KEYS = testKeys('supplier');
-const ENDPOINT = 'urn:dev:sefleet:meter-000001';
-const RECORD_KEY = deriveRecordKey(fromHex('000102030405060708090a0b0c0d0e0f'), ENDPOINT);
 const SECRET_ID = fromHex('01');
 const PRIVATE_ID = fromHex('02');
 const PUBLIC_ID = fromHex('03');
 const PSK = fromHex('3378406d706c3350354b3533637233744b3379');
 
-async function sendAll(
-  link: CardLink,
-  commands: readonly Parameters<CardLink['transmit']>[0][],
-): Promise<void> {
-  for (const command of commands) await send(link, command);
-}
-
-/** A card with an applet that belongs to the supplier's domain. */
-async function cardWith(loadFile: Aid, module: Aid, instance: Aid): Promise<SecureElement> {
-  const card = newCard();
-  await makeDomain(card, SUPPLIER, KEYS);
-  const issuer = await open(card);
-  const [file, code, target] = [loadFile, module, instance].map(aidBytes);
-  if (file === undefined || code === undefined || target === undefined) return card;
-  const command = installCommand({
-    loadFile: file,
-    module: code,
-    instance: target,
-    privileges: 0,
-    parameters: fromHex('c900'),
-  });
-  await send(issuer, command);
-  await send(issuer, installForExtraditionCommand(aidBytes(SUPPLIER), target));
-  return card;
-}
-
-async function meteringCard(): Promise<SecureElement> {
-  const card = await cardWith(RECORDS_LOAD_FILE, RECORDS_MODULE, METERING);
-  const session = await open(card, SUPPLIER, KEYS);
-  const owner = { stakeholder: 'northern-power', keyVersion: 3, endpoint: ENDPOINT, recordKey: RECORD_KEY };
-  await sendAll(session, recordsPersonalisationCommands(session, aidBytes(METERING), owner));
-  return card;
-}
-
 async function iotSafeCard(): Promise<SecureElement> {
-  const card = await cardWith(IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE, IOT_SAFE_INSTANCE);
+  const card = await cardWithApplet(
+    { loadFile: IOT_SAFE_LOAD_FILE, module: IOT_SAFE_MODULE, instance: IOT_SAFE_INSTANCE },
+    KEYS,
+  );
   const session = await open(card, SUPPLIER, KEYS);
   await sendAll(
     session,
@@ -80,78 +38,6 @@ async function iotSafeCard(): Promise<SecureElement> {
   );
   return card;
 }
-
-test('a record is sealed under the stakeholder’s key with the next sequence number', async () => {
-  const card = await meteringCard();
-  const records = new RecordsClient(card.transmit, METERING);
-  for (let sequence = 1; sequence <= 3; sequence++) {
-    const sealed = decodeSealedRecord(
-      records.seal({ timestampMs: 1_000 * sequence, values: [[1, 10 * sequence]] }),
-    );
-    assert.equal(sealed.sequence, sequence);
-    assert.equal(`${sealed.stakeholder}:${sealed.keyVersion}`, 'northern-power:3');
-    const record = openTelemetryRecord(sealed, RECORD_KEY, ENDPOINT);
-    assert.deepEqual(record, { sequence, timestampMs: 1_000 * sequence, values: [[1, 10 * sequence]] });
-  }
-  assert.equal(records.status().sequence, 3);
-  assert.equal(records.status().endpoint, ENDPOINT);
-});
-
-test('a register that runs backwards is refused and costs no sequence number', async () => {
-  const records = new RecordsClient((await meteringCard()).transmit, METERING);
-  records.seal({ timestampMs: 1, values: [[1, 100]] });
-  assert.throws(
-    () => records.seal({ timestampMs: 2, values: [[1, 99]] }),
-    (error) => isSefleetError(error, 'SE_APPLET_REFUSED') && error.context['sw'] === 0x6985,
-  );
-  assert.equal(
-    decodeSealedRecord(
-      records.seal({
-        timestampMs: 3,
-        values: [
-          [1, 100],
-          [2, 5],
-        ],
-      }),
-    ).sequence,
-    2,
-  );
-});
-
-test('after the closing reading the applet seals nothing more', async () => {
-  const records = new RecordsClient((await meteringCard()).transmit, METERING);
-  records.sealClosing({ timestampMs: 1, values: [[1, 100]] });
-  assert.equal(records.status().closed, true);
-  assert.throws(
-    () => records.seal({ timestampMs: 2, values: [[1, 101]] }),
-    (error) => isSefleetError(error, 'SE_APPLET_REFUSED'),
-  );
-});
-
-test('the sequence number goes on after export and import, and after a reset', async () => {
-  const card = await meteringCard();
-  const records = new RecordsClient(card.transmit, METERING);
-  records.seal({ timestampMs: 1, values: [[1, 100]] });
-  card.reset();
-  card.park();
-  assert.equal(decodeSealedRecord(records.seal({ timestampMs: 2, values: [[1, 101]] })).sequence, 2);
-  const image = exportCard(card);
-  assert.ok(image.length < 2048, `image of ${image.length} bytes`);
-  const moved = importCard(image, { rng: seededRng('elsewhere') });
-  assert.deepEqual(exportCard(moved), image);
-  const there = new RecordsClient(moved.transmit, METERING);
-  assert.equal(decodeSealedRecord(there.seal({ timestampMs: 3, values: [[1, 101]] })).sequence, 3);
-});
-
-test('an image from before the last known revision is refused', async () => {
-  const card = await meteringCard();
-  const old = exportCard(card);
-  new RecordsClient(card.transmit, METERING).seal({ timestampMs: 1, values: [[1, 100]] });
-  assert.throws(
-    () => importCard(old, { rng: seededRng('x') }, { anchor: card.anchor }),
-    (error) => isSefleetError(error, 'SE_IMAGE_ROLLED_BACK'),
-  );
-});
 
 for (const otherSecret of [undefined, new Uint8Array(32).fill(9)]) {
   test(`the master secret comes from the ${otherSecret === undefined ? 'PSK' : 'ECDHE_PSK'} premaster without the key leaving`, async () => {

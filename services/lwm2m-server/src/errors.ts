@@ -33,6 +33,16 @@ export const LWM2M_SERVICE_ERRORS = {
   LWM2M_CAMPAIGN_NOT_FOUND: { fault: 'caller', doc: 'No campaign has that id.' },
   LWM2M_CAMPAIGN_EXISTS: { fault: 'caller', doc: 'Another caller started a campaign with that id.' },
   LWM2M_CAMPAIGN_PRECONDITION: { fault: 'caller', doc: "The campaign's state does not allow the action." },
+  LWM2M_QUEUED_OPERATION_NOT_FOUND: { fault: 'caller', doc: 'No queued operation has that id.' },
+  LWM2M_QUEUED_OPERATION_EXISTS: {
+    fault: 'caller',
+    doc: 'Another caller queued an operation with that id.',
+  },
+  LWM2M_QUEUE_FULL: { fault: 'environment', doc: 'Too many operations wait for their devices.' },
+  LWM2M_OUTCOME_UNKNOWN: {
+    fault: 'environment',
+    doc: 'An operation that is not made twice may have been made: the device or the server went in the middle.',
+  },
   LWM2M_FIRMWARE_FAILED: { fault: 'peer', doc: 'The device did not take the firmware image.' },
   LWM2M_GATEWAY_TOO_LARGE: { fault: 'peer', doc: 'A gateway tells of more end devices than are taken.' },
   LWM2M_TREE_BOUND: {

@@ -9,7 +9,8 @@ import { ApduDoor } from './domain/apdu-door.ts';
 import { Campaigns } from './domain/campaigns/campaigns.ts';
 import { FirmwareImages } from './domain/campaigns/firmware-images.ts';
 import { FirmwareRollout } from './domain/campaigns/firmware-rollout.ts';
-import { OperationRunner } from './domain/campaigns/operation-runner.ts';
+import { OperationQueue } from './domain/operations/operation-queue.ts';
+import { OperationRunner } from './domain/operations/operation-runner.ts';
 import { FleetDirectory } from './domain/fleet-directory.ts';
 import { PresenceWatch } from './domain/presence-watch.ts';
 import { RegistrationList } from './domain/registration-list.ts';
@@ -32,13 +33,16 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
     const { server, transports, ...management } = await startManagement(context, parts, images);
     const bootstrap = await startBootstrap(context, parts);
     const fleet = new FleetDirectory(server, (name) => context.log.count(name));
-    const campaigns = createCampaigns(context, parts, fleet, images);
-    watch.begin(fleet, campaigns);
+    const runner = createRunner(context, parts, fleet, images);
+    const campaigns = new Campaigns({ ...parts, fleet, runner });
+    const operations = createOperationQueue(parts, fleet, runner);
+    watch.begin(fleet, [campaigns, operations]);
     await campaigns.resume();
+    await operations.resume();
     const sources = [transports, bootstrap.transports, counted(server), counted(bootstrap.server)];
     const statistics = new Statistics(server, parts.store, context.log, sources);
     return {
-      grpc: [serveNorthbound(parts, fleet, campaigns, statistics), ...servedInbox(parts)],
+      grpc: [serveNorthbound(parts, fleet, { campaigns, operations, statistics }), ...servedInbox(parts)],
       ready: {
         lwm2mPort: transports.port,
         bootstrapPort: bootstrap.transports.port,
@@ -48,6 +52,7 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
       },
       stop: async () => {
         campaigns.stop();
+        operations.stop();
         management.saveSessions();
         await Promise.all([
           bootstrap.server.close(),
@@ -64,29 +69,48 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
   },
 };
 
-function createCampaigns(
+function createRunner(
   { settings }: Lwm2mServiceContext,
-  { models, store, runtime }: SharedParts,
+  { models, runtime }: SharedParts,
   fleet: FleetDirectory,
   images: FirmwareImages,
-): Campaigns {
-  const firmware = new FirmwareRollout(fleet, images, runtime.timers, settings.publicUri);
-  return new Campaigns({ fleet, store, runtime, runner: new OperationRunner(models, firmware) });
+): OperationRunner {
+  return new OperationRunner(models, new FirmwareRollout(fleet, images, runtime.timers, settings.publicUri));
+}
+
+function createOperationQueue(
+  { store, runtime, reports }: SharedParts,
+  fleet: FleetDirectory,
+  runner: OperationRunner,
+): OperationQueue {
+  return new OperationQueue({
+    fleet,
+    runner,
+    runtime,
+    store: store.operations,
+    ended: (operation) => {
+      const kind = fleet.find(operation.endpoint)?.registration.kind ?? '';
+      reports.operationEnded(operation, kind);
+    },
+  });
 }
 
 function serveNorthbound(
   { gatekeeper, models, store, journal, runtime }: SharedParts,
   fleet: FleetDirectory,
-  campaigns: Campaigns,
-  statistics: Statistics,
+  services: {
+    readonly campaigns: Campaigns;
+    readonly operations: OperationQueue;
+    readonly statistics: Statistics;
+  },
 ): ServedService {
   return serveDeviceManagement({
     models,
     store,
     journal,
-    campaigns,
-    statistics,
+    ...services,
     audit: store,
+    queued: store.operations,
     timers: runtime.timers,
     access: new DeviceAccess(fleet, gatekeeper),
     door: new ApduDoor(fleet, runtime.timers),

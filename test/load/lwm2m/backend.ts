@@ -32,8 +32,15 @@ export class LoadBackend {
   #provisioning!: GrpcServer;
   #server!: ChildProcess;
 
-  static async start(): Promise<LoadBackend> {
-    const backend = new LoadBackend();
+  readonly #environment: Readonly<Record<string, string>>;
+
+  private constructor(environment: Readonly<Record<string, string>>) {
+    this.#environment = environment;
+  }
+
+  /** @param environment settings of the server beside those that the backend makes */
+  static async start(environment: Readonly<Record<string, string>> = {}): Promise<LoadBackend> {
+    const backend = new LoadBackend(environment);
     await ensureLocalPki(backend.#folder, ['lwm2m-server', 'provisioning', 'cli']);
     backend.#provisioning = await startGrpcServer({
       address: '127.0.0.1',
@@ -59,6 +66,7 @@ export class LoadBackend {
         SEFLEET_PROVISIONING_TARGET: `127.0.0.1:${this.#provisioning.port}`,
         // Nothing listens there: no records are sent.
         SEFLEET_MQTT_URL: 'mqtts://127.0.0.1:9',
+        ...this.#environment,
       },
     });
     const [message] = await once(this.#server, 'message');

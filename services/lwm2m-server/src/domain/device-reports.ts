@@ -11,6 +11,7 @@ import type { Clock } from '@sefleet/runtime';
 import { EVENTS } from '../events.ts';
 import type { BootstrapStore } from './bootstrap-store.ts';
 import type { DeviceEventType, EventJournal } from './event-journal.ts';
+import type { QueuedOperation } from './operations/queued-operation.ts';
 import type { RecordForwarder } from './record-forwarder.ts';
 
 /** Told where devices are. */
@@ -59,6 +60,23 @@ export class DeviceReports implements ReportConsumer {
     // A notification was acknowledged before it came here, so what the broker does not take is lost, and
     // counted.
     void this.#parts.forwarder.forward(registration, entries);
+  }
+
+  /** A queued operation is over. */
+  operationEnded({ id, endpoint, code }: QueuedOperation, kind: string): void {
+    const { journal, clock, log } = this.#parts;
+    log.count('operations.ended');
+    const atMs = clock.wallMs();
+    const operation = { id, code };
+    journal.append({
+      type: 'operationEnded',
+      endpoint,
+      kind,
+      path: '',
+      entries: NO_ENTRIES,
+      atMs,
+      operation,
+    });
   }
 
   #createServerEvents(): Lwm2mServerEvents {

@@ -10,7 +10,8 @@ export type DeviceEventType =
   | 'expired'
   | 'sleeping'
   | 'notification'
-  | 'send';
+  | 'send'
+  | 'operationEnded';
 
 /** One thing that happened. */
 export interface DeviceEvent {
@@ -22,6 +23,8 @@ export interface DeviceEvent {
   /** Paths of a notification, blank between them; empty for the other types. */
   readonly path: string;
   readonly entries: readonly Lwm2mEntry[];
+  /** Of a queued operation that is over. */
+  readonly operation?: { readonly id: string; readonly code: string };
 }
 
 /** What a reader gets: an event, or how many it missed. */

@@ -1,23 +1,31 @@
 import type { Registration } from '@sefleet/lwm2m-coap';
-import type { Campaigns } from './campaigns/campaigns.ts';
 import type { PresenceListener } from './device-reports.ts';
 import type { FleetDirectory } from './fleet-directory.ts';
+
+/** Something that waits for devices. */
+interface WaitsForDevices {
+  /** True while it does. */
+  readonly active: boolean;
+  deviceHeard(endpoint: string): void;
+}
 
 /** Passes on where devices are, from {@link PresenceWatch.begin} on. */
 export class PresenceWatch implements PresenceListener {
   #fleet: FleetDirectory | undefined;
-  #campaigns: Campaigns | undefined;
+  #waiting: readonly WaitsForDevices[] = [];
 
-  begin(fleet: FleetDirectory, campaigns: Campaigns): void {
+  begin(fleet: FleetDirectory, waiting: readonly WaitsForDevices[]): void {
     this.#fleet = fleet;
-    this.#campaigns = campaigns;
+    this.#waiting = waiting;
     for (const device of fleet.devices()) if (device.reachable) this.registered(device.registration, false);
   }
 
   heard(endpoint: string): void {
-    if (this.#campaigns?.active !== true) return;
-    this.#campaigns.deviceHeard(endpoint);
-    for (const name of this.#fleet?.behind(endpoint) ?? []) this.#campaigns.deviceHeard(name);
+    for (const one of this.#waiting) {
+      if (!one.active) continue;
+      one.deviceHeard(endpoint);
+      for (const name of this.#fleet?.behind(endpoint) ?? []) one.deviceHeard(name);
+    }
   }
 
   registered(registration: Registration, anew: boolean): void {

@@ -1,9 +1,5 @@
-import type {
-  Campaign,
-  CampaignOperation,
-  CampaignResult,
-  CampaignState,
-} from '../domain/campaigns/campaign.ts';
+import type { Operation } from '../domain/operations/operation.ts';
+import type { Campaign, CampaignResult, CampaignState } from '../domain/campaigns/campaign.ts';
 import type { SqlRow, SqlValue } from '@sefleet/service';
 
 /** Values of `saveCampaign`. */
@@ -29,7 +25,7 @@ export function toCampaign(row: SqlRow): Campaign {
     id: String(row['id']),
     // What the columns hold was written by this module alone.
     state: String(row['state']) as CampaignState,
-    operation: JSON.parse(String(row['operation'])) as CampaignOperation,
+    operation: JSON.parse(String(row['operation'])) as Operation,
     concurrency: Number(row['concurrency']),
     attempts: Number(row['attempts']),
     startedAtMs: Number(row['started_at_ms']),

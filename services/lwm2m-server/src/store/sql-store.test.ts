@@ -9,6 +9,7 @@ import { createNodeRuntime } from '@sefleet/runtime/node';
 import { PostgresDatabase, SqliteDatabase, type SqlDatabase } from '@sefleet/service';
 import { SKIP_WITHOUT_POSTGRES, startPostgres, type TestPostgres } from '@sefleet/service/testing';
 import type { Campaign } from '../domain/campaigns/campaign.ts';
+import type { QueuedOperation } from '../domain/operations/queued-operation.ts';
 import { SqlStore } from './sql-store.ts';
 
 let postgres: TestPostgres | undefined;
@@ -176,6 +177,54 @@ for (const { name, skip, open } of SUBJECTS) {
         ['c1'],
       );
       assert.equal(await store.findCampaign('c2'), undefined);
+      await store.close();
+    });
+
+    test('keeps queued operations in the order of their coming', async () => {
+      const store = await fresh();
+      const queued = (id: string, changes: Partial<QueuedOperation> = {}): QueuedOperation => ({
+        id,
+        sequence: Number(id),
+        endpoint: 'urn:dev:a',
+        operation: { kind: 'execute', path: '/3/0/4', args: '' },
+        state: 'waiting',
+        code: '',
+        senmlJson: '',
+        text: '',
+        error: '',
+        attempts: 0,
+        queuedAtMs: 10,
+        expiresAtMs: 20,
+        endedAtMs: undefined,
+        queuedBy: 'cli',
+        ...changes,
+      });
+      const { operations } = store;
+      assert.equal(await operations.lastSequence(), 0);
+      await operations.save(queued('1'));
+      await Promise.all([operations.save(queued('2', { endpoint: 'b' })), operations.save(queued('3'))]);
+      const over = queued('3', { state: 'answered', code: '2.04', attempts: 1, endedAtMs: 15 });
+      await operations.update(over);
+      assert.deepEqual(await operations.find('3'), over);
+      assert.equal(await operations.find('9'), undefined);
+      assert.deepEqual(
+        (await operations.open()).map(({ id, endpoint, state, size }) => [id, endpoint, state, size > 10]),
+        [
+          ['1', 'urn:dev:a', 'waiting', true],
+          ['2', 'b', 'waiting', true],
+        ],
+      );
+      const page = { after: 0, limit: 10, endpoint: '', queuedBy: '', onlyOpen: false };
+      const ids = async (changes: Partial<typeof page>) =>
+        (await operations.page({ ...page, ...changes })).map(({ id }) => id);
+      assert.deepEqual(await ids({}), ['1', '2', '3']);
+      assert.deepEqual(await ids({ after: 1, limit: 1 }), ['2']);
+      assert.deepEqual(await ids({ endpoint: 'b' }), ['2']);
+      assert.deepEqual(await ids({ queuedBy: 'other' }), []);
+      assert.deepEqual(await ids({ onlyOpen: true }), ['1', '2']);
+      operations.prune(0);
+      assert.deepEqual(await ids({}), ['1', '2']);
+      assert.equal(await operations.lastSequence(), 2);
       await store.close();
     });
 

@@ -1,5 +1,5 @@
 import { createCoapEndpoint } from '@sefleet/coap';
-import type { CoapEndpoint } from '@sefleet/coap';
+import type { CoapEndpoint, TransmissionParameters } from '@sefleet/coap';
 import { createDtlsEndpoint, createSoftwarePsk } from '@sefleet/dtls';
 import {
   createModelRegistry,
@@ -34,12 +34,20 @@ export class SoftwareDevice {
   /** What the card answers with. */
   statusWord = Uint8Array.of(0x90, 0x00);
   readonly scripts: (readonly Uint8Array[])[] = [];
+  /** How often it was told to restart, which it does not. */
+  reboots = 0;
   readonly #endpoints: CoapEndpoint[] = [];
+  readonly #coapSettings: Partial<TransmissionParameters>;
 
-  constructor(known: KnownDevice, settings: Partial<Lwm2mClientSettings> = {}) {
+  constructor(
+    known: KnownDevice,
+    settings: Partial<Lwm2mClientSettings> = {},
+    coapSettings: Partial<TransmissionParameters> = {},
+  ) {
+    this.#coapSettings = coapSettings;
     this.tree = new ObjectTree(
       [
-        ...enablerObjects<SoftwareDevice>(models, {}),
+        ...enablerObjects<SoftwareDevice>(models, { reboot: (device) => device.reboots++ }),
         defineObject(models, 6),
         defineObject(models, 25),
         this.#apduObject(),
@@ -133,7 +141,12 @@ export class SoftwareDevice {
         const channel = await UdpChannel.bind();
         const events = { sessionClosed: (_peer: unknown, reason: string) => lost(reason) };
         const dtls = createDtlsEndpoint({ channel, runtime, events });
-        const endpoint = createCoapEndpoint({ runtime, channel: dtls, handler });
+        const endpoint = createCoapEndpoint({
+          runtime,
+          channel: dtls,
+          handler,
+          settings: this.#coapSettings,
+        });
         this.#endpoints.push(endpoint);
         const identity = Buffer.from(account.publicKeyOrIdentity).toString('utf8');
         const key = this.tree.value(new Lwm2mPath(0, account.instanceId, 5));

@@ -7,9 +7,10 @@ import type { CampaignStore } from '../../domain/campaigns/campaign.ts';
 import type { Campaigns, CampaignStatus } from '../../domain/campaigns/campaigns.ts';
 import type { RegistrationList } from '../../domain/registration-list.ts';
 import { serviceError } from '../../errors.ts';
-import { toCampaignMessage, toCampaignOperation, toResultMessage } from './campaign-messages.ts';
+import { toCampaignMessage, toResultMessage } from './campaign-messages.ts';
 import type { DeviceAccess } from './device-access.ts';
 import { kindName } from './device-kind.ts';
+import { toOperation } from './operation-message.ts';
 import { fromPageToken, pageSizeOf, toPageToken } from './paging.ts';
 
 type CampaignCalls = Pick<
@@ -99,7 +100,7 @@ function startCampaign(
       'campaign_id has 1 to 64 of the characters A-Z a-z 0-9 _ . : -',
     );
   }
-  const { operation, paths, needs } = toCampaignOperation(request.operation, models);
+  const { operation, paths, needs } = toOperation(request.operation, models);
   const kind = kindName(request.kind);
   const visible = ({ registration }: RegisteredDevice): boolean =>
     access.allowsDevice({ caller }, 'campaign', registration.endpoint);

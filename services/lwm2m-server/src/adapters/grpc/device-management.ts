@@ -15,10 +15,12 @@ import { deviceTreeOperation } from './device-tree-operation.ts';
 import { compositeOperations, singleOperations } from './device-operations.ts';
 import { toEventMessage, toEventTypes } from './event-message.ts';
 import { fromPageToken, pageSizeOf, toPageToken } from './paging.ts';
+import { queuedOperations } from './queued-operations.ts';
+import type { QueuedOperationParts } from './queued-operations.ts';
 import { toRegistrationMessage } from './registration-message.ts';
 
 /** What the northbound interface works with. */
-export interface DeviceManagementParts extends CampaignCallParts {
+export interface DeviceManagementParts extends CampaignCallParts, QueuedOperationParts {
   readonly door: ApduDoor;
   readonly journal: EventJournal;
   readonly statistics: Statistics;
@@ -39,6 +41,7 @@ export function serveDeviceManagement(parts: DeviceManagementParts): ServedServi
     ...deviceTreeOperation(access, models, parts.timers),
     ...apduOperations(access, parts.door),
     ...campaignOperations(parts),
+    ...queuedOperations(parts),
   });
 }
 

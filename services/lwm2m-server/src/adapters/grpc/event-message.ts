@@ -16,6 +16,7 @@ const TYPES: readonly (readonly [DeviceEventType, management.EventType])[] = [
   ['sleeping', EventType.SLEEPING],
   ['notification', EventType.NOTIFICATION],
   ['send', EventType.SEND],
+  ['operationEnded', EventType.OPERATION_ENDED],
 ];
 const MESSAGE_TYPES: ReadonlyMap<DeviceEventType, management.EventType> = new Map(TYPES);
 
@@ -33,7 +34,7 @@ export function toEventMessage(
   if (item.kind === 'skipped') {
     return { type: EventType.SKIPPED, skipped: BigInt(item.count), resumeToken };
   }
-  const { type, endpoint, atMs, path, entries } = item.event;
+  const { type, endpoint, atMs, path, entries, operation } = item.event;
   return {
     type: MESSAGE_TYPES.get(type) ?? EventType.UNSPECIFIED,
     endpoint,
@@ -41,5 +42,7 @@ export function toEventMessage(
     path,
     senmlJson: toSenmlJson(entries, models),
     resumeToken,
+    operationId: operation?.id ?? '',
+    code: operation?.code ?? '',
   };
 }

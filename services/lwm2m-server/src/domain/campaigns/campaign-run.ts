@@ -2,7 +2,7 @@ import { isSefleetError } from '@sefleet/errors';
 import type { FleetDirectory } from '../fleet-directory.ts';
 import type { Runtime, Timer } from '@sefleet/runtime';
 import type { Campaign, CampaignResult, CampaignState, CampaignStore } from './campaign.ts';
-import type { OperationRunner } from './operation-runner.ts';
+import type { OperationRunner } from '../operations/operation-runner.ts';
 
 /** What a {@link CampaignRun} works with. */
 export interface CampaignRunParts {

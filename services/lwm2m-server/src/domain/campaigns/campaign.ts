@@ -1,11 +1,4 @@
-/** One LwM2M operation that any device can be asked for. */
-export type CampaignOperation =
-  | { readonly kind: 'read'; readonly path: string }
-  | { readonly kind: 'write'; readonly path: string; readonly senmlJson: string; readonly partial: boolean }
-  | { readonly kind: 'execute'; readonly path: string; readonly args: string }
-  /** The image as base64, so that an operation is plain JSON. */
-  | { readonly kind: 'firmware'; readonly image: string; readonly pull: boolean }
-  | { readonly kind: 'bootstrap' };
+import type { Operation } from '../operations/operation.ts';
 
 export type CampaignState = 'running' | 'paused' | 'ended' | 'cancelled';
 
@@ -13,7 +6,7 @@ export type CampaignState = 'running' | 'paused' | 'ended' | 'cancelled';
 export interface Campaign {
   readonly id: string;
   readonly state: CampaignState;
-  readonly operation: CampaignOperation;
+  readonly operation: Operation;
   /** Devices at a time. */
   readonly concurrency: number;
   /** Attempts a device, the first one included. */

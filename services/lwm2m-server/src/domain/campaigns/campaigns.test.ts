@@ -7,13 +7,13 @@ import { SimRuntime } from '@sefleet/runtime/sim';
 import { SqliteDatabase } from '@sefleet/service';
 import { SqlStore } from '../../store/sql-store.ts';
 import { FakeDevice } from '../../testing/fake-device.ts';
-import type { CampaignOperation } from './campaign.ts';
 import { Campaigns } from './campaigns.ts';
+import type { Operation } from '../operations/operation.ts';
 import { FirmwareImages } from './firmware-images.ts';
 import { FirmwareRollout } from './firmware-rollout.ts';
-import { OperationRunner } from './operation-runner.ts';
+import { OperationRunner } from '../operations/operation-runner.ts';
 
-const REBOOT: CampaignOperation = { kind: 'execute', path: '/3/0/4', args: '' };
+const REBOOT: Operation = { kind: 'execute', path: '/3/0/4', args: '' };
 
 class World {
   readonly runtime = new SimRuntime(1);
@@ -46,7 +46,7 @@ class World {
     return device;
   }
 
-  start(endpoints: readonly string[], changes: { operation?: CampaignOperation; concurrency?: number } = {}) {
+  start(endpoints: readonly string[], changes: { operation?: Operation; concurrency?: number } = {}) {
     return this.campaigns.start({
       id: 'c1',
       operation: REBOOT,

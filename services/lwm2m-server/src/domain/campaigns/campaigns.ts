@@ -1,12 +1,13 @@
 import { serviceError } from '../../errors.ts';
-import type { Campaign, CampaignCounts, CampaignOperation } from './campaign.ts';
+import type { Operation } from '../operations/operation.ts';
+import type { Campaign, CampaignCounts } from './campaign.ts';
 import { CampaignRun } from './campaign-run.ts';
 import type { CampaignRunParts } from './campaign-run.ts';
 
 /** What a caller asks for. */
 export interface CampaignOrder {
   readonly id: string;
-  readonly operation: CampaignOperation;
+  readonly operation: Operation;
   readonly endpoints: readonly string[];
   readonly concurrency: number;
   readonly attempts: number;

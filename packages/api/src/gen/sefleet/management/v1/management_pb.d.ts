@@ -999,6 +999,48 @@ export declare type Operation = Message<"sefleet.management.v1.Operation"> & {
      */
     value: BootstrapOperation;
     case: "bootstrap";
+  } | {
+    /**
+     * @generated from field: sefleet.management.v1.DiscoverOperation discover = 6;
+     */
+    value: DiscoverOperation;
+    case: "discover";
+  } | {
+    /**
+     * @generated from field: sefleet.management.v1.CreateOperation create = 7;
+     */
+    value: CreateOperation;
+    case: "create";
+  } | {
+    /**
+     * @generated from field: sefleet.management.v1.DeleteOperation delete = 8;
+     */
+    value: DeleteOperation;
+    case: "delete";
+  } | {
+    /**
+     * @generated from field: sefleet.management.v1.WriteAttributesOperation write_attributes = 9;
+     */
+    value: WriteAttributesOperation;
+    case: "writeAttributes";
+  } | {
+    /**
+     * @generated from field: sefleet.management.v1.ObserveOperation observe = 10;
+     */
+    value: ObserveOperation;
+    case: "observe";
+  } | {
+    /**
+     * @generated from field: sefleet.management.v1.ReadCompositeOperation read_composite = 11;
+     */
+    value: ReadCompositeOperation;
+    case: "readComposite";
+  } | {
+    /**
+     * @generated from field: sefleet.management.v1.WriteCompositeOperation write_composite = 12;
+     */
+    value: WriteCompositeOperation;
+    case: "writeComposite";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1105,6 +1147,132 @@ export declare type BootstrapOperation = Message<"sefleet.management.v1.Bootstra
  * Use `create(BootstrapOperationSchema)` to create a new message.
  */
 export declare const BootstrapOperationSchema: GenMessage<BootstrapOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.DiscoverOperation
+ */
+export declare type DiscoverOperation = Message<"sefleet.management.v1.DiscoverOperation"> & {
+  /**
+   * @generated from field: string path = 1;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.DiscoverOperation.
+ * Use `create(DiscoverOperationSchema)` to create a new message.
+ */
+export declare const DiscoverOperationSchema: GenMessage<DiscoverOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.CreateOperation
+ */
+export declare type CreateOperation = Message<"sefleet.management.v1.CreateOperation"> & {
+  /**
+   * As in CreateInstanceRequest.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string senml_json = 2;
+   */
+  senmlJson: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.CreateOperation.
+ * Use `create(CreateOperationSchema)` to create a new message.
+ */
+export declare const CreateOperationSchema: GenMessage<CreateOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.DeleteOperation
+ */
+export declare type DeleteOperation = Message<"sefleet.management.v1.DeleteOperation"> & {
+  /**
+   * @generated from field: string path = 1;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.DeleteOperation.
+ * Use `create(DeleteOperationSchema)` to create a new message.
+ */
+export declare const DeleteOperationSchema: GenMessage<DeleteOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.WriteAttributesOperation
+ */
+export declare type WriteAttributesOperation = Message<"sefleet.management.v1.WriteAttributesOperation"> & {
+  /**
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: repeated sefleet.management.v1.NotificationAttribute attributes = 2;
+   */
+  attributes: NotificationAttribute[];
+};
+
+/**
+ * Describes the message sefleet.management.v1.WriteAttributesOperation.
+ * Use `create(WriteAttributesOperationSchema)` to create a new message.
+ */
+export declare const WriteAttributesOperationSchema: GenMessage<WriteAttributesOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.ObserveOperation
+ */
+export declare type ObserveOperation = Message<"sefleet.management.v1.ObserveOperation"> & {
+  /**
+   * Several make it an Observe-Composite.
+   *
+   * @generated from field: repeated string paths = 1;
+   */
+  paths: string[];
+};
+
+/**
+ * Describes the message sefleet.management.v1.ObserveOperation.
+ * Use `create(ObserveOperationSchema)` to create a new message.
+ */
+export declare const ObserveOperationSchema: GenMessage<ObserveOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.ReadCompositeOperation
+ */
+export declare type ReadCompositeOperation = Message<"sefleet.management.v1.ReadCompositeOperation"> & {
+  /**
+   * @generated from field: repeated string paths = 1;
+   */
+  paths: string[];
+};
+
+/**
+ * Describes the message sefleet.management.v1.ReadCompositeOperation.
+ * Use `create(ReadCompositeOperationSchema)` to create a new message.
+ */
+export declare const ReadCompositeOperationSchema: GenMessage<ReadCompositeOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.WriteCompositeOperation
+ */
+export declare type WriteCompositeOperation = Message<"sefleet.management.v1.WriteCompositeOperation"> & {
+  /**
+   * @generated from field: string senml_json = 1;
+   */
+  senmlJson: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.WriteCompositeOperation.
+ * Use `create(WriteCompositeOperationSchema)` to create a new message.
+ */
+export declare const WriteCompositeOperationSchema: GenMessage<WriteCompositeOperation>;
 
 /**
  * @generated from message sefleet.management.v1.Campaign
@@ -1442,6 +1610,261 @@ export declare type ListCampaignResultsResponse = Message<"sefleet.management.v1
 export declare const ListCampaignResultsResponseSchema: GenMessage<ListCampaignResultsResponse>;
 
 /**
+ * @generated from message sefleet.management.v1.QueuedOperation
+ */
+export declare type QueuedOperation = Message<"sefleet.management.v1.QueuedOperation"> & {
+  /**
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+
+  /**
+   * @generated from field: string endpoint = 2;
+   */
+  endpoint: string;
+
+  /**
+   * @generated from field: sefleet.management.v1.QueuedOperationState state = 3;
+   */
+  state: QueuedOperationState;
+
+  /**
+   * CoAP code of the device's answer; empty when there was none.
+   *
+   * @generated from field: string code = 4;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string senml_json = 5;
+   */
+  senmlJson: string;
+
+  /**
+   * Link format of a Discover, path of a new instance.
+   *
+   * @generated from field: string text = 6;
+   */
+  text: string;
+
+  /**
+   * Error code when the device gave no answer. LWM2M_OUTCOME_UNKNOWN: it may have been made (an Execute, a Create, or a
+   * bootstrap, that was under way when the device or the server was gone); it is not made twice.
+   *
+   * @generated from field: string error = 7;
+   */
+  error: string;
+
+  /**
+   * @generated from field: uint32 attempts = 8;
+   */
+  attempts: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp queued_at = 9;
+   */
+  queuedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 10;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp ended_at = 11;
+   */
+  endedAt?: Timestamp | undefined;
+
+  /**
+   * Common name of the certificate that asked for it.
+   *
+   * @generated from field: string queued_by = 12;
+   */
+  queuedBy: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.QueuedOperation.
+ * Use `create(QueuedOperationSchema)` to create a new message.
+ */
+export declare const QueuedOperationSchema: GenMessage<QueuedOperation>;
+
+/**
+ * @generated from message sefleet.management.v1.EnqueueOperationRequest
+ */
+export declare type EnqueueOperationRequest = Message<"sefleet.management.v1.EnqueueOperationRequest"> & {
+  /**
+   * Chosen by the caller: asking again with the same id gives the operation that exists.
+   *
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+
+  /**
+   * Need not be registered now.
+   *
+   * @generated from field: string endpoint = 2;
+   */
+  endpoint: string;
+
+  /**
+   * @generated from field: sefleet.management.v1.Operation operation = 3;
+   */
+  operation?: Operation | undefined;
+
+  /**
+   * Seconds until it is given up, 2,592,000 at most; 0 means a day.
+   *
+   * @generated from field: uint32 expire_seconds = 4;
+   */
+  expireSeconds: number;
+};
+
+/**
+ * Describes the message sefleet.management.v1.EnqueueOperationRequest.
+ * Use `create(EnqueueOperationRequestSchema)` to create a new message.
+ */
+export declare const EnqueueOperationRequestSchema: GenMessage<EnqueueOperationRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.EnqueueOperationResponse
+ */
+export declare type EnqueueOperationResponse = Message<"sefleet.management.v1.EnqueueOperationResponse"> & {
+  /**
+   * @generated from field: sefleet.management.v1.QueuedOperation operation = 1;
+   */
+  operation?: QueuedOperation | undefined;
+};
+
+/**
+ * Describes the message sefleet.management.v1.EnqueueOperationResponse.
+ * Use `create(EnqueueOperationResponseSchema)` to create a new message.
+ */
+export declare const EnqueueOperationResponseSchema: GenMessage<EnqueueOperationResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.GetQueuedOperationRequest
+ */
+export declare type GetQueuedOperationRequest = Message<"sefleet.management.v1.GetQueuedOperationRequest"> & {
+  /**
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.GetQueuedOperationRequest.
+ * Use `create(GetQueuedOperationRequestSchema)` to create a new message.
+ */
+export declare const GetQueuedOperationRequestSchema: GenMessage<GetQueuedOperationRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.GetQueuedOperationResponse
+ */
+export declare type GetQueuedOperationResponse = Message<"sefleet.management.v1.GetQueuedOperationResponse"> & {
+  /**
+   * @generated from field: sefleet.management.v1.QueuedOperation operation = 1;
+   */
+  operation?: QueuedOperation | undefined;
+};
+
+/**
+ * Describes the message sefleet.management.v1.GetQueuedOperationResponse.
+ * Use `create(GetQueuedOperationResponseSchema)` to create a new message.
+ */
+export declare const GetQueuedOperationResponseSchema: GenMessage<GetQueuedOperationResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.ListQueuedOperationsRequest
+ */
+export declare type ListQueuedOperationsRequest = Message<"sefleet.management.v1.ListQueuedOperationsRequest"> & {
+  /**
+   * 1 to 1000; 0 means 100.
+   *
+   * @generated from field: uint32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Empty: every device.
+   *
+   * @generated from field: string endpoint = 3;
+   */
+  endpoint: string;
+
+  /**
+   * Only those that wait or are under way.
+   *
+   * @generated from field: bool only_open = 4;
+   */
+  onlyOpen: boolean;
+};
+
+/**
+ * Describes the message sefleet.management.v1.ListQueuedOperationsRequest.
+ * Use `create(ListQueuedOperationsRequestSchema)` to create a new message.
+ */
+export declare const ListQueuedOperationsRequestSchema: GenMessage<ListQueuedOperationsRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.ListQueuedOperationsResponse
+ */
+export declare type ListQueuedOperationsResponse = Message<"sefleet.management.v1.ListQueuedOperationsResponse"> & {
+  /**
+   * @generated from field: repeated sefleet.management.v1.QueuedOperation operations = 1;
+   */
+  operations: QueuedOperation[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.ListQueuedOperationsResponse.
+ * Use `create(ListQueuedOperationsResponseSchema)` to create a new message.
+ */
+export declare const ListQueuedOperationsResponseSchema: GenMessage<ListQueuedOperationsResponse>;
+
+/**
+ * @generated from message sefleet.management.v1.CancelQueuedOperationRequest
+ */
+export declare type CancelQueuedOperationRequest = Message<"sefleet.management.v1.CancelQueuedOperationRequest"> & {
+  /**
+   * @generated from field: string operation_id = 1;
+   */
+  operationId: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.CancelQueuedOperationRequest.
+ * Use `create(CancelQueuedOperationRequestSchema)` to create a new message.
+ */
+export declare const CancelQueuedOperationRequestSchema: GenMessage<CancelQueuedOperationRequest>;
+
+/**
+ * @generated from message sefleet.management.v1.CancelQueuedOperationResponse
+ */
+export declare type CancelQueuedOperationResponse = Message<"sefleet.management.v1.CancelQueuedOperationResponse"> & {
+  /**
+   * @generated from field: sefleet.management.v1.QueuedOperation operation = 1;
+   */
+  operation?: QueuedOperation | undefined;
+};
+
+/**
+ * Describes the message sefleet.management.v1.CancelQueuedOperationResponse.
+ * Use `create(CancelQueuedOperationResponseSchema)` to create a new message.
+ */
+export declare const CancelQueuedOperationResponseSchema: GenMessage<CancelQueuedOperationResponse>;
+
+/**
  * @generated from message sefleet.management.v1.AuditRecord
  */
 export declare type AuditRecord = Message<"sefleet.management.v1.AuditRecord"> & {
@@ -1660,6 +2083,18 @@ export declare type WatchEventsResponse = Message<"sefleet.management.v1.WatchEv
    * @generated from field: string resume_token = 7;
    */
   resumeToken: string;
+
+  /**
+   * @generated from field: string operation_id = 8;
+   */
+  operationId: string;
+
+  /**
+   * CoAP code of the device's answer to the operation; empty when there was none.
+   *
+   * @generated from field: string code = 9;
+   */
+  code: string;
 };
 
 /**
@@ -1734,6 +2169,57 @@ export enum CampaignAction {
 export declare const CampaignActionSchema: GenEnum<CampaignAction>;
 
 /**
+ * @generated from enum sefleet.management.v1.QueuedOperationState
+ */
+export enum QueuedOperationState {
+  /**
+   * @generated from enum value: QUEUED_OPERATION_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: QUEUED_OPERATION_STATE_WAITING = 1;
+   */
+  WAITING = 1,
+
+  /**
+   * On its way to the device.
+   *
+   * @generated from enum value: QUEUED_OPERATION_STATE_UNDER_WAY = 2;
+   */
+  UNDER_WAY = 2,
+
+  /**
+   * The device answered; `code` says what, an error is an answer too.
+   *
+   * @generated from enum value: QUEUED_OPERATION_STATE_ANSWERED = 3;
+   */
+  ANSWERED = 3,
+
+  /**
+   * There was no answer; `error` says why.
+   *
+   * @generated from enum value: QUEUED_OPERATION_STATE_FAILED = 4;
+   */
+  FAILED = 4,
+
+  /**
+   * @generated from enum value: QUEUED_OPERATION_STATE_EXPIRED = 5;
+   */
+  EXPIRED = 5,
+
+  /**
+   * @generated from enum value: QUEUED_OPERATION_STATE_CANCELLED = 6;
+   */
+  CANCELLED = 6,
+}
+
+/**
+ * Describes the enum sefleet.management.v1.QueuedOperationState.
+ */
+export declare const QueuedOperationStateSchema: GenEnum<QueuedOperationState>;
+
+/**
  * @generated from enum sefleet.management.v1.EventType
  */
 export enum EventType {
@@ -1788,6 +2274,13 @@ export enum EventType {
    * @generated from enum value: EVENT_TYPE_SKIPPED = 9;
    */
   SKIPPED = 9,
+
+  /**
+   * A queued operation is over; `operation_id` and `code` say which and how, GetQueuedOperation the rest.
+   *
+   * @generated from enum value: EVENT_TYPE_OPERATION_ENDED = 10;
+   */
+  OPERATION_ENDED = 10,
 }
 
 /**
@@ -1982,6 +2475,45 @@ export declare const DeviceManagementService: GenService<{
     methodKind: "unary";
     input: typeof ListCampaignResultsRequestSchema;
     output: typeof ListCampaignResultsResponseSchema;
+  },
+  /**
+   * One operation on one device that need not be there: it is kept across restarts and made when the device is heard of,
+   * one after the other in the order of their coming. Its end is an event, too.
+   *
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.EnqueueOperation
+   */
+  enqueueOperation: {
+    methodKind: "unary";
+    input: typeof EnqueueOperationRequestSchema;
+    output: typeof EnqueueOperationResponseSchema;
+  },
+  /**
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.GetQueuedOperation
+   */
+  getQueuedOperation: {
+    methodKind: "unary";
+    input: typeof GetQueuedOperationRequestSchema;
+    output: typeof GetQueuedOperationResponseSchema;
+  },
+  /**
+   * In the order of their coming, in pages.
+   *
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.ListQueuedOperations
+   */
+  listQueuedOperations: {
+    methodKind: "unary";
+    input: typeof ListQueuedOperationsRequestSchema;
+    output: typeof ListQueuedOperationsResponseSchema;
+  },
+  /**
+   * Withdraws an operation that waits. One that is under way or over is left as it is.
+   *
+   * @generated from rpc sefleet.management.v1.DeviceManagementService.CancelQueuedOperation
+   */
+  cancelQueuedOperation: {
+    methodKind: "unary";
+    input: typeof CancelQueuedOperationRequestSchema;
+    output: typeof CancelQueuedOperationResponseSchema;
   },
   /**
    * Refused calls, newest first.

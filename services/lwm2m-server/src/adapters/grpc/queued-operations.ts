@@ -103,7 +103,7 @@ function enqueue(
   });
 }
 
-/** An operation that the caller asked for, or any for one without restrictions; to others it does not exist. */
+/** An operation that the caller asked for, or any for one without restrictions; others see none. */
 async function ownOperation(
   { access, operations }: QueuedOperationParts,
   context: Caller,

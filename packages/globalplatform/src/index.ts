@@ -13,6 +13,7 @@ export type { ClassByte } from './apdu/class-byte.ts';
 
 export {
   decodeOnlyTlv,
+  decodeTagList,
   decodeTlvs,
   encodeTlv,
   encodeTlvs,

@@ -3,7 +3,7 @@ import type { CommandApdu } from '../apdu/command-apdu.ts';
 import { expectStatus } from '../secure-channel/transmit.ts';
 import type { CardLink } from '../secure-channel/transmit.ts';
 import { STATUS_WORD } from '../status-word.ts';
-import { aid } from '../aid.ts';
+import { aid, aidBytes } from '../aid.ts';
 import type { Aid } from '../aid.ts';
 import { decodeTlvs, encodeTlv, findTlv, requireTlv } from '../tlv/ber-tlv.ts';
 import type { Tlv } from '../tlv/ber-tlv.ts';
@@ -75,19 +75,26 @@ export function decodeStatus(data: Uint8Array): readonly RegistryEntry[] {
     .map((object) => decodeEntry(decodeTlvs(object.value)));
 }
 
-/** One entry as it stands in the response of GET STATUS. */
-export function encodeStatusEntry(entry: RegistryEntry): Uint8Array {
-  const parts = [
-    encodeTlv(0x4f, Buffer.from(entry.aid, 'hex')),
-    encodeTlv(0x9f70, Uint8Array.of(entry.lifeCycle)),
+/**
+ * One entry as it stands in the response of GET STATUS.
+ *
+ * @param tags The data objects that the host's tag list (5C) names; all of them when it has none.
+ */
+export function encodeStatusEntry(entry: RegistryEntry, tags?: readonly number[]): Uint8Array {
+  const { privileges, loadFile, loadFileVersion, securityDomain } = entry;
+  const objects: readonly (readonly [tag: number, value: Uint8Array | undefined])[] = [
+    [0x4f, aidBytes(entry.aid)],
+    [0x9f70, Uint8Array.of(entry.lifeCycle)],
+    [0xc5, privileges === undefined ? undefined : encodePrivileges(privileges)],
+    [0xc4, loadFile === undefined ? undefined : aidBytes(loadFile)],
+    [0xce, loadFileVersion],
+    ...(entry.modules ?? []).map((module) => [0x84, aidBytes(module)] as const),
+    [0xcc, securityDomain === undefined ? undefined : aidBytes(securityDomain)],
   ];
-  if (entry.privileges !== undefined) parts.push(encodeTlv(0xc5, encodePrivileges(entry.privileges)));
-  if (entry.loadFile !== undefined) parts.push(encodeTlv(0xc4, Buffer.from(entry.loadFile, 'hex')));
-  if (entry.loadFileVersion !== undefined) parts.push(encodeTlv(0xce, entry.loadFileVersion));
-  for (const module of entry.modules ?? []) parts.push(encodeTlv(0x84, Buffer.from(module, 'hex')));
-  if (entry.securityDomain !== undefined)
-    parts.push(encodeTlv(0xcc, Buffer.from(entry.securityDomain, 'hex')));
-  return encodeTlv(0xe3, ...parts);
+  const wanted = objects.flatMap(([tag, value]) =>
+    value === undefined || tags?.includes(tag) === false ? [] : [encodeTlv(tag, value)],
+  );
+  return encodeTlv(0xe3, ...wanted);
 }
 
 function decodeEntry(objects: readonly Tlv[]): RegistryEntry {

@@ -100,6 +100,19 @@ export function encodeTlvs(objects: readonly Tlv[]): Uint8Array {
   return concatBytes(...objects.map((object) => encodeTlv(object.tag, object.value)));
 }
 
+/** The tags in a tag list (5C), one behind the other; `GP_TLV_MALFORMED` when the last one is cut short. */
+export function decodeTagList(bytes: Uint8Array): readonly number[] {
+  try {
+    const reader = new ByteReader(bytes);
+    const tags: number[] = [];
+    while (reader.remaining > 0) tags.push(readTag(reader));
+    return tags;
+  } catch (error) {
+    if (error instanceof ByteReaderError) throw malformed('a tag list is truncated', error);
+    throw error;
+  }
+}
+
 /** A tag in hexadecimal, for messages. */
 export function tagName(tag: number): string {
   const digits = tag.toString(16).toUpperCase();

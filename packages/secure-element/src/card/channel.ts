@@ -19,6 +19,8 @@ interface PendingAuthentication extends CardSession {
 /** The commands of one chain so far (ISO/IEC 7816-4 §5.3.3). */
 interface CommandChain {
   readonly head: number;
+  /** True when each part has secure messaging of its own, which is off already. */
+  readonly opened: boolean;
   readonly parts: Uint8Array[];
   length: number;
 }

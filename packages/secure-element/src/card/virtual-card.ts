@@ -1,4 +1,3 @@
-import { concatBytes } from '@sefleet/bytes';
 import { isSefleetError } from '@sefleet/errors';
 import {
   CARD_LIFE_CYCLE,
@@ -15,8 +14,10 @@ import type { CardServices } from '../commands/command-context.ts';
 import { execute } from '../commands/execute.ts';
 import { decodeCardState, encodeCardState } from '../image/card-state-codec.ts';
 import type { CardProfile } from '../profiles/card-profile.ts';
+import { implicitlySelected } from '../registry/default-selected.ts';
 import type { CardState } from './card-state.ts';
 import { closeSession, createChannel } from './channel.ts';
+import { chainCommand } from './command-chain.ts';
 import type { Channel } from './channel.ts';
 import { anchorOf, LIFE_ID_LENGTH, withLife } from './lineage.ts';
 import type { CardAnchor } from './lineage.ts';
@@ -24,11 +25,7 @@ import { Refusal, refuse } from './refusal.ts';
 import type { CardPorts, SecureElement } from './secure-element.ts';
 import { Transaction } from './transaction.ts';
 
-/** Data of one chain of commands. */
-const MAX_CHAIN_BYTES = 32_768;
 const MAX_SHORT_RESPONSE = 256;
-const CHAINING_BIT = 0x10;
-const MORE_COMMANDS = 0x80;
 const NO_DATA = new Uint8Array(0);
 /**
  * Commands that a plain class byte may carry although a secure channel session is open: they end or steer it.
@@ -78,7 +75,9 @@ export class VirtualCard implements SecureElement, CardServices {
   }
 
   get channels(): Map<number, Channel> {
-    return (this.#channels ??= new Map([[0, createChannel(0, this.profile.issuerDomain)]]));
+    const first = (): Channel =>
+      createChannel(0, implicitlySelected(this.state) ?? this.profile.issuerDomain);
+    return (this.#channels ??= new Map([[0, first()]]));
   }
 
   get diversificationData(): Uint8Array {
@@ -119,9 +118,14 @@ export class VirtualCard implements SecureElement, CardServices {
     if (isPlainManageChannel(command, header))
       return encodeResponse(this.#run(channel, { ...command, cla: 0 }));
     channel.remaining = undefined;
-    const whole = this.#assemble(channel, command, header.chaining);
-    if (typeof whole === 'number') return statusOnly(whole);
-    return encodeResponse(limitLength(channel, command, this.#secure(channel, whole, header.secure)));
+    const { session } = channel;
+    const step = chainCommand(channel, command, header);
+    let response: ResponseApdu;
+    if (step.kind === 'part') response = { data: NO_DATA, sw: step.sw };
+    else if (step.opened) response = this.#run(channel, { ...step.command, cla: plainClass(command.cla) });
+    else response = this.#secure(channel, step.command, header.secure);
+    if (step.opened && session !== undefined) response = session.messaging.wrapResponse(response);
+    return encodeResponse(limitLength(channel, command, response));
   }
 
   reset(): void {
@@ -129,45 +133,17 @@ export class VirtualCard implements SecureElement, CardServices {
   }
 
   park(): void {
-    if (!(this.#memory instanceof Uint8Array)) this.#memory = this.image();
     const only = this.#channels?.get(0);
     const idle = only !== undefined && this.#channels?.size === 1 && only.session === undefined;
-    if (idle && only.selected === this.profile.issuerDomain && only.pending === undefined)
+    if (idle && only.selected === implicitlySelected(this.state) && only.pending === undefined)
       this.#channels = undefined;
+    if (!(this.#memory instanceof Uint8Array)) this.#memory = this.image();
   }
 
   /** The card as `exportCard` gives it. */
   image(): Uint8Array {
     if (this.#memory instanceof Uint8Array) return this.#memory.slice();
     return encodeCardState(this.#memory, this.profile, this.#programs);
-  }
-
-  /**
-   * Command chaining, by the class byte (ISO/IEC 7816-4 §5.3.3) or by the bit of P1 that announces more PUT
-   * KEY or INSTALL commands (GPCS 2.3.1 §11.8.2.1): the whole command once it is there, a status word until
-   * then. Secure messaging is under the chaining: a host protects a long command and cuts it up afterwards.
-   */
-  #assemble(channel: Channel, command: CommandApdu, chaining: boolean): CommandApdu | number {
-    const { chain } = channel;
-    const partial = isPartial(command);
-    if (chain === undefined && !chaining && !partial) return command;
-    const cla = command.cla & ~CHAINING_BIT;
-    const p1 = partial ? command.p1 & ~MORE_COMMANDS : command.p1;
-    const head = (cla << 24) | (command.ins << 16) | (p1 << 8) | command.p2;
-    if (chain !== undefined && chain.head !== head) {
-      channel.chain = undefined;
-      return STATUS_WORD.LAST_COMMAND_OF_CHAIN_EXPECTED;
-    }
-    const open = chain ?? { head, parts: [], length: 0 };
-    open.parts.push(command.data.slice());
-    open.length += command.data.length;
-    const goesOn = chaining || partial;
-    channel.chain = goesOn ? open : undefined;
-    if (open.length > MAX_CHAIN_BYTES) {
-      channel.chain = undefined;
-      return STATUS_WORD.NOT_ENOUGH_MEMORY;
-    }
-    return goesOn ? STATUS_WORD.OK : { ...command, data: concatBytes(...open.parts) };
   }
 
   /** Secure messaging on the way in and out. */
@@ -250,11 +226,6 @@ class PowerCut {
   constructor(reason: unknown) {
     this.reason = reason;
   }
-}
-
-function isPartial({ cla, ins, p1 }: CommandApdu): boolean {
-  const isGlobalPlatform = (cla & 0x80) !== 0;
-  return isGlobalPlatform && (ins === INS.PUT_KEY || ins === INS.INSTALL) && (p1 & MORE_COMMANDS) !== 0;
 }
 
 /**

@@ -232,7 +232,7 @@ test('privileges change by registry update, and exclude each other as the standa
   assert.equal(await update('a00000'), '9000');
   assert.equal(await update('a04000'), '6a80', 'delegated and authorized management');
   assert.equal(await update('000000'), '6a80', 'a domain that is none');
-  assert.equal(await update('840000'), '6a80', 'card reset is the issuer’s');
+  assert.equal(await update('800080'), '6a80', 'receipts are the issuer’s');
   const [entry] = await readRegistry(issuer, STATUS_SCOPE.APPLICATIONS);
   assert.equal(entry?.privileges, PRIVILEGE.SECURITY_DOMAIN | PRIVILEGE.DELEGATED_MANAGEMENT);
 });

@@ -45,9 +45,11 @@ export function cardCapabilities(scp03: number): Uint8Array {
   const hashes = encodeTlv(0x83, fromHex('01020304'));
   // Initial values other than zero, triple DES, AES with all key lengths.
   const ciphers = encodeTlv(0x84, fromHex('8f'));
-  const tokens = encodeTlv(0x85, fromHex('fb01'));
-  const receipts = encodeTlv(0x86, fromHex('08'));
-  const daps = encodeTlv(0x87, fromHex('fb01'));
+  // RSA with SHA-1 and with PSS, AES-CMAC, ECDSA on P-256, P-384 and P-521; receipts by AES-CMAC.
+  const tokens = encodeTlv(0x85, fromHex('fb02'));
+  const receipts = encodeTlv(0x86, fromHex('38'));
+  const daps = encodeTlv(0x87, fromHex('fb02'));
+  const curves = encodeTlv(0x88, fromHex('000102'));
   return encodeTlv(
     0x67,
     scp,
@@ -58,5 +60,6 @@ export function cardCapabilities(scp03: number): Uint8Array {
     tokens,
     receipts,
     daps,
+    curves,
   );
 }

@@ -12,6 +12,7 @@ import type { Aid } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
 import type { Entry, LoadFileEntry } from '../card/card-state.ts';
 import { refuse } from '../card/refusal.ts';
+import { returnCardReset } from '../registry/default-selected.ts';
 import { allLoadFiles, hasPrivilege, isBelow } from '../registry/registry.ts';
 import { authorize, confirm, requireNotSelected, requireReach } from './authorization.ts';
 import type { CommandContext } from './command-context.ts';
@@ -38,6 +39,7 @@ export function deleteObject(context: CommandContext): Answer {
   requireReach(context, authority.domain, found, PRIVILEGE.GLOBAL_DELETE);
   if (entry === undefined) deleteLoadFile(context, target, related);
   else deleteEntry(context, entry, related, hasPrivilege(authority.domain, PRIVILEGE.GLOBAL_DELETE));
+  returnCardReset(tx);
   return confirm(context, authority, { kind: 'delete', object: aidBytes(target) });
 }
 

@@ -5,12 +5,13 @@ import {
   decodeTlvs,
   encodeKeyInformation,
   encodeTlv,
+  KEY_TYPE,
   requireTlv,
   STATUS_WORD,
 } from '@sefleet/globalplatform';
 import type { KeyInformation, Tlv } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
-import type { SecurityDomain } from '../card/card-state.ts';
+import type { Key, SecurityDomain } from '../card/card-state.ts';
 import { refuse } from '../card/refusal.ts';
 import { freeBytes } from '../registry/memory.ts';
 import { channelKeys } from '../registry/registry.ts';
@@ -18,8 +19,14 @@ import { cardCapabilities, cardRecognitionData } from './card-data.ts';
 import { selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 
+const DOMAIN_AID = 0x4f;
 const SERIAL_AT = 12;
 const SERIAL_LENGTH = 4;
+/**
+ * Where the pre-personaliser (9F66) and the personaliser (9F67) leave who, when and with what they worked.
+ */
+const PRODUCTION_FIELDS: Readonly<Record<number, number>> = { 0x9f67: 26, 0x9f66: 34 };
+const PRODUCTION_FIELD_LENGTH = 8;
 /** Volatile bytes that the card reports; it is not limited by them. */
 const VOLATILE_BYTES = 8192;
 
@@ -76,9 +83,11 @@ export function readCertificateSelector(objects: readonly Tlv[]): number {
   return (id << 8) | version;
 }
 
-/** True for tags that the card makes itself: STORE DATA cannot write them. */
+/**
+ * True for tags that the card makes itself, the domain's own AID among them: STORE DATA cannot write them.
+ */
 export function isMadeByCard(tag: number): boolean {
-  return READERS[tag] !== undefined;
+  return tag === DOMAIN_AID || READERS[tag] !== undefined;
 }
 
 function describeKeys(domain: SecurityDomain): readonly KeyInformation[] {
@@ -88,10 +97,15 @@ function describeKeys(domain: SecurityDomain): readonly KeyInformation[] {
       keyVersion: set.version,
       components: [
         { type: key.type, length: key.value.length & 0xff },
-        ...(key.exponent === undefined ? [] : [{ type: 0xa0, length: key.exponent.length }]),
+        ...(key.exponent === undefined ? [] : [{ type: KEY_TYPE.RSA_EXPONENT, length: key.exponent.length }]),
+        ...(isCurveKey(key) ? [{ type: KEY_TYPE.EC_PARAMETERS, length: 1 }] : []),
       ],
     })),
   );
+}
+
+function isCurveKey({ type }: Key): boolean {
+  return type === KEY_TYPE.EC_PUBLIC || type === KEY_TYPE.EC_PRIVATE;
 }
 
 function sequenceCounter({ tx }: CommandContext, domain: SecurityDomain): Uint8Array {
@@ -104,6 +118,11 @@ function sequenceCounter({ tx }: CommandContext, domain: SecurityDomain): Uint8A
 function productionData({ card, tx }: CommandContext): Uint8Array {
   const data = card.profile.productionData.slice();
   data.set(tx.state.identity.diversificationData.subarray(-SERIAL_LENGTH), SERIAL_AT);
+  const [issuer] = tx.state.entries;
+  for (const { tag, value } of issuer?.kind === 'security-domain' ? issuer.objects : []) {
+    const at = PRODUCTION_FIELDS[tag];
+    if (at !== undefined) data.set(value.subarray(0, PRODUCTION_FIELD_LENGTH), at);
+  }
   return encodeTlv(0x9f7f, data);
 }
 

@@ -1,5 +1,6 @@
 import { toHex } from '@sefleet/bytes';
 import {
+  decodeTagList,
   decodeTlvs,
   encodeStatusEntry,
   findTlv,
@@ -10,7 +11,7 @@ import {
 import type { RegistryEntry } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
 import type { SecurityDomain } from '../card/card-state.ts';
-import { refuse } from '../card/refusal.ts';
+import { orRefuse, refuse } from '../card/refusal.ts';
 import {
   allLoadFiles,
   describeEntry,
@@ -32,13 +33,15 @@ export function getStatus(context: CommandContext): Answer {
   requireSession(context);
   const domain = selectedDomain(context);
   if ((command.p2 & ~(NEXT | TLV_FORM)) !== 0) refuse(STATUS_WORD.INCORRECT_P1_P2);
-  const filter = readFilter(command.data);
-  const key = `${command.p1}/${command.p2 & TLV_FORM}/${filter}`;
+  const { filter, tags } = readSearch(command.data);
+  const key = `${command.p1}/${command.p2 & TLV_FORM}/${toHex(command.data)}`;
   const next = (command.p2 & NEXT) !== 0;
   if (next && channel.listing?.key !== key) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   const entries = listEntries(context, domain, command.p1).filter((entry) => entry.aid.startsWith(filter));
   if (entries.length === 0) refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
-  const encode = (command.p2 & TLV_FORM) === 0 ? encodeOldForm : encodeStatusEntry;
+  const old = (command.p2 & TLV_FORM) === 0;
+  const encode = (entry: RegistryEntry): Uint8Array =>
+    old ? encodeOldForm(entry) : encodeStatusEntry(entry, tags);
   const page: Uint8Array[] = [];
   let length = 0;
   let at = next ? (channel.listing?.at ?? 0) : 0;
@@ -55,9 +58,15 @@ export function getStatus(context: CommandContext): Answer {
   return done ? data : { data, sw: STATUS_WORD.MORE_DATA_AVAILABLE };
 }
 
-function readFilter(data: Uint8Array): string {
-  const filter = findTlv(decodeTlvs(data), 0x4f);
-  return filter === undefined ? refuse(STATUS_WORD.WRONG_DATA) : toHex(filter);
+/** The beginning of the AIDs that are looked for, and the data objects that the host wants of each. */
+function readSearch(data: Uint8Array): {
+  readonly filter: string;
+  readonly tags: readonly number[] | undefined;
+} {
+  const objects = decodeTlvs(data);
+  const filter = orRefuse(findTlv(objects, 0x4f), STATUS_WORD.WRONG_DATA);
+  const list = findTlv(objects, 0x5c);
+  return { filter: toHex(filter), tags: list === undefined ? undefined : decodeTagList(list) };
 }
 
 /** A domain sees what belongs to it; one with Global Registry, and the issuer's, sees everything. */

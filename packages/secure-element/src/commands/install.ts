@@ -8,6 +8,7 @@ import {
   findTlv,
   INSTALL_FOR,
   INSTALL_PROCESS,
+  PRIVILEGE,
   SECURITY_DOMAIN_LIFE_CYCLE,
   STATUS_WORD,
 } from '@sefleet/globalplatform';
@@ -17,6 +18,7 @@ import type { Authority } from '../card/authority.ts';
 import type { Entry, SecurityDomain } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { SECURITY_DOMAIN_MODULE } from '../profiles/standard-profile.ts';
+import { takeCardReset } from '../registry/default-selected.ts';
 import { checkMemory } from '../registry/memory.ts';
 import { allLoadFiles, ancestry, isBelow, MAX_HIERARCHY_DEPTH } from '../registry/registry.ts';
 import { authorize, confirm } from './authorization.ts';
@@ -82,7 +84,7 @@ function installApplication(context: CommandContext, beginning: Uint8Array, load
   const { domain } = authority;
   if (command.p1 === INSTALL_FOR.MAKE_SELECTABLE) {
     const instance = readAid(fields.instance);
-    const loadFile = makeSelectable(context, authority, instance);
+    const loadFile = makeSelectable(context, authority, instance, fields.privileges);
     return confirm(context, authority, { kind: 'install', loadFile, application: aidBytes(instance) });
   }
   const module = readAid(fields.module);
@@ -99,12 +101,19 @@ function installApplication(context: CommandContext, beginning: Uint8Array, load
   const privileges = orRefuse(decodePrivileges(fields.privileges), STATUS_WORD.WRONG_DATA);
   checkPrivileges(tx.state, privileges, module === SECURITY_DOMAIN_MODULE, undefined);
   const selectable = (command.p1 & INSTALL_FOR.MAKE_SELECTABLE) !== 0;
-  const head = { aid: instance, privileges, parent: domain.aid, loadFile: file.aid, module };
+  const head = {
+    aid: instance,
+    privileges: privileges & ~PRIVILEGE.CARD_RESET,
+    parent: domain.aid,
+    loadFile: file.aid,
+    module,
+  };
   tx.put(
     module === SECURITY_DOMAIN_MODULE
       ? newDomain(context, domain, head, selectable, fields.parameters)
       : newApplication(context, head, selectable, fields.parameters),
   );
+  if ((privileges & PRIVILEGE.CARD_RESET) !== 0) takeCardReset(tx, instance);
   checkMemory(tx.state, card, domain.aid);
   return confirm(context, authority, {
     kind: 'install',
@@ -166,13 +175,25 @@ function newApplication(
   };
 }
 
-/** The AID of the load file that the entry came from. */
-function makeSelectable({ tx }: CommandContext, authority: Authority, instance: Aid): Uint8Array {
+/**
+ * INSTALL [for make selectable]; Card Reset, the one privilege that it can give, goes to what is selectable
+ * already as well. Returns the AID of the load file that the entry came from.
+ */
+function makeSelectable(
+  { tx }: CommandContext,
+  authority: Authority,
+  instance: Aid,
+  given: Uint8Array,
+): Uint8Array {
   const entry = orRefuse(tx.find(instance), STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
+  const privileges = given.length === 0 ? 0 : orRefuse(decodePrivileges(given), STATUS_WORD.WRONG_DATA);
+  const becomesDefault = privileges === PRIVILEGE.CARD_RESET;
+  if (!becomesDefault && privileges !== 0 && privileges !== entry.privileges) refuse(STATUS_WORD.WRONG_DATA);
+  const fresh = entry.lifeCycle === APPLICATION_LIFE_CYCLE.INSTALLED;
   const own = isBelow(tx.state, entry, authority.domain.aid);
-  if (!own || entry.lifeCycle !== APPLICATION_LIFE_CYCLE.INSTALLED)
-    refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
-  tx.put({ ...entry, lifeCycle: APPLICATION_LIFE_CYCLE.SELECTABLE });
+  if (!own || !(fresh || becomesDefault)) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  if (fresh) tx.put({ ...entry, lifeCycle: APPLICATION_LIFE_CYCLE.SELECTABLE });
+  if (becomesDefault) takeCardReset(tx, instance);
   return entry.loadFile === undefined ? NO_DATA : aidBytes(entry.loadFile);
 }
 

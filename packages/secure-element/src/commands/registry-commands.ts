@@ -10,6 +10,7 @@ import {
 import type { Answer } from '../applets/applet.ts';
 import type { Entry, SecurityDomain } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
+import { returnCardReset, takeCardReset } from '../registry/default-selected.ts';
 import { checkMemory } from '../registry/memory.ts';
 import { withoutServedGrant } from '../registry/record-accounts.ts';
 import { ancestry, isBelow, MAX_HIERARCHY_DEPTH } from '../registry/registry.ts';
@@ -124,5 +125,9 @@ function changePrivileges(context: CommandContext, application: Entry, bytes: Ui
   if (isIssuer && (privileges & PRIVILEGE.AUTHORIZED_MANAGEMENT) === 0)
     refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   checkPrivileges(tx.state, privileges, application.kind === 'security-domain', application.aid);
-  tx.put({ ...orRefuse(tx.find(application.aid), STATUS_WORD.REFERENCED_DATA_NOT_FOUND), privileges });
+  const entry = orRefuse(tx.find(application.aid), STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
+  const kept = entry.privileges & privileges & PRIVILEGE.CARD_RESET;
+  tx.put({ ...entry, privileges: (privileges & ~PRIVILEGE.CARD_RESET) | kept });
+  if ((privileges & PRIVILEGE.CARD_RESET) !== 0) takeCardReset(tx, entry.aid);
+  returnCardReset(tx);
 }

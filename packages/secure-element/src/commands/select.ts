@@ -11,6 +11,7 @@ import type { CardState, Entry } from '../card/card-state.ts';
 import { createChannel, selectOn } from '../card/channel.ts';
 import type { Channel } from '../card/channel.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
+import { implicitlySelected } from '../registry/default-selected.ts';
 import type { CommandContext } from './command-context.ts';
 import { NO_DATA } from './command-context.ts';
 import { securityDomainManagementData } from './card-data.ts';
@@ -60,7 +61,7 @@ export function manageChannel(context: CommandContext): Answer {
   }
   // ISO/IEC 7816-4 §11.1.2: opened on the basic channel it starts like that one after a reset, else as its
   // opener.
-  const selected = channel.number === 0 ? tx.state.entries[0]?.aid : channel.selected;
+  const selected = channel.number === 0 ? implicitlySelected(tx.state) : channel.selected;
   channels.set(number, createChannel(number, orRefuse(selected, STATUS_WORD.CONDITIONS_NOT_SATISFIED)));
   return command.p2 === 0 ? Uint8Array.of(number) : NO_DATA;
 }

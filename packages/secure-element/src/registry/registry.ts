@@ -120,9 +120,9 @@ export function hasPrivilege(domain: { readonly privileges: number }, mask: numb
   return (domain.privileges & mask) === mask;
 }
 
-/** Privileges that exactly one entry of a card may have (GPCS 2.3.1 §6.6.2). */
+/** Privileges that one entry of a card may have, and keeps; Card Reset is handed on (GPCS 2.3.1 §6.6.2). */
 export const UNIQUE_PRIVILEGES =
-  PRIVILEGE.CARD_RESET | PRIVILEGE.FINAL_APPLICATION | PRIVILEGE.MANDATED_DAP | PRIVILEGE.RECEIPT_GENERATION;
+  PRIVILEGE.FINAL_APPLICATION | PRIVILEGE.MANDATED_DAP | PRIVILEGE.RECEIPT_GENERATION;
 
 const AES = 0x88;
 const PERSONALIZED = SECURITY_DOMAIN_LIFE_CYCLE.PERSONALIZED;

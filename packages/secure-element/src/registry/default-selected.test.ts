@@ -14,7 +14,7 @@ import {
   STATUS_SCOPE,
 } from '@sefleet/globalplatform';
 import type { Aid } from '@sefleet/globalplatform';
-import { RECORDS_LOAD_FILE, RECORDS_MODULE } from '../applets/records/identifiers.ts';
+import { METERING_LOAD_FILE, METERING_MODULE } from '../applets/metering/identifiers.ts';
 import type { SecureElement } from '../card/secure-element.ts';
 import { newCard, open, send, statusOf } from '../testing/card-fixture.ts';
 
@@ -23,8 +23,8 @@ const SECOND = aid('F07365666C6565740102');
 
 function install(instance: Aid, privileges: number, p1: 0x04 | 0x08 | 0x0c = 0x0c) {
   return installCommand({
-    loadFile: aidBytes(RECORDS_LOAD_FILE),
-    module: aidBytes(RECORDS_MODULE),
+    loadFile: aidBytes(METERING_LOAD_FILE),
+    module: aidBytes(METERING_MODULE),
     instance: aidBytes(instance),
     privileges,
     parameters: fromHex('c900'),

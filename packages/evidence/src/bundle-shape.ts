@@ -60,6 +60,10 @@ const meter = fields(
       openingRecord: text(64, /^(?:[0-9a-f]{64})?$/),
       takenAt: whole,
     }),
+    accounts: list(
+      fields({ server: name, registration: name, registeredAt: whole, goneAt: whole, refusal: name }),
+      MAX.ENTRIES,
+    ),
     exchanges: list(fields({ hop: text(8, /^(?:tsm|from|to|issuer)$/), digest }), MAX.EXCHANGES),
     timings: list(fields({ step: name, startedAt: whole, endedAt: whole, attempts: whole }), MAX.ENTRIES),
     closing: statements,

@@ -45,6 +45,19 @@ export interface ExchangeEvidence {
   readonly digest: string;
 }
 
+/** A meter's account on a supplier's own LwM2M server, as that server tells it. */
+export interface AccountEvidence {
+  readonly server: string;
+  /** Id of the registration; empty when there was none. */
+  readonly registration: string;
+  /** Real time, milliseconds since 1970; 0 when it was never there. */
+  readonly registeredAt: number;
+  /** When the server did not know the meter any more; 0 while it does. */
+  readonly goneAt: number;
+  /** What came of the server's next request to the meter; empty while it may ask. */
+  readonly refusal: string;
+}
+
 /** When a step was begun and when it was over, by the switch's clock, milliseconds since 1970. */
 export interface StepTiming {
   readonly step: string;
@@ -85,6 +98,8 @@ export interface MeterEvidence {
   readonly cutOver:
     | { readonly closingRecord: string; readonly openingRecord: string; readonly takenAt: number }
     | undefined;
+  /** Accounts that the switch opened and closed; none where suppliers have no servers of their own. */
+  readonly accounts: readonly AccountEvidence[];
   readonly exchanges: readonly ExchangeEvidence[];
   readonly timings: readonly StepTiming[];
   /** Counter-signatures of the parties over the digest of all of the above. */

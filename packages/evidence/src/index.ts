@@ -6,6 +6,7 @@ export { bundleRoot, exchangeDigest, merkleRoot, sha256Hex } from './digests.ts'
 export { EVIDENCE_ERRORS } from './errors.ts';
 export type {
   EvidenceBundle,
+  AccountEvidence,
   ExchangeEvidence,
   Hop,
   KeyStateEvidence,

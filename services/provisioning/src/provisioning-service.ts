@@ -23,6 +23,7 @@ import { loadFirmwareAuthority } from './manufacture/firmware-authority.ts';
 import { RotationOrders } from './rotation/rotation-orders.ts';
 import { RotationRunner } from './rotation/rotation-runner.ts';
 import { serveSwitching } from './adapters/grpc/switching.ts';
+import { StakeholderLinks } from './adapters/management/stakeholder-links.ts';
 import { ManagedMeterPort } from './adapters/management/managed-meter-port.ts';
 import { SqliteSwitchJournal } from './store/sqlite/sqlite-switch-journal.ts';
 import { PartyRegistry } from './switch/party-registry.ts';
@@ -58,7 +59,8 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const journal = new SqliteSwitchJournal(join(dataFolder, 'switches.sqlite'));
     const switchClock = new SwitchClock(runtime.clock);
     const meter = new ManagedMeterPort(client, settings.cardTimeoutMs);
-    const switchPorts = { store, journal, custody, links, meter, rng: runtime.rng, log };
+    const stakeholders = new StakeholderLinks(stakeholderServers, tls, settings.cardTimeoutMs);
+    const switchPorts = { store, journal, custody, links, meter, stakeholders, rng: runtime.rng, log };
     const office = new SwitchOffice(switchPorts, switchClock, runtime);
     await office.resume();
     const registry = new PartyRegistry(custody, authority, runtime.clock);
@@ -81,6 +83,7 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
         await runner.stop();
         await office.close();
         client.close();
+        stakeholders.close();
         await journal.close();
         await store.close();
         custody.close();

@@ -4,7 +4,7 @@ import type { DeviceOwner } from './device-owner.ts';
 /** The object through which a device takes part in a change of supplier; an id of OMA's private range. */
 export const SUPPLY_OBJECT_ID = 30_002;
 
-const RESOURCE = { INSTANT: 0, CLOSING: 1, WITHDRAW: 2, ORDER: 3, OPENING: 4, ACCOUNT: 5 } as const;
+const RESOURCE = { INSTANT: 0, CLOSING: 1, WITHDRAW: 2, ORDER: 3, OPENING: 4 } as const;
 /** An AID and a secret, with their tags: nothing longer is one. */
 const MAX_ORDER_BYTES = 64;
 
@@ -21,7 +21,6 @@ export const SUPPLY_MODEL: ObjectModel = {
     resource(RESOURCE.WITHDRAW, 'Withdraw', 'none', 'E'),
     resource(RESOURCE.ORDER, 'Order', 'opaque', 'W'),
     resource(RESOURCE.OPENING, 'Opening Record', 'opaque', 'R'),
-    resource(RESOURCE.ACCOUNT, 'Account', 'string', 'W'),
   ]),
 };
 
@@ -64,7 +63,7 @@ function takeOrder({ supply }: DeviceOwner, value: unknown): 'handled' {
 function resource(
   id: number,
   name: string,
-  type: 'integer' | 'opaque' | 'none' | 'string',
+  type: 'integer' | 'opaque' | 'none',
   operations: 'R' | 'W' | 'E',
 ) {
   const model = {

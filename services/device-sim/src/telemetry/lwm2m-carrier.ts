@@ -6,8 +6,8 @@ import type { RecordCarrier } from './record-carrier.ts';
 
 /**
  * Sealed records by LwM2M Send, acknowledged by 2.04: the server answers when they are safe. A record goes to
- * the server of the stakeholder for whom it was sealed where the device has an account there, and otherwise
- * to the one that runs the network.
+ * the server of the stakeholder for whom it was sealed. Where no stakeholder has one of its own, all go to the
+ * one that runs the network; where some have, a record for another waits until its account has come.
  */
 export class Lwm2mCarrier implements RecordCarrier {
   readonly maxRecords = 8;
@@ -29,7 +29,7 @@ export class Lwm2mCarrier implements RecordCarrier {
     const servers = this.#serversOfStakeholders();
     if (servers.size === 0) return sealed.length;
     const server = serverFor(first, servers);
-    const isReady = server === undefined || this.#isRegisteredWith(server);
+    const isReady = server !== undefined && this.#isRegisteredWith(server);
     const other = sealed.findIndex((record) => serverFor(record, servers) !== server);
     if (!isReady) return 0;
     return other < 0 ? sealed.length : other;
@@ -40,7 +40,7 @@ export class Lwm2mCarrier implements RecordCarrier {
     const servers = this.#serversOfStakeholders();
     const server = first === undefined ? undefined : serverFor(first, servers);
     const entries = sealed.map((value) => ({ path: SEALED_RECORD_PATH, value }));
-    return this.#client.send(entries, server ?? this.#networkServer(servers));
+    return this.#client.send(entries, server);
   }
 
   /** The device tells of each registration itself. */
@@ -59,14 +59,6 @@ export class Lwm2mCarrier implements RecordCarrier {
       if (account !== undefined) servers.set(account.stakeholder, server.shortServerId);
     }
     return servers;
-  }
-
-  /** The one server that is no stakeholder's; undefined: any, there is no other kind. */
-  #networkServer(servers: ReadonlyMap<string, number>): number | undefined {
-    if (servers.size === 0) return undefined;
-    const stakeholders = new Set(servers.values());
-    return this.#client.servers().find(({ shortServerId }) => !stakeholders.has(shortServerId))
-      ?.shortServerId;
   }
 
   #isRegisteredWith(server: number): boolean {

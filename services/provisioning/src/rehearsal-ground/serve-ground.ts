@@ -89,11 +89,10 @@ export function serveMeters(holder: GroundHolder): ServedService {
     },
     write: ({ endpoint, path, senmlJson }) => {
       const meter = require(holder).reach(endpoint);
-      const [entry]: { v?: number; vs?: string; vd?: string }[] = JSON.parse(senmlJson);
+      const [entry]: { v?: number; vd?: string }[] = JSON.parse(senmlJson);
       if (path === PATH.INSTANT && entry?.v !== undefined) meter.schedule(entry.v);
       else if (path === PATH.ORDER && entry?.vd !== undefined)
         meter.prepare(Buffer.from(entry.vd, 'base64url'));
-      else if (path === PATH.ACCOUNT && entry?.vs !== undefined) meter.account = entry.vs;
       else return { code: '4.04' };
       return { code: '2.04' };
     },
@@ -124,7 +123,6 @@ const PATH = {
   WITHDRAW: '/30002/0/2',
   ORDER: '/30002/0/3',
   OPENING_RECORD: '/30002/0/4',
-  ACCOUNT: '/30002/0/5',
 };
 
 function require({ ground }: GroundHolder): Ground {

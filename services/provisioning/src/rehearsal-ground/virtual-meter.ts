@@ -38,7 +38,6 @@ export class VirtualMeter {
   #cutOver: CutOver | undefined;
   /** Every cut-over reading that was taken. */
   readonly #taken: TakenReading[] = [];
-  account = '';
 
   constructor(options: {
     readonly endpoint: string;

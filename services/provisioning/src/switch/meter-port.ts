@@ -11,6 +11,6 @@ export interface MeterPort {
   unschedule(endpoint: string, order: Uint8Array): Promise<'cancelled' | 'taken'>;
   /** The cut-over reading, sealed for both suppliers, once it has been taken. */
   cutOverRecords(endpoint: string): Promise<CutOverRecords | undefined>;
-  /** Gives the meter an account on the server of another supplier. */
-  openAccount(endpoint: string, serverUri: string, identity: string): Promise<void>;
+  /** Has the meter fetch its server accounts from the bootstrap server anew. */
+  rewriteAccounts(endpoint: string): Promise<void>;
 }

@@ -19,6 +19,7 @@ import type { Device, ProvisioningStore } from '../store/provisioning-store.ts';
 import type { SwitchJournal } from '../store/switch-journal.ts';
 import { MeterCard } from './meter-card.ts';
 import type { MeterPort } from './meter-port.ts';
+import type { StakeholderPort } from './stakeholder-port.ts';
 import { judge } from './reasons.ts';
 import { signStatement, StepContext } from './step-context.ts';
 import { STEP_ACTIONS } from './steps/step-actions.ts';
@@ -34,6 +35,9 @@ export interface MeterRunPorts {
   readonly rng: Rng;
   readonly log: EventLog;
   readonly now: () => number;
+  readonly stakeholders: StakeholderPort;
+  readonly wallNow: () => number;
+  readonly pause: (ms: number) => Promise<void>;
 }
 
 const FIRST_PAUSE_MS = 30_000;
@@ -184,7 +188,7 @@ export class MeterRun {
   }
 
   #context(): StepContext {
-    const { links, rng, custody, meter, store, now } = this.#ports;
+    const { links, rng, custody, meter, store, now, stakeholders, wallNow, pause } = this.#ports;
     const { endpoint } = this.#meter;
     const channel = lazily(() => links.open(endpoint));
     const context: StepContext = new StepContext({
@@ -198,6 +202,9 @@ export class MeterRun {
       store,
       rng,
       now,
+      stakeholders,
+      wallNow,
+      pause,
       checkpoint: () => this.#record({ receiptCounter: context.receiptCounter }),
     });
     return context;

@@ -34,7 +34,9 @@ export function judge(error: unknown, attempts: number, committed: boolean): Fai
   if (!isSefleetError(error)) return { reason: OTHER, detail: 'a fault of ours', final: true };
   const detail = `${error.code}: ${error.message}`;
   const reason = BY_CODE.get(error.code) ?? (error.code.startsWith('GP_') ? 'card-refused' : OTHER);
-  if (error.fault === 'environment') return { reason: 'unreachable', detail, final: false };
+  // What the LwM2M server says of a meter that it cannot reach is about the way to it.
+  const isWay = error.fault === 'environment' || error.code.startsWith('LWM2M_');
+  if (isWay) return { reason: 'unreachable', detail, final: false };
   const mayBeCutShort = error.code.startsWith('GP_') || error.code === 'PROVISIONING_CARD_REFUSED';
   return { reason, detail, final: !mayBeCutShort || (!committed && attempts >= REFUSALS_UNTIL_FINAL) };
 }

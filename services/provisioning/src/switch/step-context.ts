@@ -21,6 +21,7 @@ import type { CardIdentity } from '../manufacture/management-domains.ts';
 import type { Device, ProvisioningStore } from '../store/provisioning-store.ts';
 import { readConfirmationCounter, type MeterCard } from './meter-card.ts';
 import type { MeterPort } from './meter-port.ts';
+import type { StakeholderPort } from './stakeholder-port.ts';
 import { TokenOffice, type AllowedCommand } from './token-office.ts';
 
 const SERIAL_BYTES = 8;
@@ -48,6 +49,11 @@ export class StepContext {
   readonly inDoubt: boolean;
   receiptCounter: number | undefined;
   readonly now: () => number;
+  /** The servers of stakeholders. */
+  readonly stakeholders: StakeholderPort;
+  /** Real time, milliseconds since 1970, and passing it. */
+  readonly wallNow: () => number;
+  readonly pause: (ms: number) => Promise<void>;
   /** Writes the evidence down in the middle of a step. */
   readonly checkpoint: () => Promise<void>;
 
@@ -62,6 +68,9 @@ export class StepContext {
     readonly store: ProvisioningStore;
     readonly rng: Rng;
     readonly now: () => number;
+    readonly stakeholders: StakeholderPort;
+    readonly wallNow: () => number;
+    readonly pause: (ms: number) => Promise<void>;
     readonly checkpoint: () => Promise<void>;
   }) {
     const { order, state, device, custody, rng } = options;
@@ -84,6 +93,9 @@ export class StepContext {
     this.inDoubt = state.inDoubt;
     this.receiptCounter = state.receiptCounter;
     this.now = options.now;
+    this.stakeholders = options.stakeholders;
+    this.wallNow = options.wallNow;
+    this.pause = options.pause;
     this.checkpoint = options.checkpoint;
     const issuer = custody.vault(this.plan.issuer);
     this.tokens = new TokenOffice(issuer, this.identity, () => rng.bytes(SERIAL_BYTES));

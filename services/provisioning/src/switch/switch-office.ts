@@ -42,8 +42,13 @@ export class SwitchOffice {
   readonly #campaigns = new Map<string, Campaign>();
   #closed = false;
 
-  constructor(ports: Omit<MeterRunPorts, 'now'>, clock: SwitchClock, runtime: Runtime) {
-    this.#ports = { ...ports, now: () => clock.now() };
+  constructor(ports: Omit<MeterRunPorts, 'now' | 'wallNow' | 'pause'>, clock: SwitchClock, runtime: Runtime) {
+    this.#ports = {
+      ...ports,
+      now: () => clock.now(),
+      wallNow: () => runtime.clock.wallMs(),
+      pause: (ms) => new Promise((resolve) => void runtime.timers.after(ms, resolve)),
+    };
     this.#clock = clock;
     this.#runtime = runtime;
     this.#tick();

@@ -5,6 +5,7 @@ import { partyId } from '../domain/party.ts';
 import { Ground } from '../rehearsal-ground/ground.ts';
 import { SqliteSwitchJournal } from '../store/sqlite/sqlite-switch-journal.ts';
 import type { MeterPort } from '../switch/meter-port.ts';
+import { NO_STAKEHOLDER_SERVERS } from '../switch/stakeholder-port.ts';
 import { SwitchClock } from '../switch/switch-clock.ts';
 import { SwitchOffice } from '../switch/switch-office.ts';
 import { createBench } from './factory-bench.ts';
@@ -53,6 +54,7 @@ export async function createSwitchBench(
       ...bench,
       links: mortalLinks,
       meter,
+      stakeholders: NO_STAKEHOLDER_SERVERS,
       journal: mortal(journal, isAlive),
       rng: bench.runtime.rng,
     };
@@ -133,9 +135,7 @@ function meterPort(ground: Ground): MeterPort {
       return meter.withdraw() ? 'cancelled' : 'taken';
     },
     cutOverRecords: async (endpoint) => ground.reach(endpoint).cutOverRecords,
-    openAccount: async (endpoint, uri) => {
-      ground.reach(endpoint).account = uri;
-    },
+    rewriteAccounts: async (endpoint) => void ground.reach(endpoint),
   };
 }
 

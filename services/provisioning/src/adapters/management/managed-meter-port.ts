@@ -8,6 +8,8 @@ import type { MeterPort } from '../../switch/meter-port.ts';
 
 type Client = Pick<GrpcClient<typeof management.DeviceManagementService>, 'read' | 'write' | 'execute'>;
 
+/** Bootstrap-Request Trigger in the network provider's own account (LwM2M Core, appendix E.2). */
+const BOOTSTRAP_TRIGGER = '/1/0/9';
 /** CoAP content format of a resource as bytes, without framing. */
 const OPAQUE = 42;
 
@@ -45,8 +47,10 @@ export class ManagedMeterPort implements MeterPort {
     return { closing, opening };
   }
 
-  async openAccount(endpoint: string, serverUri: string, identity: string): Promise<void> {
-    await this.#write(endpoint, SUPPLY_CONTRACT.ACCOUNT, { vs: `${serverUri} ${identity}` });
+  async rewriteAccounts(endpoint: string): Promise<void> {
+    const request = { endpoint, path: BOOTSTRAP_TRIGGER };
+    const { code } = await this.#call(endpoint, () => this.#client.execute(request, this.#options()));
+    check(code, SUPPLY_CODE.CHANGED, 'bootstrap again');
   }
 
   #writeOrder(endpoint: string, order: Uint8Array): Promise<void> {
@@ -56,7 +60,7 @@ export class ManagedMeterPort implements MeterPort {
   async #write(
     endpoint: string,
     path: string,
-    value: { v: number } | { vs: string } | { vd: string },
+    value: { readonly v: number } | { readonly vd: string },
   ): Promise<void> {
     const request = { endpoint, path, senmlJson: JSON.stringify([{ n: path, ...value }]), partial: false };
     const { code } = await this.#call(endpoint, () => this.#client.write(request, this.#options()));

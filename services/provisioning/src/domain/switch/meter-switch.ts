@@ -65,6 +65,7 @@ export function planMeter(
       newKeyCheckValues: [],
       probes: [],
       cutOver: undefined,
+      accounts: [],
       exchanges: [],
       timings: [],
       closing: [],

@@ -1,7 +1,7 @@
 /**
  * The LwM2M object through which a meter takes part in a switch; an id of OMA's private range. Resources:
  * the instant in milliseconds (W), the sealed closing record (R), withdraw the instant (E), the order for the
- * card (W), the sealed opening record (R), the account on the new supplier's server (W).
+ * card (W), the sealed opening record (R).
  */
 export const SUPPLY_CONTRACT = {
   INSTANT: '/30002/0/0',
@@ -9,7 +9,6 @@ export const SUPPLY_CONTRACT = {
   WITHDRAW: '/30002/0/2',
   ORDER: '/30002/0/3',
   OPENING_RECORD: '/30002/0/4',
-  ACCOUNT: '/30002/0/5',
 } as const;
 
 /** CoAP codes that mean something here. */

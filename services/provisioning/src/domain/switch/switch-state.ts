@@ -24,6 +24,8 @@ export type SwitchStep =
   | 'cut-over-read'
   | 'extradite'
   | 'open-account'
+  | 'first-record'
+  | 'close-account'
   | 'remove-old'
   | 'probe-old'
   | 'close';
@@ -51,6 +53,8 @@ export const SWITCH_STEPS: readonly StepRule[] = [
   { step: 'cut-over-read', state: 'cut-over-read', atCutOver: true },
   { step: 'extradite', state: 'cut-over-read', atCutOver: true },
   { step: 'open-account', state: 'switched', atCutOver: true },
+  { step: 'first-record', state: 'switched', atCutOver: true },
+  { step: 'close-account', state: 'switched', atCutOver: true },
   { step: 'remove-old', state: 'switched', atCutOver: true },
   { step: 'probe-old', state: 'switched', atCutOver: true },
   { step: 'close', state: 'confirmed', atCutOver: true },

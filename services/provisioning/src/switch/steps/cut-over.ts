@@ -1,7 +1,6 @@
 import { sha256Hex } from '@sefleet/evidence';
 import { aidBytes, STATUS_WORD } from '@sefleet/globalplatform';
 import { FIRST_GENERATION, keyVersionOf } from '../../domain/key-versions.ts';
-import { pskIdentity } from '../../domain/psk-identity.ts';
 import { GERMAN_CALENDAR, technicalDeadline } from '../../domain/switch/working-days.ts';
 import { provisioningError } from '../../errors.ts';
 import { tryCryptogram, trySelect } from '../../rotation/old-key-probe.ts';
@@ -47,11 +46,6 @@ export async function extraditeApplet(context: StepContext): Promise<void> {
     to: aidBytes(fresh.domain),
   });
   if (sw !== STATUS_WORD.OK) throw refused('INSTALL [for extradition]', sw);
-}
-
-/** Gives the meter an account on the new supplier's server. */
-export async function openAccount({ meter, endpoint, order }: StepContext): Promise<void> {
-  await meter.openAccount(endpoint, `coaps://${order.to}.example:5684`, pskIdentity(endpoint, 'management'));
 }
 
 /** Deletes the old supplier's domain with all of its keys. */

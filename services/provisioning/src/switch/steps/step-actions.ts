@@ -4,10 +4,10 @@ import {
   closeBooks,
   extraditeApplet,
   fetchCutOverRecords,
-  openAccount,
   probeAsOldSupplier,
   removeOldDomain,
 } from './cut-over.ts';
+import { closeAccount, confirmRecords, openAccount } from './accounts.ts';
 import { takeMandate, verifyCard } from './notify.ts';
 import { stageRecordKey, scheduleCutOver } from './stage-cut-over.ts';
 import { agreeOnKeys, installFreshDomain, takePossession } from './stage.ts';
@@ -26,6 +26,8 @@ export const STEP_ACTIONS: Readonly<
   'cut-over-read': fetchCutOverRecords,
   extradite: extraditeApplet,
   'open-account': openAccount,
+  'first-record': confirmRecords,
+  'close-account': closeAccount,
   'remove-old': removeOldDomain,
   'probe-old': probeAsOldSupplier,
   close: closeBooks,

@@ -6,8 +6,8 @@ import type { RecordCarrier } from './record-carrier.ts';
 
 /**
  * Sealed records by LwM2M Send, acknowledged by 2.04: the server answers when they are safe. A record goes to
- * the server of the stakeholder for whom it was sealed. Where no stakeholder has one of its own, all go to the
- * one that runs the network; where some have, a record for another waits until its account has come.
+ * the server of the stakeholder for whom it was sealed. Where no stakeholder has one of its own, all go to
+ * the one that runs the network; where some have, a record for another waits until its account has come.
  */
 export class Lwm2mCarrier implements RecordCarrier {
   readonly maxRecords = 8;

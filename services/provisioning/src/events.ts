@@ -9,6 +9,11 @@ export const PROVISIONING_EVENTS = {
     level: 'info',
     message: 'record keys were handed to whoever works for their stakeholder',
   },
+  databaseFailed: {
+    name: 'store.connectionLost',
+    level: 'warn',
+    message: 'the database closed a connection',
+  },
   callRefused: { name: 'authorisation.refused', level: 'warn', message: 'a caller was refused' },
   rotationStarted: { name: 'rotation.started', level: 'info', message: 'a rotation started' },
   rotationResumed: { name: 'rotation.resumed', level: 'warn', message: 'a rotation goes on after a restart' },

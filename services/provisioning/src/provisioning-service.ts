@@ -25,15 +25,15 @@ import { RotationRunner } from './rotation/rotation-runner.ts';
 import { serveSwitching } from './adapters/grpc/switching.ts';
 import { StakeholderLinks } from './adapters/management/stakeholder-links.ts';
 import { ManagedMeterPort } from './adapters/management/managed-meter-port.ts';
-import { SqliteSwitchJournal } from './store/sqlite/sqlite-switch-journal.ts';
+import { openStores } from './store/open-stores.ts';
 import { PartyRegistry } from './switch/party-registry.ts';
 import { SwitchAudit } from './switch/switch-audit.ts';
 import { SwitchClosing } from './switch/switch-closing.ts';
 import { SwitchClock } from './switch/switch-clock.ts';
 import { SwitchOffice } from './switch/switch-office.ts';
 import { parseStakeholderServers } from './domain/stakeholder-servers.ts';
+import { PROVISIONING_EVENTS } from './events.ts';
 import { PROVISIONING_SETTINGS } from './settings.ts';
-import { SqliteStore } from './store/sqlite/sqlite-store.ts';
 
 /** The provisioning service: factory, custody of keys, credentials and rotations. */
 export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTINGS> = {
@@ -43,7 +43,8 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const runtime = createNodeRuntime();
     const authority = readAuthority(settings.pkiFolder);
     const custody = openCustody(settings, dataFolder, runtime.clock);
-    const store = new SqliteStore(join(dataFolder, 'state.sqlite'));
+    const onDatabaseError = (error: unknown): void => log.emit(PROVISIONING_EVENTS.databaseFailed, { error });
+    const { store, journal } = await openStores(settings, dataFolder, onDatabaseError);
     const { certificateDays } = settings;
     const firmwareKey = loadFirmwareAuthority(settings.firmwareKeyFile, dataFolder);
     const ports = { store, custody, runtime, log };
@@ -56,7 +57,6 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const defaultConcurrency = settings.rotationConcurrency;
     const orders = new RotationOrders({ store, custody, runner, log, defaultConcurrency });
     await runner.resume();
-    const journal = new SqliteSwitchJournal(join(dataFolder, 'switches.sqlite'));
     const switchClock = new SwitchClock(runtime.clock);
     const meter = new ManagedMeterPort(client, settings.cardTimeoutMs);
     const stakeholders = new StakeholderLinks(stakeholderServers, tls, settings.cardTimeoutMs);

@@ -18,6 +18,19 @@ export const PROVISIONING_SETTINGS = {
     doc: "file with the PIN of each party's token, one a line; pkcs11.pins in the data folder when empty",
     default: '',
   }),
+  databaseUrl: textSetting({
+    env: 'DATABASE_URL',
+    doc: 'PostgreSQL database for devices, rotations and switches; empty: SQLite files in the data folder',
+    default: '',
+    secret: true,
+  }),
+  databaseSchema: textSetting({
+    env: 'SEFLEET_PROVISIONING_SCHEMA',
+    doc: "PostgreSQL schema; when empty one of the data folder's own, because its vaults and the rows belong together",
+    default: '',
+    pattern: /^([a-z_][a-z0-9_]{0,50})?$/,
+    expected: 'a lower-case identifier',
+  }),
   keyDays: integerSetting({
     env: 'SEFLEET_KEY_DAYS',
     doc: 'how long keys live before they are renewed; 0 for ever',

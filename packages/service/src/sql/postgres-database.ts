@@ -5,6 +5,7 @@ const CONNECTIONS_MAX = 4;
 
 /** A PostgreSQL database; several servers may share one, each with a schema of its own. */
 export class PostgresDatabase implements SqlDatabase {
+  readonly dialect = 'postgres';
   readonly #pool: Pool;
   readonly #schema: string;
 
@@ -39,11 +40,15 @@ export class PostgresDatabase implements SqlDatabase {
       await client.query('BEGIN');
       for (const { sql, values } of statements) await client.query(numbered(sql), [...values]);
       await client.query('COMMIT');
-    } catch (error) {
-      await client.query('ROLLBACK');
-      throw error;
-    } finally {
       client.release();
+    } catch (error) {
+      // A connection that cannot even roll back is thrown away.
+      const broken = await client.query('ROLLBACK').then(
+        () => false,
+        () => true,
+      );
+      client.release(broken);
+      throw error;
     }
   }
 

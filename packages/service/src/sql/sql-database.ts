@@ -12,7 +12,8 @@ export interface SqlStatement {
 
 /** What the store needs of a database: the common part of SQLite and PostgreSQL, in one dialect with `?`. */
 export interface SqlDatabase {
-  /** Runs statements without parameters, separated by `;`. */
+  readonly dialect: 'sqlite' | 'postgres';
+  /** Runs statements without parameters, separated by `;`: all of them or none. */
   migrate(sql: string): Promise<void>;
   query(sql: string, values?: readonly SqlValue[]): Promise<readonly SqlRow[]>;
   /** Runs all or none, in order. */

@@ -8,6 +8,7 @@ import type { SqlDatabase, SqlRow, SqlStatement, SqlValue } from './sql-database
  * whatever kills it; a power cut may cost the last moments.
  */
 export class SqliteDatabase implements SqlDatabase {
+  readonly dialect = 'sqlite';
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
@@ -22,7 +23,7 @@ export class SqliteDatabase implements SqlDatabase {
   }
 
   migrate(sql: string): Promise<void> {
-    return Promise.try(() => this.#database.exec(sql));
+    return Promise.try(() => this.#atomically(() => this.#database.exec(sql)));
   }
 
   query(sql: string, values: readonly SqlValue[] = []): Promise<readonly SqlRow[]> {
@@ -30,20 +31,26 @@ export class SqliteDatabase implements SqlDatabase {
   }
 
   write(statements: readonly SqlStatement[]): Promise<void> {
-    return Promise.try(() => {
-      this.#database.exec('BEGIN IMMEDIATE');
-      try {
+    return Promise.try(() =>
+      this.#atomically(() => {
         for (const { sql, values } of statements) this.#prepared(sql).run(...values);
-        this.#database.exec('COMMIT');
-      } catch (error) {
-        this.#database.exec('ROLLBACK');
-        throw error;
-      }
-    });
+      }),
+    );
   }
 
   close(): Promise<void> {
     return Promise.try(() => this.#database.close());
+  }
+
+  #atomically(run: () => void): void {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      run();
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      this.#database.exec('ROLLBACK');
+      throw error;
+    }
   }
 
   /** The texts of a store are few and constant. */

@@ -38,6 +38,7 @@ describe('the write queue', () => {
   it('does not try every change by itself when the database is down', async () => {
     let tries = 0;
     const down: SqlDatabase = {
+      dialect: 'postgres',
       migrate: () => Promise.resolve(),
       query: () => Promise.resolve([]),
       write: () => {

@@ -253,6 +253,7 @@ for (const { name, skip, open } of SUBJECTS) {
 test('tells those who wait when a transaction fails', async () => {
   const failures: unknown[] = [];
   const broken: SqlDatabase = {
+    dialect: 'sqlite',
     migrate: () => Promise.resolve(),
     query: () => Promise.resolve([]),
     write: () => Promise.reject(new RangeError('disk full')),

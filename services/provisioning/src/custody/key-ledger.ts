@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Clock } from '@sefleet/runtime';
 import type { KeyEvent, KeyState } from '../domain/key-life-cycle.ts';
-import { inTransaction } from '../store/open-database.ts';
+import { inTransaction } from './open-ledger.ts';
 import type { KeyPurpose, KeyRecord } from './key-custody.ts';
 
 /** The schema of a vault file. */

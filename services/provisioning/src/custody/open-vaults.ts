@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Clock } from '@sefleet/runtime';
 import { findParty, type PartyId } from '../domain/party.ts';
 import { provisioningError } from '../errors.ts';
-import { openDatabase } from '../store/open-database.ts';
+import { openLedger } from './open-ledger.ts';
 import type { KeyCustody, PartyVault } from './key-custody.ts';
 import type { KeyEngine, Sealer } from './key-engine.ts';
 import { KeyLedger, VAULT_MIGRATIONS } from './key-ledger.ts';
@@ -36,7 +36,7 @@ export function openVaults({ folder, clock, keyValidityMs }: CustodyOptions, eng
       throw provisioningError('PROVISIONING_STAKEHOLDER_NOT_FOUND', `nobody is called ${party}`);
     }
     const path = folder === ':memory:' ? ':memory:' : join(folder, `${party}.vault`);
-    const ledger = new KeyLedger(openDatabase(path, 'power', VAULT_MIGRATIONS), clock);
+    const ledger = new KeyLedger(openLedger(path, VAULT_MIGRATIONS), clock);
     const vault = new LedgerVault(party, ledger, engines.of(party), keyValidityMs);
     open.set(party, { vault, ledger });
     return vault;

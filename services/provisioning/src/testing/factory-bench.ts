@@ -3,13 +3,14 @@ import { createEventLog } from '@sefleet/observability';
 import { createRootAuthority } from '@sefleet/pki';
 import { decodeResponse, isProcessed } from '@sefleet/globalplatform';
 import { createNodeRuntime } from '@sefleet/runtime/node';
+import { SqliteDatabase } from '@sefleet/service';
 import { importCard, type SecureElement } from '@sefleet/secure-element';
 import type { ApduChannel, CardLinks } from '../card-link/card-link.ts';
 import { createSoftwareCustody } from '../custody/software/software-custody.ts';
 import { provisioningError } from '../errors.ts';
 import { Factory, type DeviceOrder } from '../manufacture/factory.ts';
 import { ServerAccounts } from '../manufacture/server-accounts.ts';
-import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
+import { SqlProvisioningStore } from '../store/sql/sql-provisioning-store.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -17,7 +18,7 @@ const DAY_MS = 86_400_000;
 export async function createBench(databasePath = ':memory:') {
   const runtime = createNodeRuntime();
   const rootKey = new Uint8Array(32).fill(7);
-  const store = new SqliteStore(databasePath);
+  const store = await SqlProvisioningStore.open(new SqliteDatabase(databasePath));
   const custody = createSoftwareCustody({ folder: ':memory:', rootKey, clock: runtime.clock });
   const now = Date.now();
   const authority = await createRootAuthority('test', new Date(now - DAY_MS), new Date(now + DAY_MS));

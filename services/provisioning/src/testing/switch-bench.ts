@@ -1,9 +1,10 @@
+import { SqliteDatabase } from '@sefleet/service';
 import type { CardLinks } from '../card-link/card-link.ts';
 import { CARD_PLANS } from '../domain/card-plan.ts';
 import type { DeviceKind } from '../domain/device-kind.ts';
 import { partyId } from '../domain/party.ts';
 import { Ground } from '../rehearsal-ground/ground.ts';
-import { SqliteSwitchJournal } from '../store/sqlite/sqlite-switch-journal.ts';
+import { SqlSwitchJournal } from '../store/sql/sql-switch-journal.ts';
 import type { MeterPort } from '../switch/meter-port.ts';
 import { NO_STAKEHOLDER_SERVERS } from '../switch/stakeholder-port.ts';
 import { SwitchClock } from '../switch/switch-clock.ts';
@@ -44,7 +45,7 @@ export async function createSwitchBench(
       close: () => undefined,
     }),
   };
-  const journal = new SqliteSwitchJournal(':memory:');
+  const journal = await SqlSwitchJournal.open(new SqliteDatabase(':memory:'));
   const clock = new SwitchClock(bench.runtime.clock);
   clock.advance(START);
   const office = (isAlive: () => boolean = () => true) => {

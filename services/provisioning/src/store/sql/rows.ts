@@ -1,19 +1,24 @@
 import { aid } from '@sefleet/globalplatform';
+import type { SqlRow } from '@sefleet/service';
 import type { StakeholderRole } from '../../domain/card-plan.ts';
 import { DEFAULT_CONNECTIVITY, isSameConnectivity, type Connectivity } from '../../domain/connectivity.ts';
 import type { DeviceKind } from '../../domain/device-kind.ts';
 import { partyId } from '../../domain/party.ts';
-import type { DeviceRotation, Rotation, RotationStep } from '../../domain/rotation.ts';
+import {
+  isRotationOver,
+  type DeviceRotation,
+  type Rotation,
+  type RotationProgress,
+  type RotationStep,
+} from '../../domain/rotation.ts';
 import type { Device, DomainState } from '../provisioning-store.ts';
 
-/**
- * A row as node:sqlite gives it. The columns that these functions read are NOT NULL and written by this room
- * alone.
- */
-export type Row = Readonly<Record<string, unknown>>;
+const MAX_FAILURES_TOLD = 100;
+
+// The columns that these functions read are written by this room alone: it may believe them.
 
 /** A row of `devices`. */
-export function toDevice(row: Row): Device {
+export function toDevice(row: SqlRow): Device {
   return {
     endpoint: String(row['endpoint']),
     kind: String(row['kind']) as DeviceKind,
@@ -34,7 +39,7 @@ export function connectivityText(connectivity: Connectivity): string {
 }
 
 /** A row of `domains`. */
-export function toDomainState(row: Row): DomainState {
+export function toDomainState(row: SqlRow): DomainState {
   return {
     endpoint: String(row['endpoint']),
     domain: aid(String(row['domain'])),
@@ -46,7 +51,7 @@ export function toDomainState(row: Row): DomainState {
 }
 
 /** A row of `rotations`. */
-export function toRotation(row: Row): Rotation {
+export function toRotation(row: SqlRow): Rotation {
   return {
     rotationId: String(row['rotation_id']),
     stakeholder: String(row['stakeholder']),
@@ -56,7 +61,7 @@ export function toRotation(row: Row): Rotation {
 }
 
 /** A row of `device_rotations`. */
-export function toDeviceRotation(row: Row): DeviceRotation {
+export function toDeviceRotation(row: SqlRow): DeviceRotation {
   return {
     rotationId: String(row['rotation_id']),
     endpoint: String(row['endpoint']),
@@ -68,7 +73,31 @@ export function toDeviceRotation(row: Row): DeviceRotation {
   };
 }
 
-/** A BLOB column. */
+/** How far a rotation has come, from the rows of its devices by their duration. */
+export function toProgress(rotation: Rotation, rows: readonly SqlRow[]): RotationProgress {
+  const count = (keep: (row: SqlRow) => boolean): number => rows.filter(keep).length;
+  const of = (step: RotationStep): readonly SqlRow[] => rows.filter((row) => row['step'] === step);
+  return {
+    ...rotation,
+    attempted: count((row) => row['step'] !== 'planned'),
+    confirmed: of('confirmed').length,
+    oldKeyRefused: count((row) => Number(row['old_key_refused']) === 1),
+    failed: of('failed').length,
+    done: rows.every((row) => isRotationOver(String(row['step']) as RotationStep)),
+    durationsMs: of('confirmed').map((row) => Number(row['duration_ms'])),
+    failures: of('failed')
+      .slice(0, MAX_FAILURES_TOLD)
+      .map((row) => ({
+        endpoint: String(row['endpoint']),
+        code: String(row['failure_code']),
+        message: String(row['failure_message']),
+      })),
+  };
+}
+
+/** A BYTEA column. */
 export function toBytes(value: unknown): Uint8Array {
-  return value instanceof Uint8Array ? value : new Uint8Array();
+  if (!(value instanceof Uint8Array)) return new Uint8Array();
+  // PostgreSQL's driver gives a Buffer, which behaves otherwise here and there.
+  return new Uint8Array(value.buffer, value.byteOffset, value.length);
 }

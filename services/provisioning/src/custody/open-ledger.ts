@@ -4,23 +4,17 @@ import { DatabaseSync } from 'node:sqlite';
 import { provisioningError } from '../errors.ts';
 
 /**
- * Opens a SQLite file in WAL mode and brings it to the newest schema.
+ * Opens the SQLite file of a vault, readable by its owner only, and brings it to the newest schema. Every
+ * commit survives a power cut, and what is deleted is wiped.
  *
- * @param durability `power`: every commit survives a power cut; `process`: every commit survives the end of
- * the
- *   process, and a power cut may take the last few.
  * @param migrations One script a version; those that the file has not seen run in order.
  */
-export function openDatabase(
-  path: string,
-  durability: 'power' | 'process',
-  migrations: readonly string[],
-): DatabaseSync {
+export function openLedger(path: string, migrations: readonly string[]): DatabaseSync {
   try {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const database = new DatabaseSync(path);
-    const care = durability === 'power' ? POWER : PROCESS;
-    database.exec(`${care} PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;`);
+    database.exec('PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_mode = WAL;');
+    database.exec('PRAGMA busy_timeout = 5000;');
     if (path !== ':memory:') chmodSync(path, 0o600);
     migrate(database, migrations);
     return database;
@@ -56,6 +50,3 @@ function migrate(database: DatabaseSync, migrations: readonly string[]): void {
     });
   }
 }
-
-const POWER = 'PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;';
-const PROCESS = 'PRAGMA synchronous = NORMAL;';

@@ -1,0 +1,172 @@
+import type { MeterEvidence } from '@sefleet/evidence';
+import { everyTurn, WriteQueue, type SqlDatabase, type SqlRow, type SqlStatement } from '@sefleet/service';
+import { partyId } from '../../domain/party.ts';
+import type { MeterSwitch } from '../../domain/switch/meter-switch.ts';
+import type { SwitchOrder, SwitchVerb } from '../../domain/switch/switch-order.ts';
+import type { SwitchState, SwitchStep } from '../../domain/switch/switch-state.ts';
+import type { SwitchControls, SwitchCounts, SwitchJournal } from '../switch-journal.ts';
+import { migrate } from './migrate.ts';
+import { JOURNAL_SCRIPTS } from './schema.ts';
+
+const OPEN = `state NOT IN ('confirmed', 'exception', 'rolled-back')`;
+
+/** The journal in a database: SQLite or PostgreSQL. */
+export class SqlSwitchJournal implements SwitchJournal {
+  readonly #database: SqlDatabase;
+  readonly #writes: WriteQueue;
+
+  private constructor(database: SqlDatabase) {
+    this.#database = database;
+    this.#writes = new WriteQueue(database, everyTurn);
+  }
+
+  /** Makes the tables that are missing. */
+  static async open(database: SqlDatabase): Promise<SqlSwitchJournal> {
+    await migrate(database, JOURNAL_SCRIPTS);
+    return new SqlSwitchJournal(database);
+  }
+
+  async start(requestId: string, order: SwitchOrder, meters: readonly MeterSwitch[]): Promise<string> {
+    const known = await this.findRequest(requestId);
+    if (known !== undefined) return known;
+    const { switchId } = order;
+    const text = JSON.stringify({ ...order, faults: [...order.faults] });
+    const sql = 'INSERT INTO switches (switch_id, request_id, switch_order) VALUES (?, ?, ?)';
+    try {
+      await this.#writes.push([{ sql, values: [switchId, requestId, text] }, ...meters.map(write)]);
+      return switchId;
+    } catch (error) {
+      // Another one with the same request id was faster, or the database failed.
+      const faster = await this.findRequest(requestId);
+      if (faster === undefined) throw error;
+      return faster;
+    }
+  }
+
+  async findRequest(requestId: string): Promise<string | undefined> {
+    const sql = 'SELECT switch_id FROM switches WHERE request_id = ?';
+    const [row] = await this.#database.query(sql, [requestId]);
+    return row === undefined ? undefined : String(row['switch_id']);
+  }
+
+  async order(switchId: string): Promise<SwitchOrder | undefined> {
+    const sql = 'SELECT switch_order FROM switches WHERE switch_id = ?';
+    const [row] = await this.#database.query(sql, [switchId]);
+    return row === undefined ? undefined : toOrder(String(row['switch_order']));
+  }
+
+  async controls(switchId: string): Promise<SwitchControls> {
+    const sql = 'SELECT paused, stopped FROM switches WHERE switch_id = ?';
+    const [row] = await this.#database.query(sql, [switchId]);
+    if (row === undefined) return { paused: false, stopped: '' };
+    return { paused: Number(row['paused']) === 1, stopped: String(row['stopped']) };
+  }
+
+  control(switchId: string, { paused, stopped }: SwitchControls): Promise<void> {
+    const sql = 'UPDATE switches SET paused = ?, stopped = ? WHERE switch_id = ?';
+    return this.#writes.push({ sql, values: [paused ? 1 : 0, stopped, switchId] });
+  }
+
+  async unfinished(): Promise<readonly string[]> {
+    const rows = await this.#database.query(`SELECT DISTINCT switch_id FROM meter_switches WHERE ${OPEN}`);
+    return rows.map((row) => String(row['switch_id']));
+  }
+
+  async counts(switchId: string): Promise<SwitchCounts> {
+    const sql =
+      'SELECT state, reason, count(*) AS n FROM meter_switches WHERE switch_id = ? GROUP BY state, reason';
+    const states = new Map<string, number>();
+    const exceptions = new Map<string, number>();
+    for (const row of await this.#database.query(sql, [switchId])) {
+      const [state, n] = [String(row['state']), Number(row['n'])];
+      states.set(state, (states.get(state) ?? 0) + n);
+      if (state === 'exception') exceptions.set(String(row['reason']), n);
+    }
+    return { states, exceptions };
+  }
+
+  async meters(switchId: string, which: 'open' | 'all'): Promise<readonly MeterSwitch[]> {
+    const where = which === 'open' ? ` AND ${OPEN}` : '';
+    const sql = `SELECT * FROM meter_switches WHERE switch_id = ?${where} ORDER BY endpoint`;
+    return (await this.#database.query(sql, [switchId])).map(toMeter);
+  }
+
+  async busyMeters(): Promise<ReadonlySet<string>> {
+    const rows = await this.#database.query(`SELECT endpoint FROM meter_switches WHERE ${OPEN}`);
+    return new Set(rows.map((row) => String(row['endpoint'])));
+  }
+
+  record(meter: MeterSwitch): Promise<void> {
+    return this.#writes.push(write(meter));
+  }
+
+  async close(): Promise<void> {
+    await this.#writes.flush();
+    await this.#database.close();
+  }
+}
+
+function write(meter: MeterSwitch): SqlStatement {
+  const { switchId, endpoint, state, done, dueAt, attempts, receiptCounter, reason, detail, takeBack } =
+    meter;
+  return {
+    sql: PUT_METER,
+    values: [
+      switchId,
+      endpoint,
+      state,
+      done ?? null,
+      meter.inDoubt ? 1 : 0,
+      Math.round(dueAt),
+      attempts,
+      receiptCounter ?? null,
+      reason,
+      detail,
+      takeBack,
+      JSON.stringify(meter.evidence),
+    ],
+  };
+}
+
+const PUT_METER = `INSERT INTO meter_switches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (switch_id, endpoint) DO UPDATE SET state = excluded.state, done = excluded.done,
+  in_doubt = excluded.in_doubt, due_at = excluded.due_at, attempts = excluded.attempts,
+  receipt_counter = excluded.receipt_counter, reason = excluded.reason, detail = excluded.detail,
+  take_back = excluded.take_back, evidence = excluded.evidence`;
+
+function toOrder(text: string): SwitchOrder {
+  const value: Record<string, unknown> = JSON.parse(text);
+  const faults = Array.isArray(value['faults']) ? (value['faults'] as (readonly [string, number])[]) : [];
+  return {
+    // What this file wrote, it may believe.
+    switchId: String(value['switchId']),
+    verb: String(value['verb']) as SwitchVerb,
+    from: partyId(String(value['from'])),
+    to: partyId(String(value['to'])),
+    cutOverAt: Number(value['cutOverAt']),
+    concurrency: Number(value['concurrency']),
+    canaryPercent: Number(value['canaryPercent']),
+    stopAbovePercent: Number(value['stopAbovePercent']),
+    faults: new Map(faults),
+    seed: Number(value['seed']),
+  };
+}
+
+function toMeter(row: SqlRow): MeterSwitch {
+  const evidence: MeterEvidence = JSON.parse(String(row['evidence']));
+  return {
+    switchId: String(row['switch_id']),
+    endpoint: String(row['endpoint']),
+    // What this file wrote, it may believe.
+    state: String(row['state']) as SwitchState,
+    done: typeof row['done'] === 'string' ? (row['done'] as SwitchStep) : undefined,
+    inDoubt: Number(row['in_doubt']) === 1,
+    dueAt: Number(row['due_at']),
+    attempts: Number(row['attempts']),
+    receiptCounter: row['receipt_counter'] === null ? undefined : Number(row['receipt_counter']),
+    reason: String(row['reason']),
+    detail: String(row['detail']),
+    takeBack: String(row['take_back']),
+    evidence,
+  };
+}

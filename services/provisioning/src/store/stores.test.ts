@@ -1,0 +1,328 @@
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, describe, it } from 'node:test';
+import { PostgresDatabase } from '@sefleet/service';
+import { SKIP_WITHOUT_POSTGRES, startPostgres, type TestPostgres } from '@sefleet/service/testing';
+import { place } from '../domain/card-plan.ts';
+import { DEFAULT_CONNECTIVITY } from '../domain/connectivity.ts';
+import { partyId } from '../domain/party.ts';
+import type { DeviceRotation, Rotation } from '../domain/rotation.ts';
+import { planMeter } from '../domain/switch/meter-switch.ts';
+import type { SwitchOrder } from '../domain/switch/switch-order.ts';
+import { openStores, type Stores } from './open-stores.ts';
+import type { Device, DomainState, MadeCard } from './provisioning-store.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'stores-'));
+let postgres: TestPostgres | undefined;
+let count = 0;
+before(async () => {
+  if (SKIP_WITHOUT_POSTGRES === false) postgres = await startPostgres();
+});
+after(async () => {
+  if (postgres !== undefined) await dropSchemas(postgres.url);
+  await postgres?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const NORTHERN = partyId('northern-power');
+const SUNRISE = partyId('sunrise-energy');
+const DOMAIN = place('smart-meter', 'energy-supplier', NORTHERN).domain;
+
+function device(endpoint: string): Device {
+  const diversification = Uint8Array.of(0, 1, 255);
+  return { endpoint, kind: 'smart-meter', make: 'card', diversification, connectivity: DEFAULT_CONNECTIVITY };
+}
+
+function domainState(endpoint: string, changes: Partial<DomainState> = {}): DomainState {
+  const state = { endpoint, domain: DOMAIN, role: 'energy-supplier', party: NORTHERN } as const;
+  return { ...state, generation: 1, rotatedAt: undefined, ...changes };
+}
+
+function card(endpoint: string): MadeCard {
+  return {
+    device: device(endpoint),
+    sealedImage: new Uint8Array(5000).fill(7),
+    certificateChain: [Buffer.from([1, 2]), Buffer.from([3])],
+    domains: [domainState(endpoint)],
+    accounts: [NORTHERN],
+  };
+}
+
+const ROTATION: Rotation = { rotationId: 'r-1', stakeholder: 'supplier', concurrency: 4, total: 2 };
+
+function rotationOf(endpoint: string, rotationId = 'r-1'): DeviceRotation {
+  const versions = { fromGeneration: 1, toGeneration: 2 };
+  return { rotationId, endpoint, domain: DOMAIN, party: NORTHERN, step: 'planned', ...versions };
+}
+
+const ORDER: SwitchOrder = {
+  switchId: 's-1',
+  verb: 'switch',
+  from: NORTHERN,
+  to: SUNRISE,
+  cutOverAt: Date.UTC(2026, 5, 1),
+  concurrency: 4,
+  canaryPercent: 5,
+  stopAbovePercent: 10,
+  faults: new Map([['offline', 2]]),
+  seed: 7,
+};
+
+for (const { name, skip, url } of [
+  { name: 'SQLite', skip: false, url: () => '' },
+  { name: 'PostgreSQL', skip: SKIP_WITHOUT_POSTGRES, url: () => postgres?.url ?? '' },
+] as const) {
+  describe(`the stores on ${name}`, { skip }, () => {
+    /** Stores in a place of their own; `again` opens them as the next process does. */
+    const fresh = (): Promise<Stores> => {
+      count++;
+      return again();
+    };
+    const again = (): Promise<Stores> => {
+      const settings = { databaseUrl: url(), databaseSchema: '' };
+      return openStores(settings, join(folder, String(count)), () => undefined);
+    };
+    const close = async ({ store, journal }: Stores): Promise<void> => {
+      await store.close();
+      await journal.close();
+    };
+
+    it('keep devices, cards, domains and accounts for the next process, byte for byte', async () => {
+      const first = await fresh();
+      await first.store.addCards([card('b'), card('a')]);
+      await first.store.addSoftwareDevice({ ...device('s'), make: 'software' });
+      await close(first);
+      const { store, journal } = await again();
+      deepEqual((await store.cards(['a', 'nobody', 'b'])).get('a'), card('a'));
+      deepEqual(await store.cardEndpoints(), ['a', 'b']);
+      equal((await store.devices(['s'])).get('s')?.make, 'software');
+      deepEqual(await store.domains('a'), [domainState('a')]);
+      deepEqual(await store.portfolio(NORTHERN, 'energy-supplier'), ['a', 'b']);
+      await close({ store, journal });
+    });
+
+    it('look up a thousand devices at once, and none at all', async () => {
+      const stores = await fresh();
+      const names = Array.from({ length: 1000 }, (_, i) => `m-${String(i).padStart(4, '0')}`);
+      await stores.store.addCards(names.map(card));
+      equal((await stores.store.devices(names)).size, 1000);
+      equal((await stores.store.devices([])).size, 0);
+      const domains = await stores.store.domainsOf(names.toReversed(), new Set([NORTHERN]));
+      deepEqual(
+        domains.map(({ endpoint }) => endpoint),
+        names.toReversed(),
+      );
+      equal((await stores.store.domainsOf(names, new Set([SUNRISE]))).length, 0);
+      const [meters] = await stores.store.countByKind();
+      deepEqual(meters, { kind: 'smart-meter', manufactured: 1000, rotated: 0 });
+      await close(stores);
+    });
+
+    it('refuse a device that exists, and nothing else of the same moment', async () => {
+      const stores = await fresh();
+      await stores.store.addCards([card('a')]);
+      const [known, other] = [stores.store.addCards([card('a')]), stores.store.addCards([card('c')])];
+      await rejects(known);
+      await other;
+      deepEqual(await stores.store.cardEndpoints(), ['a', 'c']);
+      await close(stores);
+    });
+
+    it('open and close accounts, replace and remove domains', async () => {
+      const stores = await fresh();
+      const { store } = stores;
+      await store.addCards([card('a')]);
+      await store.openAccount('a', SUNRISE);
+      await store.openAccount('a', SUNRISE);
+      deepEqual(await store.accounts('a'), [NORTHERN, SUNRISE]);
+      await store.closeAccount('a', NORTHERN);
+      deepEqual(await store.accounts('a'), [SUNRISE]);
+      const rotated = domainState('a', { generation: 3, rotatedAt: 1_900_000_000_000 });
+      await store.putDomain(rotated);
+      deepEqual(await store.domains('a'), [rotated]);
+      await store.removeDomain('a', DOMAIN);
+      deepEqual(await store.domains('a'), []);
+      await close(stores);
+    });
+
+    it('give a credential to one device only', async () => {
+      const stores = await fresh();
+      const { store } = stores;
+      await store.addCards([card('a'), card('b')]);
+      const credential = { form: 'public-key', reference: 'r', authority: new Uint8Array(0) } as const;
+      equal(await store.putOwnCredential('a', credential), true);
+      equal(await store.putOwnCredential('b', credential), false);
+      equal(await store.putOwnCredential('a', { ...credential, reference: 'q' }), true);
+      equal(await store.putOwnCredential('b', credential), true);
+      const held = await store.ownCredentials(['q', 'r', 'x']);
+      deepEqual(
+        held
+          .map(({ reference, device: { endpoint } }) => `${reference} ${endpoint}`)
+          .toSorted((a, b) => (a < b ? -1 : 1)),
+        ['q a', 'r b'],
+      );
+      await close(stores);
+    });
+
+    it('start a rotation once, also when it is asked for twice at a time', async () => {
+      const stores = await fresh();
+      const { store } = stores;
+      const names = Array.from({ length: 70 }, (_, i) => `m-${i}`);
+      await store.addCards(names.map(card));
+      const other = { ...ROTATION, rotationId: 'r-2' };
+      const started = await Promise.all([
+        store.startRotation(
+          'request',
+          { ...ROTATION, total: 70 },
+          names.map((one) => rotationOf(one)),
+        ),
+        store.startRotation(
+          'request',
+          other,
+          names.map((one) => rotationOf(one, 'r-2')),
+        ),
+      ]);
+      deepEqual(started, ['r-1', 'r-1']);
+      equal(await store.startRotation('request', other, []), 'r-1');
+      equal(await store.rotation('r-2'), undefined);
+      equal((await store.unfinishedDevices('r-1')).length, 70);
+      await close(stores);
+    });
+
+    it('know how far a rotation has come, and the latest', async () => {
+      const first = await fresh();
+      await first.store.addCards([card('a'), card('b')]);
+      await first.store.startRotation('q1', ROTATION, [rotationOf('a'), rotationOf('b')]);
+      await first.store.moveRotation(rotationOf('a'), 'installing');
+      await first.store.finishRotation(rotationOf('a'), 'confirmed', {
+        finishedAt: 1_900_000_000_000.4,
+        durationMs: 12.5,
+        oldKeyRefused: true,
+      });
+      await close(first);
+      const stores = await again();
+      const { store } = stores;
+      deepEqual(
+        (await store.unfinishedRotations()).map(({ rotationId }) => rotationId),
+        ['r-1'],
+      );
+      deepEqual(
+        (await store.unfinishedDevices('r-1')).map(({ endpoint }) => endpoint),
+        ['b'],
+      );
+      equal((await store.domains('a'))[0]?.generation, 2);
+      const failure = { code: 'PROVISIONING_CARD_REFUSED', message: 'no' };
+      await store.finishRotation(rotationOf('b'), 'failed', {
+        finishedAt: 1,
+        durationMs: 3,
+        oldKeyRefused: false,
+        failure,
+      });
+      deepEqual(await store.rotation('r-1'), {
+        ...ROTATION,
+        attempted: 2,
+        confirmed: 1,
+        oldKeyRefused: 1,
+        failed: 1,
+        done: true,
+        durationsMs: [12.5],
+        failures: [{ endpoint: 'b', ...failure }],
+      });
+      await store.startRotation('q2', { ...ROTATION, rotationId: 'a-later-one', total: 0 }, []);
+      equal((await store.latestRotation())?.rotationId, 'a-later-one');
+      await close(stores);
+    });
+
+    it('journal a switch: order, meters, controls and counts', async () => {
+      const first = await fresh();
+      const head = { verb: 'switch', from: NORTHERN, to: SUNRISE, cutOverAt: ORDER.cutOverAt } as const;
+      const meters = ['a', 'b', 'c'].map((one) => planMeter('s-1', one, head));
+      equal(await first.journal.start('request', ORDER, meters), 's-1');
+      equal(await first.journal.start('request', { ...ORDER, switchId: 's-2' }, []), 's-1');
+      const [a, b] = meters;
+      if (a === undefined || b === undefined) throw new RangeError('three meters were planned');
+      const moved = {
+        ...a,
+        state: 'switched',
+        done: 'cut-over-read',
+        receiptCounter: 5_000_000_000,
+      } as const;
+      await first.journal.record({ ...moved, inDoubt: true, dueAt: 1_900_000_000_000 });
+      await first.journal.record({
+        ...b,
+        state: 'exception',
+        reason: 'unreachable',
+        detail: 'x',
+        attempts: 3,
+      });
+      await first.journal.control('s-1', { paused: true, stopped: 'too many' });
+      await close(first);
+      const stores = await again();
+      const { journal } = stores;
+      deepEqual(await journal.order('s-1'), ORDER);
+      equal(await journal.order('s-2'), undefined);
+      deepEqual(await journal.controls('s-1'), { paused: true, stopped: 'too many' });
+      deepEqual(await journal.unfinished(), ['s-1']);
+      deepEqual([...(await journal.busyMeters())].toSorted(), ['a', 'c']);
+      const open = await journal.meters('s-1', 'open');
+      const { evidence, ...rest } = { ...moved, inDoubt: true, dueAt: 1_900_000_000_000 };
+      // What is undefined in the evidence is left out of its JSON.
+      deepEqual(open[0], { ...rest, evidence: JSON.parse(JSON.stringify(evidence)) });
+      deepEqual(
+        open.map(({ endpoint }) => endpoint),
+        ['a', 'c'],
+      );
+      const { states, exceptions } = await journal.counts('s-1');
+      deepEqual([states.get('planned'), states.get('switched'), exceptions.get('unreachable')], [1, 1, 1]);
+      await close(stores);
+    });
+  });
+}
+
+describe('the stores', () => {
+  it('take up a SQLite file that counts its versions in the old place', async () => {
+    count++;
+    const path = join(folder, String(count));
+    const { store, journal } = await openStores(
+      { databaseUrl: '', databaseSchema: '' },
+      path,
+      () => undefined,
+    );
+    await store.addCards([card('a')]);
+    await store.close();
+    await journal.close();
+    const file = join(path, 'state.sqlite');
+    equal(statSync(file).mode & 0o077, 0);
+    const old = new DatabaseSync(file);
+    old.exec('DROP TABLE schema_versions; DROP INDEX held_by; ALTER TABLE rotations DROP COLUMN number;');
+    old.exec('PRAGMA user_version = 4');
+    old.close();
+    const next = await openStores({ databaseUrl: '', databaseSchema: '' }, path, () => undefined);
+    deepEqual(await next.store.cardEndpoints(), ['a']);
+    await next.store.close();
+    await next.journal.close();
+  });
+
+  it('say what to check when the database cannot be reached', async () => {
+    const settings = { databaseUrl: 'postgres://127.0.0.1:1/none', databaseSchema: 'x' };
+    await rejects(
+      openStores(settings, folder, () => undefined),
+      {
+        code: 'PROVISIONING_STORE_UNAVAILABLE',
+        hint: /DATABASE_URL/,
+      },
+    );
+  });
+});
+
+async function dropSchemas(url: string): Promise<void> {
+  const database = new PostgresDatabase(url, 'public', () => undefined);
+  const rows = await database.query(
+    `SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'provisioning\\_%'`,
+  );
+  for (const row of rows) await database.migrate(`DROP SCHEMA ${String(row['schema_name'])} CASCADE`);
+  await database.close();
+}

@@ -16,10 +16,14 @@ export interface RunningSystem {
   stop(): Promise<void>;
 }
 
-/** Starts all four services; `stop` ends them and removes what they kept. */
-export async function startSystem(): Promise<RunningSystem> {
+/**
+ * Starts all four services; `stop` ends them and removes what they kept.
+ *
+ * @param part what is different from the layout that an empty environment gives
+ */
+export async function startSystem(part: Partial<Layout> = {}): Promise<RunningSystem> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'sefleet-system-'));
-  const layout = await onFreePorts({ ...readLayout({}), dataFolder });
+  const layout = await onFreePorts({ ...readLayout({}), ...part, dataFolder });
   const restarts: string[] = [];
   const supervisor = await startServices({
     layout,

@@ -37,7 +37,8 @@ export const fleetStart: Verb = {
     const fleet = readFleetOptions(parsed);
     const startRate = parsed.integer('rate', 0, 100_000);
     return withBackend(async (backend) => {
-      await backend.simulation.startFleet({ ...startRequest(plannedKinds(fleet), fleet), startRate });
+      const request = { ...startRequest(plannedKinds(fleet), fleet), startRate };
+      await backend.simulation.startFleet(request, { deadlineMs: START_LIMIT_MS });
       console.log('fleet started; `sefleet fleet show` tells how far it is');
     });
   },
@@ -89,6 +90,8 @@ async function show(backend: Backend, parsed: VerbArguments): Promise<void> {
   for (const service of state?.unavailable ?? []) console.log(`unavailable: ${service}`);
 }
 
+/** Until the first cards are made. */
+const START_LIMIT_MS = 60_000;
 const CONNECT_LIMIT_MS = 3000;
 
 async function untilAnswering(backend: Backend): Promise<void> {

@@ -125,7 +125,7 @@ class FirmwareWorld {
       sessionCertificateMinutes: 60,
       cipherSuite: 'TLS_PSK_WITH_AES_128_CCM_8',
     });
-    fleet.switchOn(how);
+    void fleet.switchOn(how);
     return fleet;
   }
 }

@@ -52,7 +52,7 @@ before(async () => {
     sessionCertificateMinutes: 60,
     cipherSuite: 'TLS_PSK_WITH_AES_128_CCM_8',
   });
-  fleet.switchOn('start');
+  void fleet.switchOn('start');
   await world.runtime.runUntil(() => world.management?.size === 3, 60_000);
   await world.runtime.advance(3000);
 });

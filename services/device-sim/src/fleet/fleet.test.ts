@@ -45,7 +45,7 @@ async function start(seed: number, conditions = {}): Promise<Running> {
   const ports = world.ports();
   ports.store.putFleet({ ...PLAN, state: 'running' });
   const fleet = new Fleet(PLAN, ports, LIMITS);
-  fleet.switchOn('start');
+  void fleet.switchOn('start');
   const up = await world.runtime.runUntil(() => registered(fleet) === TOTAL, 120_000);
   assert.ok(up, `registered ${registered(fleet)}: ${JSON.stringify([...fleet.metrics.errors])}`);
   return { world, ports, fleet };
@@ -116,7 +116,7 @@ test('the same seed gives the same readings, another one gives others', async ()
     world.startServers();
     const ports = world.ports();
     const fleet = new Fleet({ ...PLAN, seed }, ports, LIMITS);
-    fleet.switchOn('start');
+    void fleet.switchOn('start');
     await world.runtime.advance(15_000);
     await drain({ world, ports, fleet });
     const read = [...fleet.devices]
@@ -173,7 +173,7 @@ test('devices whose NAT forgets their addresses go on in the same sessions', asy
   const ports = world.ports();
   const network = { ...CLEAR_NETWORK, lossShare: 0.02, delayMsMin: 5, delayMsMax: 40, rebindEveryMs: 2000 };
   const fleet = new Fleet({ ...PLAN, network }, ports, LIMITS);
-  fleet.switchOn('start');
+  void fleet.switchOn('start');
   assert.ok(await world.runtime.runUntil(() => registered(fleet) === TOTAL, 120_000));
   const before = fleet.metrics.handshakes;
   await world.runtime.advance(30_000);
@@ -200,7 +200,7 @@ for (const afterMs of [700, 1530, 4999, 7777]) {
     assert.equal(stored?.seed, PLAN.seed);
     await end(running);
     const fleet = new Fleet(PLAN, { ...ports, bind: () => Promise.resolve(bindAbove(world)) }, LIMITS);
-    fleet.switchOn('resume');
+    void fleet.switchOn('resume');
     assert.ok(await world.runtime.runUntil(() => registered(fleet) === TOTAL, 120_000));
     await world.runtime.advance(5000);
     const resumed = { world, ports, fleet };

@@ -92,6 +92,7 @@ export class Fleet {
   readonly #stopped = new AbortController();
   readonly #pathRng: Rng;
   #readings = true;
+  #admitted = 0;
 
   constructor(plan: FleetPlan, ports: FleetPorts, limits: FleetLimits) {
     const { runtime } = ports;
@@ -158,16 +159,19 @@ export class Fleet {
   }
 
   /**
-   * Switches the devices on: those on disk first, the others as their cards arrive. Returns at once.
+   * Switches the devices on: those on disk first, the others as their cards arrive.
    *
    * @param how `resume` goes on where the process ended; `start` begins the readings of the plan, with what
-   * the
-   *   registers of devices that were there before show.
+   *   the registers of devices that were there before show.
+   * @returns when the first cards are there or none are missing; rejects with the factory's error when it
+   *   makes no such cards. A factory that cannot be reached is asked again and again.
    */
-  switchOn(how: 'start' | 'resume', takeReadings = true): void {
+  switchOn(how: 'start' | 'resume', takeReadings = true): Promise<void> {
     this.#readings = takeReadings;
-    void this.#switchOnAll(how);
+    const accepted = Promise.withResolvers<void>();
+    void this.#switchOnAll(how, accepted);
     this.#sweep();
+    return accepted.promise;
   }
 
   /**
@@ -205,69 +209,70 @@ export class Fleet {
     this.#ports.journal.flush();
   }
 
-  async #switchOnAll(how: 'start' | 'resume'): Promise<void> {
-    const missing: PlannedDevice[] = [];
-    let started = 0;
+  async #switchOnAll(how: 'start' | 'resume', accepted: PromiseWithResolvers<void>): Promise<void> {
+    const missing = new Map<string, PlannedDevice>();
     for (const planned of this.#planned) {
-      const stored = this.#ports.store.device(planned.endpoint);
-      if (stored === undefined || !this.#isAsPlanned(stored)) missing.push(planned);
-      else this.#admit(stored, how, started++);
+      const { endpoint } = planned;
+      if (this.#ports.store.connectivityOf(endpoint) !== connectivityText(this.plan.connectivity))
+        missing.set(endpoint, planned);
+      else this.#admit(endpoint, how);
     }
-    while (missing.length > 0 && !this.#stopped.signal.aborted) {
+    while (missing.size > 0 && !this.#stopped.signal.aborted) {
       try {
-        started = await this.#orderCards(missing, started);
+        await this.#orderCards(missing, accepted);
       } catch (error) {
-        this.#ports.log.emit(EVENTS.cardsUnavailable, { missing: missing.length, error });
+        this.#ports.log.emit(EVENTS.cardsUnavailable, { missing: missing.size, error });
         this.metrics.count(`cards.${isSefleetError(error) ? error.code : 'failed'}`);
         // What the factory does not make it will not make a second later either.
         if (isSefleetError(error) && error.fault === 'caller') {
-          for (const { endpoint } of missing) this.metrics.deviceFailed(endpoint);
+          for (const endpoint of missing.keys()) this.metrics.deviceFailed(endpoint);
+          accepted.reject(error);
           return;
         }
+        accepted.resolve();
         await this.#wait(ORDER_RETRY_MS);
       }
     }
-  }
-
-  #isAsPlanned({ connectivity }: StoredDevice): boolean {
-    return connectivityText(connectivity) === connectivityText(this.plan.connectivity);
+    accepted.resolve();
   }
 
   /** Takes what arrives out of `missing`. */
-  async #orderCards(missing: PlannedDevice[], startedBefore: number): Promise<number> {
+  async #orderCards(
+    missing: Map<string, PlannedDevice>,
+    accepted: PromiseWithResolvers<void>,
+  ): Promise<void> {
     const { cards, store } = this.#ports;
-    const numbers = new Map(missing.map(({ endpoint, number }) => [endpoint, number]));
-    let started = startedBefore;
     const { connectivity } = this.plan;
-    const orders = missing.map(({ endpoint, kind }) => ({ endpoint, kind, connectivity }));
+    const orders = [...missing.values()].map(({ endpoint, kind }) => ({ endpoint, kind, connectivity }));
     for await (const delivered of cards.order(orders, this.#stopped.signal)) {
-      const known = delivered.filter(({ endpoint }) => numbers.has(endpoint));
-      store.addDevices(
-        known.map((device) => ({ ...device, connectivity, number: numbers.get(device.endpoint) ?? 0 })),
-      );
+      const known = delivered.flatMap((device) => {
+        const planned = missing.get(device.endpoint);
+        return planned === undefined ? [] : [{ ...device, connectivity, number: planned.number }];
+      });
+      store.addDevices(known);
       for (const { endpoint } of known) {
-        numbers.delete(endpoint);
-        const stored = store.device(endpoint);
-        if (stored !== undefined) this.#admit(stored, 'start', started++);
+        missing.delete(endpoint);
+        this.#admit(endpoint, 'start');
       }
-      missing.splice(0, missing.length, ...missing.filter(({ endpoint }) => numbers.has(endpoint)));
+      accepted.resolve();
     }
-    return started;
   }
 
-  /** Queues a device for its start; `position` is its place in the order of starts. */
-  #admit(stored: StoredDevice, how: 'start' | 'resume', position: number): void {
+  /** Queues a device for its start. What is known of it stays on disk until its turn comes. */
+  #admit(endpoint: string, how: 'start' | 'resume'): void {
+    const position = this.#admitted++;
     const { startRate } = this.plan;
     const begin = (): void => {
-      void this.#startGate.run(() => this.#switchOn(stored, how));
+      void this.#startGate.run(() => this.#switchOn(endpoint, how));
     };
     if (startRate === 0) begin();
     else this.#ports.runtime.timers.after((position * 1000) / startRate, begin);
   }
 
-  async #switchOn(stored: StoredDevice, how: 'start' | 'resume'): Promise<void> {
+  async #switchOn(endpoint: string, how: 'start' | 'resume'): Promise<void> {
     if (this.#stopped.signal.aborted) return;
-    const device = this.#create(stored, how);
+    const stored = this.#ports.store.device(endpoint);
+    const device = stored === undefined ? undefined : this.#create(stored, how);
     if (device === undefined) return;
     this.#devices.set(device.endpoint, device);
     this.metrics.deviceSwitchedOn(device.endpoint, device.kind, device.bootstrapped);

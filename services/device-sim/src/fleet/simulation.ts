@@ -46,15 +46,18 @@ export class Simulation {
     this.#fleet = new Fleet(plan, this.#ports, this.#limits);
     this.#running = true;
     this.#log.emit(EVENTS.fleetResumed, { devices: this.#fleet.total, state });
-    this.#fleet.switchOn('resume', state === 'running');
+    this.#fleet.switchOn('resume', state === 'running').catch(() => {
+      // Told in the log and counted; the devices that are here go on.
+    });
   }
 
   /**
-   * Starts a fleet; its devices come up afterwards.
+   * Starts a fleet and waits for its first cards; the devices come up afterwards.
    *
-   * @throws SefleetError `SIM_FLEET_EXISTS`, `SIM_PLAN_INVALID`, `SIM_STORE_FAILED`
+   * Rejects with `SIM_FLEET_EXISTS`, `SIM_PLAN_INVALID`, `SIM_STORE_FAILED`, or with the factory's own error
+   * when it makes no such devices: the fleet is then off.
    */
-  start(request: FleetRequest): void {
+  async start(request: FleetRequest): Promise<void> {
     if (this.#running) {
       throw simulationError('SIM_FLEET_EXISTS', 'a fleet is switched on', {
         hint: 'Stop it first: sefleet fleet stop',
@@ -71,10 +74,18 @@ export class Simulation {
       );
     }
     this.#keep(plan, 'running');
-    this.#fleet = new Fleet(plan, this.#ports, this.#limits);
+    const fleet = new Fleet(plan, this.#ports, this.#limits);
+    this.#fleet = fleet;
     this.#running = true;
-    this.#log.emit(EVENTS.fleetStarted, { devices: this.#fleet.total, seed: plan.seed.toString() });
-    this.#fleet.switchOn('start');
+    this.#log.emit(EVENTS.fleetStarted, { devices: fleet.total, seed: plan.seed.toString() });
+    try {
+      await fleet.switchOn('start');
+    } catch (error) {
+      await fleet.powerOff();
+      this.#running = false;
+      this.#keep(plan, 'stopped');
+      throw error;
+    }
   }
 
   /** Ends the readings and waits for what is under way. @throws SefleetError `SIM_FLEET_PRECONDITION` */

@@ -1,15 +1,11 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
-import { DEVICE_KINDS, type DeviceKind } from '../device-kind.ts';
-import { FIRMWARE_RESULT, type FirmwareResult } from '@sefleet/lwm2m';
+import type { DeviceKind } from '../device-kind.ts';
+import type { FirmwareResult } from '@sefleet/lwm2m';
 import { simulationError } from '../errors.ts';
 import type { NetworkConditions } from '../network/network-conditions.ts';
-import {
-  connectivityText,
-  DEFAULT_CONNECTIVITY,
-  readConnectivity,
-  type Connectivity,
-} from '../device/connectivity.ts';
+import { connectivityText, type Connectivity } from '../device/connectivity.ts';
+import { connectivitySchema, deviceRow, firmwareRow, ledgerRow, outboxRow, planSchema } from './rows.ts';
 import { FLEET_SCHEMA, FLEET_SCHEMA_3, FLEET_SCHEMA_VERSION } from './schema.ts';
 
 /** What was asked for when the fleet was started. */
@@ -103,60 +99,6 @@ export interface FleetChanges {
   readonly acknowledged: readonly { readonly id: number; readonly position: number }[];
 }
 
-/** As text; empty in what older versions wrote. */
-const connectivitySchema = z
-  .string()
-  .default('')
-  .transform((text) => (text === '' ? DEFAULT_CONNECTIVITY : readConnectivity(text)))
-  .refine((connectivity) => connectivity !== undefined)
-  .transform((connectivity) => connectivity ?? DEFAULT_CONNECTIVITY);
-
-const planSchema = z.object({
-  seed: z.string().transform((text) => BigInt(text)),
-  kinds: z.array(z.object({ kind: z.enum(DEVICE_KINDS), count: z.number(), readingIntervalMs: z.number() })),
-  startRate: z.number(),
-  timeCompression: z.number(),
-  virtualStartMs: z.number().optional(),
-  network: z.object({
-    lossShare: z.number(),
-    duplicateShare: z.number(),
-    delayMsMin: z.number(),
-    delayMsMax: z.number(),
-    rebindEveryMs: z.number(),
-  }),
-  connectivity: connectivitySchema,
-  state: z.enum(['running', 'draining', 'stopped']),
-});
-const bytes = z.instanceof(Uint8Array);
-const deviceRow = z.object({
-  id: z.number(),
-  endpoint: z.string(),
-  kind: z.enum(DEVICE_KINDS),
-  number: z.number(),
-  bootstrap_uri: z.string(),
-  bootstrap_psk_identity: z.string(),
-  bootstrap_secret_id: z.number(),
-  device_key_id: z.number(),
-  certificate_chain: z.string(),
-  factory_accounts: bytes,
-  connectivity: connectivitySchema,
-  card_image: bytes,
-  readings: z.string(),
-  accounts: z.string(),
-  supply: z.string(),
-  sealed: z.number(),
-  acknowledged: z.number(),
-});
-const firmwareRow = z.object({
-  version_number: z.number(),
-  version: z.string(),
-  phase: z.enum(['idle', 'downloading', 'downloaded', 'updating']),
-  result: z.literal(Object.values(FIRMWARE_RESULT)),
-  package: bytes,
-});
-const ledgerRow = deviceRow.pick({ endpoint: true, sealed: true, acknowledged: true });
-const outboxRow = z.object({ position: z.number(), sealed: bytes });
-
 /**
  * The fleet on disk: SQLite with a write-ahead log.
  *
@@ -171,6 +113,7 @@ export class FleetStore {
   readonly #removeRecord: StatementSync;
   readonly #listRecords: StatementSync;
   readonly #readDevice: StatementSync;
+  readonly #readConnectivity: StatementSync;
 
   /** @throws SefleetError `SIM_STORE_FAILED`, `SIM_STORE_DAMAGED` */
   constructor(path: string) {
@@ -179,6 +122,7 @@ export class FleetStore {
     this.#readDevice = this.#database.prepare(
       'SELECT * FROM device JOIN device_state USING (id) WHERE endpoint = ?',
     );
+    this.#readConnectivity = this.#database.prepare('SELECT connectivity FROM device WHERE endpoint = ?');
     this.#updateState = this.#database.prepare(
       `UPDATE device_state
        SET card_image = ?, readings = ?, accounts = ?, supply = ?, sealed = ?, acknowledged = ? WHERE id = ?`,
@@ -290,6 +234,12 @@ export class FleetStore {
     );
     const made = others.map((row) => this.#parse(connectivitySchema, row['connectivity']));
     return made.some(({ bootstrap }) => bootstrap === 'smartcard' || wanted.bootstrap === 'smartcard');
+  }
+
+  /** What a device was ordered with, as text; undefined when it is not here. */
+  connectivityOf(endpoint: string): string | undefined {
+    const row = this.#guard(() => this.#readConnectivity.get(endpoint));
+    return row === undefined ? undefined : String(row['connectivity']);
   }
 
   /** A device's firmware; undefined when it was never updated. */

@@ -30,8 +30,8 @@ export function createSimulationService(ports: SimulationServicePorts): ServedSe
   const { simulation: host } = ports;
   const progress = (): Progress => progressOf(ports);
   return serve(simulation.SimulationService, {
-    startFleet: (request) => {
-      host.start({
+    startFleet: async (request) => {
+      await host.start({
         kinds: request.kinds.map(({ kind, count, readingIntervalMs }) => {
           const known = kindFromProto(kind);
           if (known === undefined)

@@ -18,9 +18,8 @@ const AS_CLIENT: TrustSubject = { role: 'client' };
 
 /**
  * Devices that prove themselves with a certificate or a raw public key: the certificate that our authority
- * signed for them, or what their owner handed in, bound to one endpoint name. What a device signed itself
- * with its key, such as the certificate of a short session, is not taken here: its common name would be
- * the device's choice.
+ * signed for them, one that the device issued with that for a short session, or what their owner handed in,
+ * bound to one endpoint name.
  */
 export class DeviceCertificates {
   readonly signingKey: SigningKeyProvider;
@@ -70,23 +69,27 @@ export class DeviceCertificates {
     return known === undefined ? undefined : { endpoint: known.endpoint, kind: known.kind };
   }
 
-  /** The device that our own authority named. */
+  /**
+   * The device that our own authority named, by the first certificate of the chain or by the one above it,
+   * whose key the device's card issues the certificates of short sessions with.
+   */
   #ofOurs(chain: readonly Uint8Array[]): AuthorisedDevice | undefined {
-    const certificate = firstOf(chain);
-    if (certificate === undefined) return undefined;
-    const isSignedByUs =
-      certificate.checkIssued(this.#authority) && certificate.verify(this.#authority.publicKey);
-    const organisation = fieldOf(certificate, 'O');
-    const endpoint = fieldOf(certificate, 'CN');
-    if (!isSignedByUs || endpoint === '' || organisation === SERVICE_ORGANISATION) return undefined;
-    if (!organisation.startsWith(DEVICE_ORGANISATION)) return undefined;
-    const kind = organisation.slice(DEVICE_ORGANISATION.length);
-    return { endpoint, kind: KINDS.has(kind) ? kind : '' };
+    const [first, issuer] = [certificateOf(chain[0]), certificateOf(chain[1])];
+    if (first === undefined) return undefined;
+    if (this.#isSignedByUs(first)) return namedIn(first);
+    const isSession = issuer !== undefined && issuer.ca && isSignedBy(first, issuer);
+    const device = isSession && this.#isSignedByUs(issuer) ? namedIn(issuer) : undefined;
+    // The device wrote the session's certificate: with another's name in it, it is nobody's.
+    return device?.endpoint === fieldOf(first, 'CN') ? device : undefined;
+  }
+
+  #isSignedByUs(certificate: X509Certificate): boolean {
+    return isSignedBy(certificate, this.#authority);
   }
 
   /** The device whose owner handed in this certificate, or the authority that signed it for this name. */
   async #ofOwner(chain: readonly Uint8Array[]): Promise<AuthorisedDevice | undefined> {
-    const certificate = firstOf(chain);
+    const certificate = certificateOf(chain[0]);
     if (certificate === undefined) return undefined;
     const exact = await this.#directory.findOwn(`certificate:${digestOf(certificate.raw)}`);
     if (exact !== undefined && this.#leadsTo(certificate.raw, [certificate.raw])) {
@@ -110,13 +113,27 @@ export class DeviceCertificates {
   }
 }
 
-function firstOf([own]: readonly Uint8Array[]): X509Certificate | undefined {
+function certificateOf(der: Uint8Array | undefined): X509Certificate | undefined {
   try {
-    return own === undefined ? undefined : new X509Certificate(own);
+    return der === undefined ? undefined : new X509Certificate(der);
   } catch {
     // What is no certificate is nobody's.
     return undefined;
   }
+}
+
+function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
+/** The device that a certificate of ours names; undefined for one of our services. */
+function namedIn(certificate: X509Certificate): AuthorisedDevice | undefined {
+  const organisation = fieldOf(certificate, 'O');
+  const endpoint = fieldOf(certificate, 'CN');
+  if (endpoint === '' || organisation === SERVICE_ORGANISATION) return undefined;
+  if (!organisation.startsWith(DEVICE_ORGANISATION)) return undefined;
+  const kind = organisation.slice(DEVICE_ORGANISATION.length);
+  return { endpoint, kind: KINDS.has(kind) ? kind : '' };
 }
 
 function digestOf(der: Uint8Array): string {

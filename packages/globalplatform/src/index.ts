@@ -179,6 +179,16 @@ export {
   scenario3Receipt,
   scenario3Signed,
 } from './key-agreement/scenario3.ts';
+export {
+  decodeScenario2bParameters,
+  encodeScenario2bParameters,
+  openScenario2b,
+  SCENARIO2B_DGI,
+  scenario2bCommand,
+  scenario2bReceipt,
+  verifyScenario2bReceipt,
+} from './key-agreement/scenario2b.ts';
+export type { AuthorityKeys, Scenario2bParameters, Scenario2bTarget } from './key-agreement/scenario2b.ts';
 export type { AgreedKeys, Scenario3Parameters } from './key-agreement/scenario3.ts';
 export { decodeScp11Request, deriveScp11, encodeScp11Parameters } from './key-agreement/scp11.ts';
 export type { Scp11Keys, Scp11Parameters, Scp11Variant } from './key-agreement/scp11.ts';

@@ -94,7 +94,7 @@ export function confirm(context: CommandContext, authority: Authority, done: Rec
 }
 
 /** Issuer identification and card image number, joined (GPCS 2.3.1 §11.1.6). */
-function cardUniqueData(state: CardState): Uint8Array {
+export function cardUniqueData(state: CardState): Uint8Array {
   const [issuer] = state.entries;
   if (issuer?.kind !== 'security-domain') return new Uint8Array(0);
   const value = (tag: number): Uint8Array =>

@@ -19,6 +19,8 @@ import { cardCapabilities, cardRecognitionData } from './card-data.ts';
 import { selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 
+/** The counter of the last push of keys, in the authority's domain: a number that STORE DATA cannot write. */
+export const AUTHORITY_COUNTER = 0xdf11;
 const DOMAIN_AID = 0x4f;
 const SERIAL_AT = 12;
 const SERIAL_LENGTH = 4;
@@ -87,7 +89,7 @@ export function readCertificateSelector(objects: readonly Tlv[]): number {
  * True for tags that the card makes itself, the domain's own AID among them: STORE DATA cannot write them.
  */
 export function isMadeByCard(tag: number): boolean {
-  return tag === DOMAIN_AID || READERS[tag] !== undefined;
+  return tag === DOMAIN_AID || tag === AUTHORITY_COUNTER || READERS[tag] !== undefined;
 }
 
 function describeKeys(domain: SecurityDomain): readonly KeyInformation[] {

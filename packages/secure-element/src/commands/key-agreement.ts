@@ -5,7 +5,6 @@ import {
   deriveScenario3,
   encodeTlv,
   KEY_TYPE,
-  PRIVILEGE,
   requireTlv,
   SCENARIO3_DGI,
   SCENARIO3_PARAMETER,
@@ -21,8 +20,8 @@ import { agree } from '../applets/iot-safe/p256.ts';
 import type { SecurityDomain } from '../card/card-state.ts';
 import type { PendingAgreement } from '../card/channel.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
-import { hasPrivilege } from '../registry/registry.ts';
 import { AUTHORITY_AGREEMENT_KEY, AUTHORITY_KEY, keyAt, verificationKey } from '../registry/special-keys.ts';
+import { authorityDomain } from './authority-domain.ts';
 import type { CommandContext } from './command-context.ts';
 import { storeKeys } from './put-key.ts';
 
@@ -45,19 +44,6 @@ export function agreeOnKeys(context: CommandContext, domain: SecurityDomain, dgi
     return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   }
   return finish(context, domain, pending, dgis);
-}
-
-/**
- * The Controlling Authority's Security Domain: one with Global Service that was made with that capability.
- */
-function authorityDomain(context: CommandContext): SecurityDomain {
-  const found = context.tx.state.entries.find(
-    (entry) =>
-      entry.kind === 'security-domain' &&
-      entry.controllingAuthority &&
-      hasPrivilege(entry, PRIVILEGE.GLOBAL_SERVICE),
-  );
-  return found?.kind === 'security-domain' ? found : refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
 }
 
 function certify(context: CommandContext, domain: SecurityDomain, certificate: Uint8Array): Answer {

@@ -5,6 +5,7 @@ import {
   decodeDgis,
   decodeTlvs,
   requireTlv,
+  SCENARIO2B_DGI,
   SCENARIO3_DGI,
   SECURITY_DOMAIN_LIFE_CYCLE,
   STORE_DATA,
@@ -21,6 +22,7 @@ import { NO_DATA, requireSession, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 import { isMadeByCard, readCertificateSelector } from './get-data.ts';
 import { agreeOnKeys } from './key-agreement.ts';
+import { takeDeliveredKeys } from './key-delivery.ts';
 import { isRecordAccount, storeRecordAccount } from './store-account.ts';
 import { storeKeyGroupings } from './store-keys.ts';
 
@@ -92,6 +94,7 @@ function storeInDomain(context: CommandContext, domain: SecurityDomain, data: Ui
   if ((context.command.p1 & FORMAT) === STORE_DATA.DGI) {
     const dgis = decodeDgis(data);
     if (isAgreement(dgis)) return agreeOnKeys(context, domain, dgis);
+    if (dgis[0]?.id === SCENARIO2B_DGI.PARAMETERS) return takeDeliveredKeys(context, domain, dgis);
     if (isRecordAccount(dgis)) return storeRecordAccount(context, domain, dgis);
     return storeKeyGroupings(context, domain, dgis);
   }

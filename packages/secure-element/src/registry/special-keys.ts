@@ -18,7 +18,11 @@ export const DAP_KEY: KeyPlace = { version: 0x73, id: 1 };
 export const CODE_KEY: KeyPlace = { version: 0x75, id: 1 };
 /** The public key of the certification authority; in the Controlling Authority's Security Domain. */
 export const AUTHORITY_KEY: KeyPlace = { version: 0x74, id: 1 };
-/** The private key agreement key of the Controlling Authority's Security Domain. */
+/** The AES key by which a Controlling Authority proves to its Security Domain what it sends (KS.CASD.AUT). */
+export const AUTHORITY_AUTHENTICATION_KEY: KeyPlace = { version: 0x74, id: 2 };
+/**
+ * The private key agreement key of that domain, or the AES key that keeps what is sent to it (KS.CASD.CT).
+ */
 export const AUTHORITY_AGREEMENT_KEY: KeyPlace = { version: 0x74, id: 3 };
 
 /** The key at `place`. */

@@ -2,23 +2,32 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromHex } from '@sefleet/bytes';
 import {
+  aid,
   aidBytes,
   decodeApdu,
   deleteCommand,
   getDataCommand,
   getStatusCommand,
+  installCommand,
   installForExtraditionCommand,
+  installForLoadCommand,
   installForPersonalizationCommand,
   installForRegistryUpdateCommand,
+  loadCommands,
   plainLink,
+  PRIVILEGE,
   putKeysCommand,
+  putSymmetricKeyCommand,
   readRegistry,
   SET_STATUS_SCOPE,
   setStatusCommand,
   STATUS_SCOPE,
   storeDataCommands,
+  withToken,
 } from '@sefleet/globalplatform';
 import type { Aid } from '@sefleet/globalplatform';
+import { encodePackage } from '../applets/package.ts';
+import { METERING_MODULE } from '../applets/metering/identifiers.ts';
 import { exportCard } from './create-card.ts';
 import {
   ISSUER_KEYS,
@@ -123,4 +132,36 @@ test('keys of one domain cannot be put by a session with another', async () => {
   const issuer = await open(card, ISSUER_SECURITY_DOMAIN, ISSUER_KEYS);
   await send(issuer, putKeysCommand(issuer, testKeys('issuer, new'), { newVersion: 0x31 }));
   await open(card, SUPPLIER, KEYS);
+});
+
+test('who may delete a load file takes nothing from others that was made from it', async () => {
+  const tokenKey = testKeys('tokens').enc;
+  const file = aid('F07365666C65657490');
+  const applet = aid('F07365666C6565749001');
+  const card = newCard();
+  const issuer = await open(card);
+  await send(issuer, putSymmetricKeyCommand(issuer, tokenKey, { newVersion: 0x70, keyId: 1 }));
+  await makeDomain(card, OTHER_SUPPLIER, OTHER_KEYS);
+  await makeDomain(card, SUPPLIER, KEYS, PRIVILEGE.DELEGATED_MANAGEMENT);
+  const supplier = await open(card, SUPPLIER, KEYS);
+  const delegated = (command: Parameters<typeof withToken>[0]) =>
+    withToken(command, { kind: 'aes', key: tokenKey });
+  const code = encodePackage(file, { version: fromHex('0100'), modules: [METERING_MODULE] });
+  await send(supplier, delegated(installForLoadCommand({ loadFile: aidBytes(file) })));
+  for (const command of loadCommands({ daps: [], code })) await send(supplier, command);
+  const install = installCommand({
+    loadFile: aidBytes(file),
+    module: aidBytes(METERING_MODULE),
+    instance: aidBytes(applet),
+    privileges: 0,
+    parameters: fromHex('c900'),
+  });
+  await send(supplier, delegated(install));
+  const doomed = delegated(deleteCommand(aidBytes(file), { related: true }));
+  const give = installForExtraditionCommand(aidBytes(OTHER_SUPPLIER), aidBytes(applet));
+  await send(supplier, delegated(give));
+  assert.equal(await statusOf(supplier, doomed), '6985');
+  assert.ok(card.applications.includes(applet));
+  await send(await open(card), deleteCommand(aidBytes(file), { related: true }));
+  assert.ok(!card.applications.includes(applet), 'Global Delete reaches it');
 });

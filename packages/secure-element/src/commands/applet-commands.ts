@@ -2,11 +2,13 @@ import { LIFE_CYCLE_LOCKED, STATUS_WORD } from '@sefleet/globalplatform';
 import type { Answer, AppletContext } from '../applets/applet.ts';
 import type { Application } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
+import { requireUnlockedCard } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 import { DomainSealing } from './sealing-service.ts';
 
 /** A command for the selected application. */
 export function processByApplet(context: CommandContext, application: Application): Answer {
+  requireUnlockedCard(context);
   if ((application.lifeCycle & LIFE_CYCLE_LOCKED) !== 0) return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   const program = orRefuse(context.card.program(application.module), STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   return program.process(

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { bytesEqual, concatBytes } from '@sefleet/bytes';
 import {
-  CARD_LIFE_CYCLE,
   coveredByToken,
   decodeTlvs,
   encodeReceipt,
@@ -17,7 +16,7 @@ import type { CardState, Entry, LoadFileEntry, SecurityDomain } from '../card/ca
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { RECEIPT_KEY, TOKEN_KEY, verificationKey } from '../registry/special-keys.ts';
 import { ancestry, hasPrivilege, isBelow } from '../registry/registry.ts';
-import { NO_DATA, requireSession, selectedDomain } from './command-context.ts';
+import { NO_DATA, requireSession, requireUnlockedCard, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** Token digests that a card remembers; the oldest goes first. */
@@ -42,9 +41,9 @@ export function performingDomain(context: CommandContext): SecurityDomain {
 export function managingDomain(context: CommandContext): SecurityDomain {
   const domain = performingDomain(context);
   const { privileges } = domain;
+  requireUnlockedCard(context);
   const manages = (privileges & (PRIVILEGE.AUTHORIZED_MANAGEMENT | PRIVILEGE.DELEGATED_MANAGEMENT)) !== 0;
-  const locked = context.tx.state.lifeCycle === CARD_LIFE_CYCLE.CARD_LOCKED;
-  return manages && !locked ? domain : refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  return manages ? domain : refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
 }
 
 /**

@@ -191,7 +191,11 @@ test('the card’s life cycle goes its legal ways only', async () => {
   assert.equal(await to(CARD_LIFE_CYCLE.CARD_LOCKED), '9000');
   assert.equal(toHex(card.transmit(fromHex('00A4040000'))).slice(-4), '6283');
   const again = await open2(card);
-  assert.equal(await statusOf(again, installDomain(SUPPLIER)), '6985');
+  const [store] = storeDataCommands(fromHex('5f5003aabbcc'), { format: 'ber-tlv' });
+  const putKeys = putKeysCommand(again, KEYS, { newVersion: 0x31 });
+  for (const change of [installDomain(SUPPLIER), putKeys, store ?? putKeys]) {
+    assert.equal(await statusOf(again, change), '6985', 'nothing on a locked card changes');
+  }
   assert.equal(
     await statusOf(again, setStatusCommand(SET_STATUS_SCOPE.CARD, CARD_LIFE_CYCLE.SECURED)),
     '9000',

@@ -1,4 +1,4 @@
-import { plainClass, STATUS_WORD } from '@sefleet/globalplatform';
+import { CARD_LIFE_CYCLE, plainClass, STATUS_WORD } from '@sefleet/globalplatform';
 import type { Aid, CommandApdu } from '@sefleet/globalplatform';
 import type { Rng } from '@sefleet/runtime';
 import type { Answer, AppletProgram } from '../applets/applet.ts';
@@ -47,6 +47,14 @@ export function requireSession(context: CommandContext): CardSession {
     return refuse(STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED);
   }
   return session;
+}
+
+/**
+ * Ends the command with 6985 while the card is locked: nothing on it changes then, keys and data of domains
+ * included (GPCS 2.3.1 §5.1.1.4), but the life cycle by which it comes back.
+ */
+export function requireUnlockedCard({ tx }: CommandContext): void {
+  if (tx.state.lifeCycle === CARD_LIFE_CYCLE.CARD_LOCKED) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
 }
 
 /** The class byte of a GlobalPlatform command, or 6E00. */

@@ -10,7 +10,7 @@ import {
 } from '@sefleet/globalplatform';
 import type { Aid } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
-import type { Entry, LoadFileEntry } from '../card/card-state.ts';
+import type { Entry, LoadFileEntry, SecurityDomain } from '../card/card-state.ts';
 import { refuse } from '../card/refusal.ts';
 import { returnCardReset } from '../registry/default-selected.ts';
 import { allLoadFiles, hasPrivilege, isBelow } from '../registry/registry.ts';
@@ -37,7 +37,7 @@ export function deleteObject(context: CommandContext): Answer {
   const file = allLoadFiles(tx.state, card.profile).find((other) => other.aid === target);
   const found = entry ?? file ?? refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
   requireReach(context, authority.domain, found, PRIVILEGE.GLOBAL_DELETE);
-  if (entry === undefined) deleteLoadFile(context, target, related);
+  if (entry === undefined) deleteLoadFile(context, target, related, authority.domain);
   else deleteEntry(context, entry, related, hasPrivilege(authority.domain, PRIVILEGE.GLOBAL_DELETE));
   returnCardReset(tx);
   return confirm(context, authority, { kind: 'delete', object: aidBytes(target) });
@@ -60,11 +60,21 @@ function deleteEntry(context: CommandContext, entry: Entry, related: boolean, gl
   if (kept.length !== tx.state.loadFiles.length) tx.patch({ loadFiles: kept });
 }
 
-function deleteLoadFile(context: CommandContext, target: Aid, related: boolean): void {
+/**
+ * What was made from a load file may belong to others by now: who may delete the file alone takes nothing
+ * from them.
+ */
+function deleteLoadFile(
+  context: CommandContext,
+  target: Aid,
+  related: boolean,
+  domain: SecurityDomain,
+): void {
   const { tx, card } = context;
   const made = tx.state.entries.filter((entry) => entry.loadFile === target);
   if (made.length > 0 && !related) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   for (const entry of made) {
+    requireReach(context, domain, entry, PRIVILEGE.GLOBAL_DELETE);
     if (belongings(context, entry).some((other) => !made.some((doomed) => doomed.aid === other.aid))) {
       refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
     }

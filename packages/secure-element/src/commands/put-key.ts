@@ -20,7 +20,7 @@ import type { Key, KeySet, SecurityDomain } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { checkMemory } from '../registry/memory.ts';
 import { isChannelKeySet } from '../registry/registry.ts';
-import { NO_DATA, requireSession, selectedDomain } from './command-context.ts';
+import { NO_DATA, requireSession, requireUnlockedCard, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** Key sets of one Security Domain. */
@@ -41,6 +41,7 @@ const KNOWN_PRIMES = new Set([
 /** PUT KEY (GPCS 2.3.1 §11.8): adds keys, or replaces those of a version, all or none. */
 export function putKey(context: CommandContext): Answer {
   const { messaging } = requireSession(context);
+  requireUnlockedCard(context);
   const domain = selectedDomain(context);
   const put = decodePutKey(context.command);
   if (put.newVersion < 1 || put.newVersion > LAST_VERSION || put.keyId < 1) refuse(STATUS_WORD.WRONG_DATA);
@@ -54,6 +55,7 @@ export function putKey(context: CommandContext): Answer {
 export function deleteKeys(context: CommandContext): Answer {
   const { tx, command } = context;
   const session = requireSession(context);
+  requireUnlockedCard(context);
   const domain = selectedDomain(context);
   const objects = decodeTlvs(command.data);
   const id = findTlv(objects, 0xd0)?.[0];

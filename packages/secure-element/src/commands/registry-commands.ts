@@ -16,6 +16,7 @@ import { withoutServedGrant } from '../registry/record-accounts.ts';
 import { ancestry, isBelow, MAX_HIERARCHY_DEPTH } from '../registry/registry.ts';
 import { authorize, confirm, performingDomain } from './authorization.ts';
 import { checkPrivileges } from './check-privileges.ts';
+import { requireUnlockedCard } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 import { coveredBy } from './load.ts';
 import { readAid } from './read-aid.ts';
@@ -78,6 +79,7 @@ export function updateRegistry(context: CommandContext): Answer {
 export function personalize(context: CommandContext): Answer {
   const { command, tx, channel } = context;
   const domain = performingDomain(context);
+  requireUnlockedCard(context);
   const target = readAid(decodeInstallForRegistry(command.data).application);
   const entry = orRefuse(tx.find(target), STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
   const own = entry.aid === domain.aid || (entry.parent === domain.aid && isOpen(entry));

@@ -18,7 +18,7 @@ import type { Application, SecurityDomain } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { checkMemory } from '../registry/memory.ts';
 import { appletContext } from './applet-commands.ts';
-import { NO_DATA, requireSession, selectedDomain } from './command-context.ts';
+import { NO_DATA, requireSession, requireUnlockedCard, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 import { isMadeByCard, readCertificateSelector } from './get-data.ts';
 import { agreeOnKeys } from './key-agreement.ts';
@@ -36,6 +36,7 @@ const FORMAT = 0x18;
 export function storeData(context: CommandContext): Answer {
   const { command, channel, tx } = context;
   requireSession(context);
+  requireUnlockedCard(context);
   const domain = selectedDomain(context);
   const data = collect(context);
   const last = (command.p1 & STORE_DATA.LAST) !== 0;

@@ -6,14 +6,17 @@ import { startRequest } from '../fleet/fleet-options.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { compareLedgers, type LedgerTotals } from './ledger.ts';
 import { plannedKinds, totalDevices } from '../fleet/planned-kinds.ts';
+import { Patience } from './patience.ts';
 import type { DemoPlan } from './plan.ts';
 import type { DemoObservations } from './summary.ts';
 
 const POLL_MS = 250;
-const REGISTRATION_LIMIT_MS = 180_000;
-const ROTATION_LIMIT_MS = 180_000;
-const SETTLE_LIMIT_MS = 30_000;
+/** Answers about a large fleet cost the services something: they are asked less often then. */
+const POLL_MS_A_DEVICE = 0.1;
+/** Nothing moved for so long: it is over. */
+const STALL_LIMIT_MS = 60_000;
 const DRAIN_LIMIT_MS = 60_000;
+const DRAIN_LIMIT_MS_A_DEVICE = 20;
 
 /**
  * The main job on a running system: switch the fleet on, let it stream, rotate every supplier's keys
@@ -36,11 +39,14 @@ export async function runDemo(
   const rotationStartedMs = performance.now();
   const rotation = await rotateKeys(backend, total, progress);
   const rotationMs = performance.now() - rotationStartedMs;
-  while (performance.now() < streamUntilMs) await showStream(backend, progress);
+  while (performance.now() < streamUntilMs) {
+    await showStream(backend, progress);
+    await pause(total);
+  }
   const flowing = await backend.telemetry.getIngestStatistics({});
-  const devices = await drain(backend, progress);
+  const devices = await drain(backend, total, progress);
   const servers = await backend.management.getStatistics({});
-  const ledger = await untilSettled(backend, progress);
+  const ledger = await untilSettled(backend, total, progress);
   return {
     devices,
     servers,
@@ -57,30 +63,30 @@ async function untilRegistered(
   total: number,
   progress: Progress,
 ): Promise<simulation.FleetProgress> {
-  const limit = performance.now() + REGISTRATION_LIMIT_MS;
+  const patience = new Patience(STALL_LIMIT_MS);
   for (;;) {
     const state = await fleetProgress(backend);
     const registered = sum(state, 'registered');
     const errors = state.errors.reduce((all, { value }) => all + Number(value), 0);
     const note = `bootstrapped ${sum(state, 'bootstrapped')}, ${state.dtlsHandshakes} handshakes, ${errors} errors`;
     progress.update('register', registered, total, note);
-    if (registered >= total || performance.now() > limit) {
+    if (registered >= total || patience.isOver(registered)) {
       progress.finish(
         'register',
         `${registered} of ${total} devices in ${Math.round(state.allRegisteredMs)} ms; ${note}`,
       );
       return state;
     }
-    await sleep(POLL_MS);
+    await pause(total);
   }
 }
 
 async function rotateKeys(backend: Backend, total: number, progress: Progress): Promise<fleet.RotationState> {
-  const limit = performance.now() + ROTATION_LIMIT_MS;
+  const patience = new Patience(STALL_LIMIT_MS);
   const started = await backend.fleet.startRotation({ requestId: randomUUID() }, { deadlineMs: 60_000 });
   let state = started.rotation;
-  while (state === undefined || (!state.done && performance.now() < limit)) {
-    await sleep(POLL_MS);
+  while (state === undefined || !(state.done || patience.isOver(Number(state.attempted)))) {
+    await pause(total);
     const answer = await backend.fleet.getRotation({ rotationId: started.rotation?.rotationId ?? '' });
     state = answer.rotation;
     const note = `old key refused ${state?.oldKeyRefused ?? 0}, failed ${state?.failed ?? 0}`;
@@ -104,15 +110,12 @@ async function showStream(backend: Backend, progress: Progress): Promise<void> {
     Number(state.recordsSealed),
     `${Math.round(ingest.rowsPerSecond)} rows/s`,
   );
-  await sleep(POLL_MS);
 }
 
-async function drain(backend: Backend, progress: Progress): Promise<simulation.FleetProgress> {
+async function drain(backend: Backend, total: number, progress: Progress): Promise<simulation.FleetProgress> {
+  const timeoutMs = DRAIN_LIMIT_MS + total * DRAIN_LIMIT_MS_A_DEVICE;
   progress.update('drain', 0, 1, 'waiting for acknowledgements');
-  const answer = await backend.simulation.drainFleet(
-    { timeoutMs: DRAIN_LIMIT_MS },
-    { deadlineMs: DRAIN_LIMIT_MS + 5000 },
-  );
+  const answer = await backend.simulation.drainFleet({ timeoutMs }, { deadlineMs: timeoutMs + 5000 });
   const state = answer.progress ?? (await fleetProgress(backend));
   progress.finish('drain', `${state.recordsAcknowledged} of ${state.recordsSealed} records acknowledged`);
   return state;
@@ -122,17 +125,21 @@ async function drain(backend: Backend, progress: Progress): Promise<simulation.F
  * What is acknowledged lies in the broker's store on disk; the ledger is read when ingest has taken it from
  * there.
  */
-async function untilSettled(backend: Backend, progress: Progress): Promise<LedgerTotals> {
-  const limit = performance.now() + SETTLE_LIMIT_MS;
+async function untilSettled(backend: Backend, total: number, progress: Progress): Promise<LedgerTotals> {
+  const patience = new Patience(STALL_LIMIT_MS / 2);
   for (;;) {
     const ledger = await compareLedgers(backend);
     progress.update('ledger', ledger.stored, ledger.sent, `${ledger.duplicated} duplicated`);
-    if (ledger.lost === 0 || performance.now() > limit) {
+    if (ledger.lost === 0 || patience.isOver(ledger.stored)) {
       progress.finish('ledger', `${ledger.stored} of ${ledger.sent} records stored, ${ledger.lost} lost`);
       return ledger;
     }
-    await sleep(POLL_MS);
+    await pause(total);
   }
+}
+
+function pause(devices: number): Promise<void> {
+  return sleep(Math.max(POLL_MS, devices * POLL_MS_A_DEVICE));
 }
 
 async function fleetProgress(backend: Backend): Promise<simulation.FleetProgress> {

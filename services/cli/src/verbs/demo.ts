@@ -38,6 +38,9 @@ export const demo: Verb = {
   run: runVerb,
 };
 
+/** Every device says good-bye; a large fleet takes a while. */
+const STOP_LIMIT_MS = 300_000;
+
 async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
   const startedMs = performance.now();
   const plan = readPlan(parsed);
@@ -89,7 +92,7 @@ async function runJob(job: {
       if (job.jsonFile !== undefined) writeFileSync(job.jsonFile, text);
       console.log(formatSummary(summary));
     }
-    await backend.simulation.stopFleet({}, { deadlineMs: 30_000 });
+    await backend.simulation.stopFleet({}, { deadlineMs: STOP_LIMIT_MS });
     if (!isIntact(summary)) return EXIT_CODES.dataIntegrity;
     return isComplete(summary) ? EXIT_CODES.passed : EXIT_CODES.thresholdFailed;
   } finally {

@@ -59,7 +59,7 @@ export const fleetStop: Verb = {
   examples: ['sefleet fleet stop'],
   run: () =>
     withBackend(async (backend) => {
-      await backend.simulation.stopFleet({}, { deadlineMs: 60_000 });
+      await backend.simulation.stopFleet({}, { deadlineMs: STOP_LIMIT_MS });
       console.log('fleet stopped');
     }),
 };
@@ -92,6 +92,8 @@ async function show(backend: Backend, parsed: VerbArguments): Promise<void> {
 
 /** Until the first cards are made. */
 const START_LIMIT_MS = 60_000;
+/** Every device says good-bye; a large fleet takes a while. */
+const STOP_LIMIT_MS = 300_000;
 const CONNECT_LIMIT_MS = 3000;
 
 async function untilAnswering(backend: Backend): Promise<void> {

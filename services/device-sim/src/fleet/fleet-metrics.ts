@@ -16,6 +16,40 @@ export interface LatencySummary {
   readonly maxMs: number;
 }
 
+/** Names of devices, counted by kind as they come and go: progress is asked for often, of large fleets. */
+class KindCounter {
+  readonly #kinds: ReadonlyMap<string, DeviceKind>;
+  readonly #endpoints = new Set<string>();
+  readonly #counts = new Map<DeviceKind | undefined, number>();
+
+  constructor(kinds: ReadonlyMap<string, DeviceKind>) {
+    this.#kinds = kinds;
+  }
+
+  get size(): number {
+    return this.#endpoints.size;
+  }
+
+  of(kind: DeviceKind): number {
+    return this.#counts.get(kind) ?? 0;
+  }
+
+  add(endpoint: string): void {
+    if (this.#endpoints.has(endpoint)) return;
+    this.#endpoints.add(endpoint);
+    this.#count(endpoint, 1);
+  }
+
+  delete(endpoint: string): void {
+    if (this.#endpoints.delete(endpoint)) this.#count(endpoint, -1);
+  }
+
+  #count(endpoint: string, change: number): void {
+    const kind = this.#kinds.get(endpoint);
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + change);
+  }
+}
+
 /** Counts of one fleet from its start, kept where the events arrive. */
 export class FleetMetrics {
   readonly baselineMemoryBytes: number;
@@ -23,9 +57,9 @@ export class FleetMetrics {
   readonly #nowMs: () => number;
   readonly #kinds = new Map<string, DeviceKind>();
   readonly #switchedOnMs = new Map<string, number>();
-  readonly #bootstrapped = new Set<string>();
-  readonly #registered = new Set<string>();
-  readonly #failed = new Set<string>();
+  readonly #bootstrapped = new KindCounter(this.#kinds);
+  readonly #registered = new KindCounter(this.#kinds);
+  readonly #failed = new KindCounter(this.#kinds);
   readonly #suites = new Map<string, number>();
   readonly #errors = new Map<string, number>();
   readonly #latency: Histogram = build({
@@ -116,7 +150,8 @@ export class FleetMetrics {
     this.#registered.delete(endpoint);
   }
 
-  deviceFailed(endpoint: string): void {
+  deviceFailed(endpoint: string, kind: DeviceKind): void {
+    this.#kinds.set(endpoint, kind);
     this.#failed.add(endpoint);
     this.#registered.delete(endpoint);
   }
@@ -127,15 +162,10 @@ export class FleetMetrics {
     readonly registered: number;
     readonly failed: number;
   } {
-    const among = (endpoints: ReadonlySet<string>): number => {
-      let count = 0;
-      for (const endpoint of endpoints) if (this.#kinds.get(endpoint) === kind) count++;
-      return count;
-    };
     return {
-      bootstrapped: among(this.#bootstrapped),
-      registered: among(this.#registered),
-      failed: among(this.#failed),
+      bootstrapped: this.#bootstrapped.of(kind),
+      registered: this.#registered.of(kind),
+      failed: this.#failed.of(kind),
     };
   }
 

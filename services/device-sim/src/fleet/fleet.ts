@@ -225,7 +225,7 @@ export class Fleet {
         this.metrics.count(`cards.${isSefleetError(error) ? error.code : 'failed'}`);
         // What the factory does not make it will not make a second later either.
         if (isSefleetError(error) && error.fault === 'caller') {
-          for (const endpoint of missing.keys()) this.metrics.deviceFailed(endpoint);
+          for (const { endpoint, kind } of missing.values()) this.metrics.deviceFailed(endpoint, kind);
           accepted.reject(error);
           return;
         }
@@ -298,7 +298,7 @@ export class Fleet {
       }
       return new VirtualDevice(stored, source, intervalMs, this.#services);
     } catch (error) {
-      this.metrics.deviceFailed(stored.endpoint);
+      this.metrics.deviceFailed(stored.endpoint, kind);
       this.metrics.count('device.unusable');
       this.#ports.log.emit(EVENTS.deviceUnusable, { endpoint: stored.endpoint, error });
       return undefined;
@@ -310,7 +310,7 @@ export class Fleet {
       await device.start();
     } catch (error) {
       if (this.#stopped.signal.aborted || isSefleetError(error, 'LWM2M_CLIENT_STOPPED')) return;
-      this.metrics.deviceFailed(device.endpoint);
+      this.metrics.deviceFailed(device.endpoint, device.kind);
       this.metrics.count('device.failed');
       this.#ports.log.emit(EVENTS.deviceFailed, { endpoint: device.endpoint, error });
       this.#ports.runtime.timers.after(RESTART_DELAY_MS, () => void this.#startDevice(device));

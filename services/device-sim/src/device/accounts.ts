@@ -13,7 +13,8 @@ import {
 import { cardKeyReference } from '@sefleet/lwm2m-coap';
 import type { DeviceIdentity } from '../store/fleet-store.ts';
 
-const ACCOUNT_OBJECTS = [OBJECT_ID.SECURITY, OBJECT_ID.SERVER];
+/** Who the servers are, and what each of several may do. */
+const ACCOUNT_OBJECTS = [OBJECT_ID.SECURITY, OBJECT_ID.SERVER, OBJECT_ID.ACCESS_CONTROL];
 
 /** The account of the bootstrap server, which the device leaves the factory with. */
 export function addFactoryAccount(tree: ObjectTree, identity: DeviceIdentity): void {
@@ -30,7 +31,7 @@ export function addFactoryAccount(tree: ObjectTree, identity: DeviceIdentity): v
   ]);
 }
 
-/** Objects 0 and 1 as SenML JSON, to be kept: keys are references into the card. */
+/** Objects 0, 1 and 2 as SenML JSON, to be kept: keys are references into the card. */
 export function saveAccounts(tree: ObjectTree): string {
   const entries = ACCOUNT_OBJECTS.flatMap((id) => readEntries(tree, new Lwm2mPath(id), 'bootstrap'));
   return Buffer.from(encodeContent(CONTENT_FORMAT.SENML_JSON, Lwm2mPath.ROOT, entries, tree.models)).toString(

@@ -219,3 +219,17 @@ let nextPort = 50_000;
 function bindAbove({ network }: TestWorld) {
   return network.bind('10.1.0.1', nextPort++);
 }
+
+test('devices whose server has moved ask the bootstrap server where it is', async () => {
+  const running = await start(9);
+  const { world, fleet } = running;
+  await world.runtime.advance(5000);
+  await world.killServers();
+  world.startServers(5685);
+  const isBack = (): boolean => world.management?.size === TOTAL && registered(fleet) === TOTAL;
+  assert.ok(await world.runtime.runUntil(isBack, 600_000), JSON.stringify([...fleet.metrics.errors]));
+  assert.equal(world.bootstraps, 2 * TOTAL);
+  await drain(running);
+  assertLedger(world, fleet);
+  await end(running);
+});

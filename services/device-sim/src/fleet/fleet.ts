@@ -1,6 +1,6 @@
 import type { CipherSuiteName } from '@sefleet/dtls';
 import { isSefleetError } from '@sefleet/errors';
-import { CONTENT_FORMAT } from '@sefleet/lwm2m';
+import { CONTENT_FORMAT, type RegistrationState } from '@sefleet/lwm2m';
 import {
   DEFAULT_CLIENT_SETTINGS,
   type Lwm2mClientEvents,
@@ -63,6 +63,8 @@ const RESTART_DELAY_MS = 5000;
 const ORDER_RETRY_MS = 1000;
 const SWEEP_MS = 1000;
 const MINUTE_MS = 60_000;
+/** States in which a server has a device. */
+const HELD: ReadonlySet<RegistrationState> = new Set(['registered', 'updating']);
 const DRAIN_POLL_MS = 50;
 const STOP_CONCURRENCY = 64;
 
@@ -336,14 +338,9 @@ export class Fleet {
         }
       },
       updated: (endpoint) => this.#devices.get(endpoint)?.heard(),
-      deregistered: (endpoint, server) => {
-        // A device that leaves one of several servers is still there.
-        const others = this.#devices.get(endpoint)?.client.servers() ?? [];
-        const left = others.length > 0 && others.every(({ shortServerId }) => shortServerId !== server);
-        if (!left) metrics.deviceUnregistered(endpoint);
-      },
+      deregistered: (endpoint) => this.#noteLoss(endpoint),
       registrationFailed: (endpoint, _server, error) => {
-        metrics.deviceUnregistered(endpoint);
+        this.#noteLoss(endpoint);
         metrics.count(`registration.${isSefleetError(error) ? error.code : 'failed'}`);
       },
       bootstrapFailed: (_endpoint, error) =>
@@ -354,6 +351,12 @@ export class Fleet {
         this.#ports.log.emit(EVENTS.deviceHandlerFailed, { endpoint, error });
       },
     };
+  }
+
+  /** A device with several servers is registered as long as one of them has it. */
+  #noteLoss(endpoint: string): void {
+    const servers = this.#devices.get(endpoint)?.client.servers() ?? [];
+    if (!servers.some(({ state }) => HELD.has(state))) this.metrics.deviceUnregistered(endpoint);
   }
 
   /** Looks every second for devices whose server has been silent for too long. */

@@ -43,6 +43,7 @@ export class TestWorld {
   #servers: (() => Promise<void>) | undefined;
   management: Lwm2mServer | undefined;
   bootstraps = 0;
+  #managementPort = MANAGEMENT_PORT;
   /** While false, the server says that it is busy. */
   accepting = true;
 
@@ -51,8 +52,13 @@ export class TestWorld {
     this.network = new SimNetwork(this.runtime, conditions);
   }
 
-  /** Brings bootstrap and management server up; nothing of an earlier life is known to them. */
-  startServers(): void {
+  /**
+   * Brings bootstrap and management server up; nothing of an earlier life is known to them.
+   *
+   * @param managementPort where the management server is, and what the bootstrap server tells of it
+   */
+  startServers(managementPort = MANAGEMENT_PORT): void {
+    this.#managementPort = managementPort;
     const { runtime } = this;
     const authoriser: DeviceAuthoriser = {
       authorise: ({ identity }, endpoint) =>
@@ -70,7 +76,7 @@ export class TestWorld {
           securityInstance: 1,
           serverInstance: 0,
           shortServerId: 1,
-          uri: `coaps://${SERVER_ADDRESS}:${MANAGEMENT_PORT}`,
+          uri: `coaps://${SERVER_ADDRESS}:${managementPort}`,
           security: {
             mode: 'psk',
             identity: endpoint,
@@ -105,7 +111,7 @@ export class TestWorld {
       createCoapEndpoint({ channel: this.#secured(BOOTSTRAP_PORT), runtime, handler }),
     );
     management.listen((handler) =>
-      createCoapEndpoint({ channel: this.#secured(MANAGEMENT_PORT), runtime, handler }),
+      createCoapEndpoint({ channel: this.#secured(managementPort), runtime, handler }),
     );
     this.management = management;
     this.#servers = async () => {
@@ -120,7 +126,8 @@ export class TestWorld {
     network.filter = (_data, from) => !from.startsWith(SERVER_ADDRESS);
     await this.#servers?.();
     network.filter = before;
-    for (const port of [BOOTSTRAP_PORT, MANAGEMENT_PORT]) network.remove(network.bind(SERVER_ADDRESS, port));
+    for (const port of [BOOTSTRAP_PORT, this.#managementPort])
+      network.remove(network.bind(SERVER_ADDRESS, port));
   }
 
   /** What a fleet works with, its store in `folder`. */

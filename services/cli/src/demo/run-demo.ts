@@ -15,6 +15,8 @@ const POLL_MS = 250;
 const POLL_MS_A_DEVICE = 0.1;
 /** Nothing moved for so long: it is over. */
 const STALL_LIMIT_MS = 60_000;
+/** A machine with too much to do answers late; that is no reason to give up a run of minutes. */
+const PATIENT = { deadlineMs: 60_000 } as const;
 const DRAIN_LIMIT_MS = 60_000;
 const DRAIN_LIMIT_MS_A_DEVICE = 20;
 
@@ -43,9 +45,9 @@ export async function runDemo(
     await showStream(backend, progress);
     await pause(total);
   }
-  const flowing = await backend.telemetry.getIngestStatistics({});
+  const flowing = await backend.telemetry.getIngestStatistics({}, PATIENT);
   const devices = await drain(backend, total, progress);
-  const servers = await backend.management.getStatistics({});
+  const servers = await backend.management.getStatistics({}, PATIENT);
   const ledger = await untilSettled(backend, total, progress);
   return {
     devices,
@@ -87,7 +89,10 @@ async function rotateKeys(backend: Backend, total: number, progress: Progress): 
   let state = started.rotation;
   while (state === undefined || !(state.done || patience.isOver(Number(state.attempted)))) {
     await pause(total);
-    const answer = await backend.fleet.getRotation({ rotationId: started.rotation?.rotationId ?? '' });
+    const answer = await backend.fleet.getRotation(
+      { rotationId: started.rotation?.rotationId ?? '' },
+      PATIENT,
+    );
     state = answer.rotation;
     const note = `old key refused ${state?.oldKeyRefused ?? 0}, failed ${state?.failed ?? 0}`;
     progress.update('rotate', Number(state?.confirmed ?? 0n), Number(state?.total ?? total), note);
@@ -102,7 +107,7 @@ async function rotateKeys(backend: Backend, total: number, progress: Progress): 
 async function showStream(backend: Backend, progress: Progress): Promise<void> {
   const [state, ingest] = await Promise.all([
     fleetProgress(backend),
-    backend.telemetry.getIngestStatistics({}),
+    backend.telemetry.getIngestStatistics({}, PATIENT),
   ]);
   progress.update(
     'stream',
@@ -143,7 +148,7 @@ function pause(devices: number): Promise<void> {
 }
 
 async function fleetProgress(backend: Backend): Promise<simulation.FleetProgress> {
-  const { progress } = await backend.simulation.getFleet({});
+  const { progress } = await backend.simulation.getFleet({}, PATIENT);
   if (progress === undefined) throw new RangeError('device-sim answered without progress');
   return progress;
 }

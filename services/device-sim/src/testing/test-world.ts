@@ -33,6 +33,14 @@ const DEVICE_ADDRESS = '10.1.0.1';
 const BOOTSTRAP_PORT = 5784;
 const MANAGEMENT_PORT = 5684;
 
+/** A device is who its pre-shared key says. */
+const BY_IDENTITY: DeviceAuthoriser = {
+  authorise: ({ identity }, endpoint) =>
+    identity.kind === 'psk' && endpoint !== undefined && identity.identity.endsWith(endpoint)
+      ? { endpoint }
+      : undefined,
+};
+
 /** Servers, cards and a network in one process, on a virtual clock: everything that a fleet meets. */
 export class TestWorld {
   readonly runtime: SimRuntime;
@@ -60,12 +68,7 @@ export class TestWorld {
   startServers(managementPort = MANAGEMENT_PORT): void {
     this.#managementPort = managementPort;
     const { runtime } = this;
-    const authoriser: DeviceAuthoriser = {
-      authorise: ({ identity }, endpoint) =>
-        identity.kind === 'psk' && endpoint !== undefined && identity.identity.endsWith(endpoint)
-          ? { endpoint }
-          : undefined,
-    };
+    const authoriser = BY_IDENTITY;
     const bootstrap = createBootstrapServer({
       runtime,
       models: omaModels(),

@@ -2,7 +2,7 @@ export { createGrpcClient } from './grpc/client.ts';
 export type { CallOptions, DuplexCall, GrpcClient } from './grpc/client.ts';
 export { serve, startGrpcServer } from './grpc/server.ts';
 export type { CallContext, GrpcServer, ServedService, ServiceImplementation } from './grpc/server.ts';
-export { ensureLocalPki } from './local-pki.ts';
+export { ensureLocalPki, SERVICE_ORGANISATION } from './local-pki.ts';
 export { EXIT, runService } from './run-service.ts';
 export type { RunningService, ServiceContext, ServiceDescription } from './run-service.ts';
 export { SERVICE_SETTINGS } from './service-settings.ts';

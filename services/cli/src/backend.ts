@@ -1,4 +1,4 @@
-import { fleet, management, provisioning, secureElement, simulation, telemetry } from '@sefleet/api';
+import { fleet, management, parties, provisioning, secureElement, simulation, telemetry } from '@sefleet/api';
 import { createGrpcClient, readTlsFiles, type GrpcClient } from '@sefleet/service';
 import { pkiFolder, type Layout } from './supervisor/layout.ts';
 
@@ -7,6 +7,8 @@ export interface Backend {
   readonly fleet: GrpcClient<typeof fleet.FleetService>;
   readonly management: GrpcClient<typeof management.DeviceManagementService>;
   readonly manufacturing: GrpcClient<typeof provisioning.ManufacturingService>;
+  readonly parties: GrpcClient<typeof parties.PartyService>;
+  readonly keys: GrpcClient<typeof parties.KeyService>;
   readonly rotation: GrpcClient<typeof provisioning.RotationService>;
   readonly secureElements: GrpcClient<typeof secureElement.SecureElementService>;
   readonly simulation: GrpcClient<typeof simulation.SimulationService>;
@@ -22,6 +24,8 @@ export function connectBackend(layout: Layout): Backend {
     fleet: createGrpcClient(fleet.FleetService, at(layout.analyticsGrpcPort), tls),
     management: createGrpcClient(management.DeviceManagementService, at(layout.lwm2mGrpcPort), tls),
     manufacturing: createGrpcClient(provisioning.ManufacturingService, at(layout.provisioningGrpcPort), tls),
+    parties: createGrpcClient(parties.PartyService, at(layout.provisioningGrpcPort), tls),
+    keys: createGrpcClient(parties.KeyService, at(layout.provisioningGrpcPort), tls),
     rotation: createGrpcClient(provisioning.RotationService, at(layout.provisioningGrpcPort), tls),
     secureElements: createGrpcClient(secureElement.SecureElementService, at(layout.simulationGrpcPort), tls),
     simulation: createGrpcClient(simulation.SimulationService, at(layout.simulationGrpcPort), tls),

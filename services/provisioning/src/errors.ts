@@ -22,6 +22,12 @@ export const PROVISIONING_ERRORS = {
   },
   PROVISIONING_ROTATION_NOT_FOUND: { fault: 'caller', doc: 'No rotation has this id.' },
   PROVISIONING_STAKEHOLDER_NOT_FOUND: { fault: 'caller', doc: 'No stakeholder has this role or name.' },
+  PROVISIONING_PARTY_EXISTS: { fault: 'caller', doc: 'The name belongs to a party with other roles.' },
+  PROVISIONING_CONTRACT_NOT_FOUND: { fault: 'caller', doc: 'No contract has this id.' },
+  PROVISIONING_CONTRACT_CONFLICT: {
+    fault: 'caller',
+    doc: 'A contract with this id says something else, or the party does not have the role.',
+  },
   PROVISIONING_CARD_REFUSED: {
     fault: 'peer',
     doc: 'A card refused a command of its personalisation or rotation.',
@@ -54,6 +60,10 @@ export const PROVISIONING_ERRORS = {
   CUSTODY_KEY_STATE_PRECONDITION: {
     fault: 'caller',
     doc: "A key's life-cycle state does not allow this use.",
+  },
+  CUSTODY_RENEWAL_PRECONDITION: {
+    fault: 'caller',
+    doc: 'Keys of this purpose are in cards from their making and are not renewed in the field.',
   },
   CUSTODY_RELEASE_FORBIDDEN: { fault: 'caller', doc: 'A key of this purpose never leaves its vault.' },
   CUSTODY_USE_FORBIDDEN: { fault: 'caller', doc: 'A key is not for this use.' },

@@ -26,7 +26,7 @@ import { serveSwitching } from './adapters/grpc/switching.ts';
 import { StakeholderLinks } from './adapters/management/stakeholder-links.ts';
 import { ManagedMeterPort } from './adapters/management/managed-meter-port.ts';
 import { openStores } from './store/open-stores.ts';
-import { PartyRegistry } from './switch/party-registry.ts';
+import { openParties } from './parties/open-parties.ts';
 import { SwitchAudit } from './switch/switch-audit.ts';
 import { SwitchClosing } from './switch/switch-closing.ts';
 import { SwitchClock } from './switch/switch-clock.ts';
@@ -42,9 +42,11 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
   start: async ({ settings, log, tls, dataFolder }): Promise<RunningService> => {
     const runtime = createNodeRuntime();
     const authority = readAuthority(settings.pkiFolder);
-    const custody = openCustody(settings, dataFolder, runtime.clock);
+    const clock = new SwitchClock(runtime.clock);
+    const custody = openCustody(settings, dataFolder, clock);
     const onDatabaseError = (error: unknown): void => log.emit(PROVISIONING_EVENTS.databaseFailed, { error });
-    const { store, journal } = await openStores(settings, dataFolder, onDatabaseError);
+    const stores = await openStores(settings, dataFolder, onDatabaseError);
+    const { store, journal } = stores;
     const { certificateDays } = settings;
     const firmwareKey = loadFirmwareAuthority(settings.firmwareKeyFile, dataFolder);
     const ports = { store, custody, runtime, log };
@@ -57,13 +59,13 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const defaultConcurrency = settings.rotationConcurrency;
     const orders = new RotationOrders({ store, custody, runner, log, defaultConcurrency });
     await runner.resume();
-    const switchClock = new SwitchClock(runtime.clock);
     const meter = new ManagedMeterPort(client, settings.cardTimeoutMs);
     const stakeholders = new StakeholderLinks(stakeholderServers, tls, settings.cardTimeoutMs);
     const switchPorts = { store, journal, custody, links, meter, stakeholders, rng: runtime.rng, log };
-    const office = new SwitchOffice(switchPorts, switchClock, runtime);
+    const office = new SwitchOffice(switchPorts, clock, runtime);
     await office.resume();
-    const registry = new PartyRegistry(custody, authority, runtime.clock);
+    const parties = await openParties({ ...stores, ...ports, orders, authority, clock, settings });
+    const { registry } = parties;
     const audit = new SwitchAudit(custody, store);
     const closing = new SwitchClosing(custody, store, registry, authority.certificatePem);
     return {
@@ -76,15 +78,18 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
         }),
         serveCredentials({ store, custody, accounts, log }),
         serveRecordKeys({ custody, log }),
-        serveRotations({ orders, store, custody, log }),
+        serveRotations({ orders, store, custody, parties: parties.office, gate: parties.gate, log }),
+        ...parties.grpc,
         serveSwitching({ office, registry, audit, closing, custody, log, rehearsal: settings.rehearsal }),
       ],
       stop: async () => {
+        await parties.close();
         await runner.stop();
         await office.close();
         client.close();
         stakeholders.close();
         await journal.close();
+        await stores.parties.close();
         await store.close();
         custody.close();
         runtime.close();

@@ -18,6 +18,14 @@ export const PROVISIONING_SETTINGS = {
     doc: "file with the PIN of each party's token, one a line; pkcs11.pins in the data folder when empty",
     default: '',
   }),
+  renewBeforeDays: integerSetting({
+    env: 'SEFLEET_RENEW_BEFORE',
+    doc: 'how long before their end keys and certificates are renewed',
+    unit: 'days',
+    min: 0,
+    max: 3650,
+    default: 30,
+  }),
   databaseUrl: textSetting({
     env: 'DATABASE_URL',
     doc: 'PostgreSQL database for devices, rotations and switches; empty: SQLite files in the data folder',

@@ -4,6 +4,23 @@ import { deviceAdd } from './device-add.ts';
 import { doctor } from './doctor.ts';
 import { firmwareSign } from './firmware-sign.ts';
 import { fleetShow, fleetStart, fleetStop } from './fleet.ts';
+import {
+  keysDestroy,
+  keysHistory,
+  keysList,
+  keysRenew,
+  keysResume,
+  keysRevoke,
+  keysSuspend,
+} from './keys.ts';
+import {
+  partyAdd,
+  partyCertificate,
+  partyContract,
+  partyList,
+  partyRefusals,
+  partyRoles,
+} from './parties.ts';
 import { rehearseSupplierSwitch } from './rehearse-supplier-switch.ts';
 import { reportVerify } from './report-verify.ts';
 import { seApdu } from './se-apdu.ts';
@@ -31,6 +48,19 @@ export const VERBS: readonly Verb[] = [
   seImport,
   seRacs,
   seAttach,
+  keysList,
+  keysHistory,
+  keysSuspend,
+  keysResume,
+  keysRevoke,
+  keysRenew,
+  keysDestroy,
+  partyList,
+  partyAdd,
+  partyCertificate,
+  partyRoles,
+  partyContract,
+  partyRefusals,
   rehearseSupplierSwitch,
   reportVerify,
   doctor,

@@ -22,6 +22,8 @@ const USES: Readonly<Record<KeyPurpose, KeyUse>> = {
   agreement: 'hmac-sha256',
   signing: 'ecdsa-p256',
 };
+/** Purposes whose keys can be replaced in the field, and so may have an end. */
+const RENEWED: ReadonlySet<KeyPurpose> = new Set(['domain']);
 const MASTER_BYTES = 16;
 const DERIVED_BYTES_MAX = 32;
 const FINGERPRINT_BYTES = 6;
@@ -39,7 +41,7 @@ export class LedgerVault implements PartyVault {
   readonly #validityMs: number | undefined;
   readonly #held = new Map<string, HeldKey>();
 
-  /** @param validityMs How long keys live from their making; undefined for ever. */
+  /** @param validityMs How long keys that can be renewed live from their making; undefined for ever. */
   constructor(party: PartyId, ledger: KeyLedger, engine: KeyEngine, validityMs: number | undefined) {
     this.party = party;
     this.#ledger = ledger;
@@ -142,12 +144,13 @@ export class LedgerVault implements PartyVault {
     const sealed = this.#engine.create(name, USES[purpose]);
     const key: HeldKey = { name, use: USES[purpose], sealed };
     const createdAt = this.#ledger.now();
+    const validityMs = this.#validityMs;
     const record: KeyRecord = {
       purpose,
       version,
       state: 'active',
       createdAt,
-      expiresAt: this.#validityMs === undefined ? undefined : createdAt + this.#validityMs,
+      expiresAt: RENEWED.has(purpose) && validityMs !== undefined ? createdAt + validityMs : undefined,
       fingerprint: this.#fingerprint(key),
     };
     this.#ledger.add(record, sealed);

@@ -13,7 +13,7 @@ export interface CustodyOptions {
   /** Where the ledgers are, one SQLite file a party; `:memory:` for tests. */
   readonly folder: string;
   readonly clock: Clock;
-  /** How long keys live from their making; undefined for ever. */
+  /** How long keys that can be renewed live from their making; undefined for ever. */
   readonly keyValidityMs?: number | undefined;
 }
 

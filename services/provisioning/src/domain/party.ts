@@ -1,18 +1,22 @@
 /** Who takes part, by a short name that is also the name in certificates and ledgers: `northern-power`. */
 export type PartyId = string & { readonly brand: 'PartyId' };
 
-/** What a party is for a device, in the vocabulary of GlobalPlatform's IoT paper (§2 and §3.1). */
-export type PartyRole =
-  | 'se-supplier'
-  | 'se-issuer'
-  | 'device-manufacturer'
-  | 'tsm'
-  | 'controlling-authority'
-  | 'service-provider'
-  | 'application-provider'
-  | 'service-subscriber'
-  | 'network-provider'
-  | 'network-subscriber';
+/** What a party can be for a device, in the vocabulary of GlobalPlatform's IoT paper (§2 and §3.1). */
+export const PARTY_ROLES = [
+  'se-supplier',
+  'se-issuer',
+  'device-manufacturer',
+  'tsm',
+  'controlling-authority',
+  'service-provider',
+  'application-provider',
+  'service-subscriber',
+  'network-provider',
+  'network-subscriber',
+] as const;
+
+/** One of {@link PARTY_ROLES}. */
+export type PartyRole = (typeof PARTY_ROLES)[number];
 
 /** A party and what it may be. Which device it is that for, contracts say. */
 export interface Party {
@@ -61,11 +65,28 @@ export const TRUSTED_SERVICE_MANAGER: PartyId = partyId('trusted-services');
 /** The party that vouches for those who come later. */
 export const CONTROLLING_AUTHORITY: PartyId = partyId('controlling-authority');
 
-const BY_ID: ReadonlyMap<PartyId, Party> = new Map(PARTIES.map((entry) => [entry.id, entry]));
+/** Names fit a certificate, a file name, a token's label and an MQTT topic. */
+export const PARTY_NAME: RegExp = /^[a-z][a-z0-9-]{1,23}$/;
+
+/**
+ * Who this process knows: those of the start, and those whom its store has admitted since. The store is the
+ * truth; this is its copy, because rules ask in the middle of a thought.
+ */
+const KNOWN: Map<PartyId, Party> = new Map(PARTIES.map((entry) => [entry.id, entry]));
 
 /** The party with this name, or undefined. */
 export function findParty(id: string): Party | undefined {
-  return BY_ID.get(partyId(id));
+  return KNOWN.get(partyId(id));
+}
+
+/** Everybody whom this process knows. */
+export function allParties(): readonly Party[] {
+  return [...KNOWN.values()];
+}
+
+/** Makes a party of the store known to the rules. */
+export function admitParty(admitted: Party): void {
+  KNOWN.set(admitted.id, admitted);
 }
 
 function party(number: number, id: string, name: string, roles: readonly PartyRole[]): Party {

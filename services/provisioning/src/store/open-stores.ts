@@ -3,6 +3,8 @@ import { join, resolve } from 'node:path';
 import { PostgresDatabase, SqliteDatabase, type SqlDatabase } from '@sefleet/service';
 import { provisioningError } from '../errors.ts';
 import type { ProvisioningStore } from './provisioning-store.ts';
+import type { PartyStore } from './party-store.ts';
+import { SqlPartyStore } from './sql/sql-party-store.ts';
 import { SqlProvisioningStore } from './sql/sql-provisioning-store.ts';
 import { SqlSwitchJournal } from './sql/sql-switch-journal.ts';
 import type { SwitchJournal } from './switch-journal.ts';
@@ -11,6 +13,7 @@ import type { SwitchJournal } from './switch-journal.ts';
 export interface Stores {
   readonly store: ProvisioningStore;
   readonly journal: SwitchJournal;
+  readonly parties: PartyStore;
 }
 
 /**
@@ -34,6 +37,7 @@ export async function openStores(
     return {
       store: await SqlProvisioningStore.open(open('state.sqlite', '')),
       journal: await SqlSwitchJournal.open(open('switches.sqlite', '_switches')),
+      parties: await SqlPartyStore.open(open('parties.sqlite', '_parties')),
     };
   } catch (cause) {
     const hint =

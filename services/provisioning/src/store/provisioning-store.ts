@@ -89,6 +89,10 @@ export interface ProvisioningStore {
   closeAccount(endpoint: string, party: PartyId): Promise<void>;
   /** Devices on which `party` has a domain in `role`, in order. */
   portfolio(party: PartyId, role: StakeholderRole): Promise<readonly string[]>;
+  /** On how many cards a party's domains hold each generation of its keys. */
+  generations(party: PartyId): Promise<ReadonlyMap<number, number>>;
+  /** Devices on which a domain of `party` holds this generation, in order. */
+  endpointsAt(party: PartyId, generation: number): Promise<readonly string[]>;
   countByKind(): Promise<readonly KindCount[]>;
 
   /** Writes a rotation and its devices down; gives back the one that has this request id already, if any. */

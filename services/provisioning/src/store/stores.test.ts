@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { PostgresDatabase } from '@sefleet/service';
 import { SKIP_WITHOUT_POSTGRES, startPostgres, type TestPostgres } from '@sefleet/service/testing';
+import { FOUNDING_CONTRACTS, type Contract } from '../domain/contract.ts';
 import { place } from '../domain/card-plan.ts';
 import { DEFAULT_CONNECTIVITY } from '../domain/connectivity.ts';
 import { partyId } from '../domain/party.ts';
@@ -85,9 +86,10 @@ for (const { name, skip, url } of [
       const settings = { databaseUrl: url(), databaseSchema: '' };
       return openStores(settings, join(folder, String(count)), () => undefined);
     };
-    const close = async ({ store, journal }: Stores): Promise<void> => {
+    const close = async ({ store, journal, parties }: Stores): Promise<void> => {
       await store.close();
       await journal.close();
+      await parties.close();
     };
 
     it('keep devices, cards, domains and accounts for the next process, byte for byte', async () => {
@@ -95,13 +97,13 @@ for (const { name, skip, url } of [
       await first.store.addCards([card('b'), card('a')]);
       await first.store.addSoftwareDevice({ ...device('s'), make: 'software' });
       await close(first);
-      const { store, journal } = await again();
+      const { store, journal, parties } = await again();
       deepEqual((await store.cards(['a', 'nobody', 'b'])).get('a'), card('a'));
       deepEqual(await store.cardEndpoints(), ['a', 'b']);
       equal((await store.devices(['s'])).get('s')?.make, 'software');
       deepEqual(await store.domains('a'), [domainState('a')]);
       deepEqual(await store.portfolio(NORTHERN, 'energy-supplier'), ['a', 'b']);
-      await close({ store, journal });
+      await close({ store, journal, parties });
     });
 
     it('look up a thousand devices at once, and none at all', async () => {
@@ -236,6 +238,47 @@ for (const { name, skip, url } of [
       await close(stores);
     });
 
+    it('keep parties, contracts, certificates, revocations and refusals', async () => {
+      const first = await fresh();
+      deepEqual(await first.parties.contracts(), FOUNDING_CONTRACTS.toSorted(byId));
+      const party = { id: SUNRISE, name: 'Sunrise', roles: ['tsm', 'se-supplier'], number: 200 } as const;
+      await first.parties.addParty(party);
+      await rejects(first.parties.addParty({ ...party, id: partyId('other') }));
+      const contract: Contract = {
+        contractId: 'a',
+        party: SUNRISE,
+        role: 'tsm',
+        subject: { endpoint: 'm-1' },
+        validFrom: 1_900_000_000_000,
+        validUntil: 1_900_000_000_001,
+        reference: 'r',
+        endedBecause: '',
+      };
+      await first.parties.putContract(contract);
+      await first.parties.putContract({ ...contract, endedBecause: 'moved out' });
+      const issued = { subject: SUNRISE, use: 'client', der: Uint8Array.of(1, 0, 255) } as const;
+      const certificate = { ...issued, serialNumber: 'ab', issuedAt: 1, expiresAt: 1_900_000_000_000 };
+      await first.parties.addCertificate(certificate);
+      const revocation = { serialNumber: 'ab', subject: SUNRISE, revokedAt: 5, reason: 'lost' };
+      await first.parties.revoke([revocation]);
+      await first.parties.revoke([{ ...revocation, revokedAt: 9, reason: 'again' }]);
+      await first.parties.addRefusal({ at: 1, caller: 'x', operation: 'list-keys', subject: 'y' });
+      await first.parties.addRefusal({ at: 1, caller: 'z', operation: 'list-keys', subject: 'y' });
+      await close(first);
+      const stores = await again();
+      const { parties } = stores;
+      deepEqual(await parties.parties(), [party]);
+      deepEqual((await parties.contracts())[0], { ...contract, endedBecause: 'moved out' });
+      equal((await parties.contracts()).length, FOUNDING_CONTRACTS.length + 1);
+      deepEqual(await parties.certificates(SUNRISE), [certificate]);
+      deepEqual(await parties.revocations(), [revocation]);
+      deepEqual(
+        (await parties.refusals(5)).map(({ caller }) => caller),
+        ['z', 'x'],
+      );
+      await close(stores);
+    });
+
     it('journal a switch: order, meters, controls and counts', async () => {
       const first = await fresh();
       const head = { verb: 'switch', from: NORTHERN, to: SUNRISE, cutOverAt: ORDER.cutOverAt } as const;
@@ -317,6 +360,10 @@ describe('the stores', () => {
     );
   });
 });
+
+function byId(a: Contract, b: Contract): number {
+  return a.contractId < b.contractId ? -1 : 1;
+}
 
 async function dropSchemas(url: string): Promise<void> {
   const database = new PostgresDatabase(url, 'public', () => undefined);

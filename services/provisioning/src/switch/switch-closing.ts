@@ -8,7 +8,7 @@ import {
 import { toHex } from '@sefleet/bytes';
 import type { KeyCustody } from '../custody/key-custody.ts';
 import { CARD_PLANS } from '../domain/card-plan.ts';
-import { PARTIES, partyId, TRUSTED_SERVICE_MANAGER } from '../domain/party.ts';
+import { allParties, partyId, TRUSTED_SERVICE_MANAGER } from '../domain/party.ts';
 import type { MeterSwitch } from '../domain/switch/meter-switch.ts';
 import type { SwitchOrder } from '../domain/switch/switch-order.ts';
 import { GERMAN_CALENDAR, technicalDeadline } from '../domain/switch/working-days.ts';
@@ -65,7 +65,7 @@ export class SwitchClosing {
 
   #parties(): Promise<readonly PartyEvidence[]> {
     return Promise.all(
-      PARTIES.map(async ({ id, roles }) => {
+      allParties().map(async ({ id, roles }) => {
         return { name: id, roles: [...roles], certificate: toHex(await this.#registry.certificate(id)) };
       }),
     );

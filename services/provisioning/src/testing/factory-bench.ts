@@ -8,6 +8,7 @@ import { importCard, type SecureElement } from '@sefleet/secure-element';
 import type { ApduChannel, CardLinks } from '../card-link/card-link.ts';
 import { createSoftwareCustody } from '../custody/software/software-custody.ts';
 import { provisioningError } from '../errors.ts';
+import { SwitchClock } from '../switch/switch-clock.ts';
 import { Factory, type DeviceOrder } from '../manufacture/factory.ts';
 import { ServerAccounts } from '../manufacture/server-accounts.ts';
 import { SqlProvisioningStore } from '../store/sql/sql-provisioning-store.ts';
@@ -15,11 +16,12 @@ import { SqlProvisioningStore } from '../store/sql/sql-provisioning-store.ts';
 const DAY_MS = 86_400_000;
 
 /** A factory, its state and the cards it made, all in memory: what tests of this service stand on. */
-export async function createBench(databasePath = ':memory:') {
+export async function createBench(databasePath = ':memory:', keyValidityMs?: number) {
   const runtime = createNodeRuntime();
+  const clock = new SwitchClock(runtime.clock);
   const rootKey = new Uint8Array(32).fill(7);
   const store = await SqlProvisioningStore.open(new SqliteDatabase(databasePath));
-  const custody = createSoftwareCustody({ folder: ':memory:', rootKey, clock: runtime.clock });
+  const custody = createSoftwareCustody({ folder: ':memory:', rootKey, clock, keyValidityMs });
   const now = Date.now();
   const authority = await createRootAuthority('test', new Date(now - DAY_MS), new Date(now + DAY_MS));
   const log = createEventLog({ service: 'test', level: 'silent' });
@@ -59,6 +61,8 @@ export async function createBench(databasePath = ':memory:') {
   };
   return {
     runtime,
+    clock,
+    authority,
     store,
     custody,
     firmwareKey,

@@ -3,7 +3,7 @@ import type { EventLog } from '@sefleet/observability';
 import { serve, type ServedService } from '@sefleet/service';
 import { timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { KeyCustody } from '../../custody/key-custody.ts';
-import { PARTIES } from '../../domain/party.ts';
+import { allParties, findParty } from '../../domain/party.ts';
 import { PROVISIONING_EVENTS } from '../../events.ts';
 import { requirePermission } from './authorisation.ts';
 
@@ -15,10 +15,11 @@ export function serveRecordKeys(options: {
   const { custody, log } = options;
   return serve(provisioning.RecordKeyService, {
     listRecordKeys: async ({ newerThan }, { caller }) => {
-      requirePermission(caller, 'read-record-keys', log);
+      const own = findParty(caller);
+      if (own === undefined) requirePermission(caller, 'read-record-keys', log);
       const after = newerThan === undefined ? -Infinity : timestampDate(newerThan).getTime();
       const keys = [];
-      for (const { id } of PARTIES) {
+      for (const { id } of own === undefined ? allParties() : [own]) {
         const vault = custody.vault(id);
         for (const { purpose, version, state, createdAt } of await vault.keys()) {
           if (purpose !== 'record' || state !== 'active' || createdAt <= after) continue;

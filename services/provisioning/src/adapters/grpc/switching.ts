@@ -3,7 +3,7 @@ import { fromHex } from '@sefleet/bytes';
 import type { EventLog } from '@sefleet/observability';
 import { serve, type ServedService } from '@sefleet/service';
 import type { KeyCustody } from '../../custody/key-custody.ts';
-import { PARTIES, type Party } from '../../domain/party.ts';
+import { allParties, type Party } from '../../domain/party.ts';
 import type { SwitchVerb } from '../../domain/switch/switch-order.ts';
 import { provisioningError } from '../../errors.ts';
 import type { PartyRegistry } from '../../switch/party-registry.ts';
@@ -88,7 +88,7 @@ export function serveSwitching(options: SwitchingPorts): ServedService {
     },
     listParties: async (_request, { caller }) => {
       requirePermission(caller, 'read-key-states', log);
-      return { parties: await Promise.all(PARTIES.map((party) => toParty(party, registry, custody))) };
+      return { parties: await Promise.all(allParties().map((party) => toParty(party, registry, custody))) };
     },
     closeSwitch: async ({ switchId }, { caller }) => {
       requirePermission(caller, 'switch-suppliers', log);

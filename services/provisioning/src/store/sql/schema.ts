@@ -56,3 +56,26 @@ export const JOURNAL_SCRIPTS: readonly string[] = [
    CREATE INDEX open_meters ON meter_switches (switch_id, endpoint)
      WHERE state NOT IN ('confirmed', 'exception', 'rolled-back');`,
 ];
+
+/** The tables of parties, contracts and certificates, as {@link STATE_SCRIPTS}. */
+export const PARTY_SCRIPTS: readonly string[] = [
+  `CREATE TABLE parties (
+     id TEXT PRIMARY KEY, name TEXT NOT NULL, roles TEXT NOT NULL, number INTEGER NOT NULL UNIQUE
+   );
+   CREATE TABLE contracts (
+     contract_id TEXT PRIMARY KEY, party TEXT NOT NULL, role TEXT NOT NULL, kind TEXT NOT NULL,
+     endpoint TEXT NOT NULL, valid_from BIGINT NOT NULL, valid_until BIGINT, reference TEXT NOT NULL,
+     ended_because TEXT NOT NULL
+   );
+   CREATE TABLE certificates (
+     serial_number TEXT PRIMARY KEY, subject TEXT NOT NULL, use_of TEXT NOT NULL, der BYTEA NOT NULL,
+     issued_at BIGINT NOT NULL, expires_at BIGINT NOT NULL
+   );
+   CREATE TABLE revocations (
+     serial_number TEXT PRIMARY KEY, subject TEXT NOT NULL, revoked_at BIGINT NOT NULL, reason TEXT NOT NULL
+   );
+   CREATE TABLE refusals (
+     number BIGINT PRIMARY KEY, at BIGINT NOT NULL, caller TEXT NOT NULL, operation TEXT NOT NULL,
+     subject TEXT NOT NULL
+   );`,
+];

@@ -188,6 +188,17 @@ export class SqlProvisioningStore implements ProvisioningStore {
     return (await this.#database.query(sql, [party, role])).map((row) => String(row['endpoint']));
   }
 
+  async generations(party: PartyId): Promise<ReadonlyMap<number, number>> {
+    const sql = 'SELECT generation, count(*) AS n FROM domains WHERE party = ? GROUP BY generation';
+    const rows = await this.#database.query(sql, [party]);
+    return new Map(rows.map((row) => [Number(row['generation']), Number(row['n'])]));
+  }
+
+  async endpointsAt(party: PartyId, generation: number): Promise<readonly string[]> {
+    const sql = 'SELECT DISTINCT endpoint FROM domains WHERE party = ? AND generation = ? ORDER BY endpoint';
+    return (await this.#database.query(sql, [party, generation])).map((row) => String(row['endpoint']));
+  }
+
   async countByKind(): Promise<readonly KindCount[]> {
     const made = await this.#database.query('SELECT kind, count(*) AS n FROM devices GROUP BY kind');
     const rotated = await this.#database.query(`SELECT kind, count(DISTINCT endpoint) AS n

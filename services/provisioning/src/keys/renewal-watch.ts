@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import { isSefleetError } from '@sefleet/errors';
+import type { EventLog } from '@sefleet/observability';
+import type { Runtime } from '@sefleet/runtime';
+import type { KeyCustody, KeyRecord } from '../custody/key-custody.ts';
+import { FIRST_GENERATION } from '../domain/key-versions.ts';
+import { allParties, type PartyId } from '../domain/party.ts';
+import { PROVISIONING_EVENTS } from '../events.ts';
+import type { ProvisioningStore } from '../store/provisioning-store.ts';
+import type { PartyRegistry } from '../switch/party-registry.ts';
+import type { KeyOffice } from './key-office.ts';
+
+/** What the watch works with. */
+export interface RenewalWatchPorts {
+  readonly keys: KeyOffice;
+  readonly custody: KeyCustody;
+  readonly store: ProvisioningStore;
+  readonly registry: PartyRegistry;
+  readonly runtime: Runtime;
+  readonly log: EventLog;
+  /** The service's time: the wall's, or in rehearsals what the rehearsal says. */
+  readonly now: () => number;
+  /** How long before its end a key is renewed. */
+  readonly leadMs: number;
+}
+
+/** Who stands in the history. */
+const WATCH = 'renewal watch';
+const TICK_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/**
+ * Renews keys and certificates before they expire, and retires the versions that no card holds any more.
+ * Whatever fails is tried again the next day.
+ */
+export class RenewalWatch {
+  readonly #ports: RenewalWatchPorts;
+  #looking: Promise<void> | undefined;
+  /** When all cards that hold a version were last tried, by party and version. */
+  readonly #tried = new Map<string, number>();
+  #closed = false;
+
+  constructor(ports: RenewalWatchPorts) {
+    this.#ports = ports;
+  }
+
+  /** Looks now and then every minute. */
+  start(): void {
+    void this.look();
+    this.#ports.runtime.timers.after(TICK_MS, () => {
+      if (!this.#closed) this.start();
+    });
+  }
+
+  /** Looks at every party's keys once; a look that is under way is joined. */
+  look(): Promise<void> {
+    this.#looking ??= this.#all().finally(() => (this.#looking = undefined));
+    return this.#looking;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#looking;
+  }
+
+  async #all(): Promise<void> {
+    for (const { id } of allParties()) {
+      if (this.#closed) return;
+      try {
+        await this.#party(id);
+      } catch (error) {
+        const code = isSefleetError(error) ? error.code : 'INTERNAL';
+        this.#ports.log.emit(PROVISIONING_EVENTS.renewalFailed, { party: id, code, error });
+      }
+    }
+  }
+
+  async #party(party: PartyId): Promise<void> {
+    const { custody, registry, store } = this.#ports;
+    await registry.renew(party, this.#ports.leadMs);
+    const held = await store.generations(party);
+    if (held.size === 0) return;
+    const keys = (await custody.vault(party).keys()).filter(({ purpose }) => purpose === 'domain');
+    for (const key of keys) if (held.has(key.version) && this.#isDue(key)) await this.#renew(party, key);
+    await this.#retire(party, keys, Math.min(...held.keys()));
+  }
+
+  async #renew(party: PartyId, { version }: KeyRecord): Promise<void> {
+    const { keys, store, log, now } = this.#ports;
+    const endpoints = await store.endpointsAt(party, version);
+    const name = `${party} ${version}`;
+    // Cards that could not be reached get another chance tomorrow.
+    if ((this.#tried.get(name) ?? -Infinity) > now() - DAY_MS) return;
+    // One rotation at a time: cards that another one works on would be left out.
+    if ((await store.unfinishedRotations()).length > 0) return;
+    const requestId = `renewal ${name} ${randomUUID()}`;
+    const { rotationId, devices } = await keys.renew(party, 'domain', requestId, endpoints);
+    if (devices === endpoints.length) this.#tried.set(name, now());
+    if (devices > 0) log.emit(PROVISIONING_EVENTS.keyRenewed, { party, version, devices, rotationId });
+  }
+
+  /**
+   * The version before the oldest that cards hold is still needed, for cards whose last rotation is in doubt;
+   * the first is what new cards are made with.
+   */
+  async #retire(party: PartyId, keys: readonly KeyRecord[], oldest: number): Promise<void> {
+    for (const { version, state } of keys) {
+      if (version === FIRST_GENERATION || version >= oldest - 1 || state === 'destroyed') continue;
+      const reason = 'no card holds it any more';
+      const { keys: office } = this.#ports;
+      if (state !== 'revoked') await office.change(party, 'domain', version, 'revoke', reason, WATCH);
+      await office.change(party, 'domain', version, 'destroy', reason, WATCH);
+    }
+  }
+
+  #isDue({ state, expiresAt }: KeyRecord): boolean {
+    const { now, leadMs } = this.#ports;
+    return state === 'active' && expiresAt !== undefined && now() >= expiresAt - leadMs;
+  }
+}

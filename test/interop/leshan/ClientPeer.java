@@ -19,11 +19,13 @@ import org.eclipse.leshan.transport.californium.client.endpoint.coaps.CoapsClien
 
 /** A Leshan client that bootstraps, registers, sends and updates, and prints a line for each event. */
 public class ClientPeer {
-    /** args: bootstrap URI, endpoint name, PSK in hexadecimal */
+    /**
+     * args: bootstrap URI, endpoint name, then psk and the key, or rpk (x509) and the client's public key
+     * (certificate), its private key and the server's public key (certificate); DER in hexadecimal
+     */
     public static void main(String[] args) throws Exception {
-        byte[] identity = args[1].getBytes("UTF-8");
         ObjectsInitializer objects = new ObjectsInitializer();
-        objects.setInstancesForObject(0, Security.pskBootstrap(args[0], identity, HexFormat.of().parseHex(args[2])));
+        objects.setInstancesForObject(0, account(args));
         objects.setClassForObject(1, Server.class);
         objects.setInstancesForObject(3, new Device("Eclipse Leshan", "peer", "12345"));
         LeshanClientBuilder builder = new LeshanClientBuilder(args[1]);
@@ -65,6 +67,18 @@ public class ClientPeer {
         client.destroy(true);
         say("stopped");
         System.exit(0);
+    }
+
+    private static Security account(String[] args) throws Exception {
+        if (args[2].equals("psk"))
+            return Security.pskBootstrap(args[0], args[1].getBytes("UTF-8"), bytes(args[3]));
+        if (args[2].equals("rpk"))
+            return Security.rpkBootstrap(args[0], bytes(args[3]), bytes(args[4]), bytes(args[5]));
+        return Security.x509Bootstrap(args[0], bytes(args[3]), bytes(args[4]), bytes(args[5]));
+    }
+
+    private static byte[] bytes(String hex) {
+        return HexFormat.of().parseHex(hex);
     }
 
     private static void report(LeshanClient client, LwM2mServer server) {

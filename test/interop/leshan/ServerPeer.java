@@ -25,6 +25,8 @@ import org.eclipse.leshan.core.response.ObserveResponse;
 import org.eclipse.leshan.server.LeshanServer;
 import org.eclipse.leshan.server.LeshanServerBuilder;
 import org.eclipse.leshan.server.observation.ObservationListener;
+import org.eclipse.leshan.server.queue.PresenceListener;
+import org.eclipse.leshan.server.queue.StaticClientAwakeTimeProvider;
 import org.eclipse.leshan.server.registration.Registration;
 import org.eclipse.leshan.server.registration.RegistrationListener;
 import org.eclipse.leshan.server.registration.RegistrationUpdate;
@@ -37,6 +39,8 @@ import org.eclipse.leshan.transport.californium.server.endpoint.coaps.CoapsServe
 
 /** A Leshan server that asks a device everything once it registers, and prints a line for each answer. */
 public class ServerPeer {
+    /** How long it takes a queue-mode device to be awake after its last message. */
+    private static final int AWAKE_MS = 3000;
     private static LeshanServer server;
 
     /**
@@ -51,6 +55,7 @@ public class ServerPeer {
         endpoints.addEndpoint(new InetSocketAddress("127.0.0.1", Integer.parseInt(args[0])), Protocol.COAP);
         endpoints.addEndpoint(new InetSocketAddress("127.0.0.1", Integer.parseInt(args[1])), Protocol.COAPS);
         builder.setEndpointsProviders(endpoints.build());
+        builder.setClientAwakeTimeProvider(new StaticClientAwakeTimeProvider(AWAKE_MS));
         server = builder.build();
         listen();
         server.start();
@@ -120,6 +125,16 @@ public class ServerPeer {
 
             public void onError(Observation observation, Registration registration, Exception error) {
                 say("notified-wrong " + error);
+            }
+        });
+        server.getPresenceService().addListener(new PresenceListener() {
+            public void onSleeping(Registration device) {
+                say("sleeping " + device.getEndpoint());
+            }
+
+            public void onAwake(Registration device) {
+                say("awake " + device.getEndpoint());
+                new Thread(() -> step("awake-read", device, new ReadRequest(3, 0))).start();
             }
         });
         server.getSendService().addListener(new SendListener() {

@@ -25,16 +25,26 @@ export function buildLeshan(): string | undefined {
   ) {
     return 'Maven could not get Leshan';
   }
-  const compile = ['-cp', join(BUILD, 'lib', '*'), '-d', join(BUILD, 'classes')];
-  const { status } = spawnSync(PROGRAMS.compiler, [...compile, ...globSync(join(FOLDER, '*.java'))], {
-    stdio: 'inherit',
-  });
+  const extra = bootstrapServerClasses();
+  const sources = globSync(join(FOLDER, extra === undefined ? '*.java' : '**/*.java'));
+  const compile = ['-cp', classPath(), '-d', join(BUILD, 'classes'), ...sources];
+  const { status } = spawnSync(PROGRAMS.compiler, compile, { stdio: 'inherit' });
   return status === 0 ? undefined : 'the peers do not compile';
+}
+
+/** Where Leshan's bootstrap server is, as a class path; Maven Central does not have it. */
+export function bootstrapServerClasses(): string | undefined {
+  return process.env['SEFLEET_LESHAN_BOOTSTRAP'];
+}
+
+function classPath(): string {
+  const extra = bootstrapServerClasses();
+  return [join(BUILD, 'classes'), join(BUILD, 'lib', '*'), ...(extra === undefined ? [] : [extra])].join(':');
 }
 
 /** How a Java program of this folder is started. */
 export function javaCommand(name: string, args: readonly string[]): readonly string[] {
-  return [PROGRAMS.java, '-cp', `${join(BUILD, 'classes')}:${join(BUILD, 'lib', '*')}`, name, ...args];
+  return [PROGRAMS.java, '-cp', classPath(), name, ...args];
 }
 
 /** A Java program of this folder and the lines that it prints. */

@@ -7,6 +7,18 @@ import fc from 'fast-check';
 import { entry, models, path, senml, SERVER, World } from './client-world.test.ts';
 
 describe('registration', () => {
+  it('announces the content formats that its settings name', async () => {
+    for (const [formats, ct] of [
+      [[CONTENT_FORMAT.SENML_JSON], ';ct=110,'],
+      [[], ','],
+    ] as const) {
+      const world = new World({ announcedFormats: formats }).withAccounts();
+      await world.run(world.client.start());
+      const body = Buffer.from(world.requests[0]?.payload ?? []).toString();
+      assert.ok(body.startsWith(`</>;rt="oma.lwm2m"${ct}`), body);
+    }
+  });
+
   it('registers with its objects, lifetime and binding', async () => {
     const world = new World().withAccounts();
     await world.run(world.client.start());
@@ -174,6 +186,17 @@ describe('bootstrap', () => {
     assert.equal(world.requests.at(-1)?.path, '/rd');
     assert.equal(world.tree.instance(0, 0)?.get(1), true);
     assert.equal(world.tree.instance(3, 0)?.get(0), 'ACME');
+  });
+
+  it('leaves no connection open when the client stops right after it', async () => {
+    const world = new World().withBootstrapAccount();
+    const started = world.client.start();
+    await serve(world);
+    await world.ask({ method: 'POST', path: '/bs' });
+    await world.run(started);
+    assert.deepEqual([world.connections, world.connectionsClosed], [2, 0]);
+    await world.run(world.client.stop());
+    assert.equal(world.connectionsClosed, 2);
   });
 
   it('is refused and undone when what was written is inconsistent', async () => {

@@ -37,6 +37,7 @@ export class World {
   device: Peer | undefined;
   lose: ((reason: string) => void) | undefined;
   connections = 0;
+  connectionsClosed = 0;
   /** When set, connecting fails with it. */
   refuses: Error | undefined;
 
@@ -134,7 +135,10 @@ export class World {
         return Promise.resolve({
           endpoint,
           peer: channel.peerAt(SERVER, 5683),
-          close: () => endpoint.close(),
+          close: () => {
+            this.connectionsClosed++;
+            return endpoint.close();
+          },
         });
       },
     };

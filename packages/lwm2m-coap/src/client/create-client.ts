@@ -1,5 +1,4 @@
 import {
-  afterFailure,
   AttributeStore,
   bootstrapAccount,
   Lwm2mPath,
@@ -7,15 +6,10 @@ import {
   readEntries,
   serverAccounts,
 } from '@sefleet/lwm2m';
-import type {
-  Lwm2mEntry,
-  ObjectTree,
-  RegistrationState,
-  SecurityAccount,
-  TreeListener,
-} from '@sefleet/lwm2m';
-import type { Runtime, Timer } from '@sefleet/runtime';
-import { BootstrapSession } from './bootstrap-session.ts';
+import type { Lwm2mEntry, ObjectTree, RegistrationState, TreeListener } from '@sefleet/lwm2m';
+import type { Runtime } from '@sefleet/runtime';
+import { Bootstrapping } from './bootstrapping.ts';
+import type { BootstrapHost } from './bootstrapping.ts';
 import { EndDevices } from './end-devices.ts';
 import { clientError } from './errors.ts';
 import type { Lwm2mClient } from './lwm2m-client.ts';
@@ -48,7 +42,7 @@ export function createLwm2mClient(options: Lwm2mClientOptions): Lwm2mClient {
 const NO_EVENTS: Lwm2mClientEvents = {};
 const NO_SESSIONS: ReadonlyMap<number, RegistrationSession> = new Map();
 
-class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHost {
+class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHost, BootstrapHost {
   readonly endpointName: string;
   readonly tree: ObjectTree;
   readonly runtime: Runtime;
@@ -62,12 +56,10 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   readonly #prints = new SessionPrints();
   /** Sessions that wait for one with a lower priority order. */
   #queued: RegistrationSession[] = [];
-  #bootstrap: BootstrapSession | undefined;
-  #bootstrapFailures = 0;
+  readonly #bootstrapping = new Bootstrapping(this);
   /** Counts stops, so that what began before one does not go on after it. */
   #run = 0;
   #state: Lwm2mClientState = 'stopped';
-  #timer: Timer | undefined;
   #started: PromiseWithResolvers<void> | undefined;
 
   constructor(options: Lwm2mClientOptions) {
@@ -127,17 +119,13 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   async stop(): Promise<void> {
     this.#halt();
     const sessions = this.#sessions.splice(0);
-    const bootstrap = this.#bootstrap;
-    this.#bootstrap = undefined;
-    await Promise.all([...sessions.map((session) => session.stop()), bootstrap?.abort()]);
+    await Promise.all([...sessions.map((session) => session.stop()), this.#bootstrapping.stop()]);
   }
 
   async powerOff(): Promise<void> {
     this.#halt();
     const sessions = this.#sessions.splice(0);
-    const bootstrap = this.#bootstrap;
-    this.#bootstrap = undefined;
-    await Promise.all([...sessions.map((session) => session.drop()), bootstrap?.abort()]);
+    await Promise.all([...sessions.map((session) => session.drop()), this.#bootstrapping.stop()]);
   }
 
   update(shortServerId?: number): void {
@@ -187,7 +175,7 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   }
   instancesChanged(objectId: number): void {
     this.#changed(this.tree, objectId, undefined, undefined);
-    if (objectId === OBJECT_ID.SECURITY || this.#bootstrap !== undefined) return;
+    if (objectId === OBJECT_ID.SECURITY || this.#bootstrapping.active) return;
     for (const session of this.#sessions) session.objectsChanged();
   }
 
@@ -208,11 +196,22 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
     if (outcome === 'exhausted') this.#exhausted(session, error);
   }
   bootstrapTriggered(): void {
-    if (this.#bootstrap === undefined && bootstrapAccount(this.tree) !== undefined) {
+    if (!this.#bootstrapping.active && bootstrapAccount(this.tree) !== undefined) {
       void this.bootstrap().catch((error: unknown) =>
         this.events.bootstrapFailed?.(this.endpointName, error),
       );
     }
+  }
+
+  // What bootstrapping tells.
+  bootstrapBegins(): void {
+    this.#setState('bootstrapping');
+  }
+  bootstrapDone(): void {
+    void this.#reviseSessions();
+  }
+  bootstrapGivenUp(error: unknown): void {
+    this.#fail(error);
   }
 
   #begin(run: () => void): Promise<void> {
@@ -225,8 +224,6 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   #halt(): void {
     this.#run++;
     const stopped = clientError('LWM2M_CLIENT_STOPPED', 'the client was stopped');
-    this.#timer?.cancel();
-    this.#timer = undefined;
     this.#queued = [];
     this.#started?.reject(stopped);
     this.#started = undefined;
@@ -304,59 +301,12 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   }
 
   #startBootstrap(holdOff: boolean): void {
-    if (this.#bootstrap !== undefined) return;
-    const account = bootstrapAccount(this.tree);
-    if (account === undefined) {
-      this.#started?.reject(
-        clientError('LWM2M_NO_ACCOUNT', 'the device knows neither server nor bootstrap server'),
-      );
-      this.#started = undefined;
-      this.#setState('failed');
-      return;
-    }
-    this.#setState('bootstrapping');
-    this.#timer?.cancel();
-    const delayMs = holdOff ? account.holdOffSeconds * 1000 : 0;
-    if (delayMs === 0) void this.#runBootstrap(account);
-    else this.#timer = this.runtime.timers.after(delayMs, () => void this.#runBootstrap(account));
-  }
-
-  async #runBootstrap(account: SecurityAccount): Promise<void> {
-    const session = new BootstrapSession(this, account);
-    const beganMs = this.runtime.clock.monotonicMs();
-    this.#bootstrap = session;
-    try {
-      await session.run();
-    } catch (error) {
-      if (this.#bootstrap === session) this.#bootstrapFailed(error);
-      return;
-    }
-    if (this.#bootstrap !== session) return;
-    this.#bootstrap = undefined;
-    this.#bootstrapFailures = 0;
-    this.events.bootstrapped?.(this.endpointName, this.runtime.clock.monotonicMs() - beganMs);
-    this.#expireAccount(account);
-    await this.#reviseSessions();
-  }
-
-  #bootstrapFailed(error: unknown): void {
-    this.#bootstrap = undefined;
-    this.events.bootstrapFailed?.(this.endpointName, error);
-    const step = afterFailure(++this.#bootstrapFailures, this.settings.bootstrapRetry);
-    if (step.kind === 'exhausted') {
-      this.#bootstrapFailures = 0;
-      this.#fail(error);
-    } else {
-      this.#timer = this.runtime.timers.after(step.afterSeconds * 1000, () => this.#startBootstrap(false));
-    }
-  }
-
-  /** Core appendix E.1, resource 12: the bootstrap server's account goes after a while. */
-  #expireAccount({ instanceId, accountTimeoutSeconds }: SecurityAccount): void {
-    if (accountTimeoutSeconds === 0) return;
-    this.runtime.timers.after(accountTimeoutSeconds * 1000, () =>
-      this.tree.objects.get(OBJECT_ID.SECURITY)?.remove(instanceId),
+    if (this.#bootstrapping.start(holdOff)) return;
+    this.#started?.reject(
+      clientError('LWM2M_NO_ACCOUNT', 'the device knows neither server nor bootstrap server'),
     );
+    this.#started = undefined;
+    this.#setState('failed');
   }
 
   #sessionFor(shortServerId: number | undefined): RegistrationSession | undefined {

@@ -3,8 +3,6 @@ import type { CoapReply, CoapRequest, CoapRequestInit, CoapResponse } from '@sef
 import {
   afterFailure,
   CONTENT_FORMAT,
-  registrationLinks,
-  registrationPayload,
   registrationQueries,
   registrationStep,
   updateAfterSeconds,
@@ -20,7 +18,15 @@ import type {
   ServerAccount,
 } from '@sefleet/lwm2m';
 import type { Runtime, Timer } from '@sefleet/runtime';
-import { accountOf, noteAlert, registersAlike, serverCommandAt, updateQueries } from './server-account.ts';
+import {
+  accountOf,
+  announcement,
+  noteAlert,
+  notificationDefaults,
+  registersAlike,
+  serverCommandAt,
+  updateQueries,
+} from './server-account.ts';
 import type { Account } from './server-account.ts';
 import { answerRequest } from './device-handler.ts';
 import type { RequestContext } from './device-handler.ts';
@@ -117,11 +123,7 @@ export class RegistrationSession implements ObservationHost, RequestContext {
     return this.#owner.settings.confirmableNotifications;
   }
   get defaults(): NotificationAttributes {
-    const { pminSeconds, pmaxSeconds } = this.#account.server;
-    return {
-      ...(pminSeconds === undefined ? {} : { pmin: pminSeconds }),
-      ...(pmaxSeconds === undefined ? {} : { pmax: pmaxSeconds }),
-    };
+    return notificationDefaults(this.#account.server);
   }
   notifying(): void {
     this.#link.wake();
@@ -238,8 +240,7 @@ export class RegistrationSession implements ObservationHost, RequestContext {
         method: 'POST',
         path: ['rd'],
         query: registrationQueries({ ...server, endpoint: endpointName, version: settings.version }),
-        contentFormat: CONTENT_FORMAT.LINK,
-        payload: registrationPayload(registrationLinks(tree)),
+        ...announcement(tree, settings),
       });
       if (epoch !== this.#epoch) return;
       if (response.code === CODE.CREATED && response.locationPath !== undefined)
@@ -277,9 +278,7 @@ export class RegistrationSession implements ObservationHost, RequestContext {
         method: 'POST',
         path: this.#location,
         query: updateQueries(this.#registeredAs, server, this.#owner.settings.version),
-        ...(withObjects
-          ? { contentFormat: CONTENT_FORMAT.LINK, payload: registrationPayload(registrationLinks(this.tree)) }
-          : {}),
+        ...(withObjects ? announcement(this.tree, this.#owner.settings) : {}),
       });
       if (epoch !== this.#epoch) return;
       if (response.code === CODE.CHANGED) {

@@ -1,15 +1,26 @@
 import { toHex } from '@sefleet/bytes';
+import type { CoapRequestInit } from '@sefleet/coap';
 import { isSefleetError } from '@sefleet/errors';
 import {
   ACCESS,
+  CONTENT_FORMAT,
   isAllowed,
   OBJECT_ID,
+  registrationLinks,
+  registrationPayload,
   registrationQueries,
   SECURITY_RESOURCE,
   SERVER_RESOURCE,
   serverAccounts,
 } from '@sefleet/lwm2m';
-import type { Lwm2mPath, ObjectTree, SecurityAccount, ServerAccount } from '@sefleet/lwm2m';
+import type {
+  Lwm2mPath,
+  NotificationAttributes,
+  ObjectTree,
+  SecurityAccount,
+  ServerAccount,
+} from '@sefleet/lwm2m';
+import type { Lwm2mClientSettings } from './settings.ts';
 
 /** A server to register with: how to reach it and how to register. */
 export interface Account {
@@ -57,6 +68,23 @@ export function updateQueries(
     queries.push(...all.filter((query) => query.startsWith('b=') || query === 'Q'));
   }
   return queries;
+}
+
+/** What a Register, or an Update after a change, carries: the device's objects. */
+export function announcement(
+  tree: ObjectTree,
+  { announcedFormats }: Lwm2mClientSettings,
+): Pick<CoapRequestInit, 'contentFormat' | 'payload'> {
+  const payload = registrationPayload(registrationLinks(tree), announcedFormats);
+  return { contentFormat: CONTENT_FORMAT.LINK, payload };
+}
+
+/** pmin and pmax of observations that set none (resources 2 and 3 of Server). */
+export function notificationDefaults({ pminSeconds, pmaxSeconds }: ServerAccount): NotificationAttributes {
+  return {
+    ...(pminSeconds === undefined ? {} : { pmin: pminSeconds }),
+    ...(pmaxSeconds === undefined ? {} : { pmax: pmaxSeconds }),
+  };
 }
 
 /** Executable resources of the Server object that the client itself carries out (Core appendix E.2). */

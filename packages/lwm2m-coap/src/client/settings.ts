@@ -1,6 +1,6 @@
 import type { CoapEndpoint, RequestHandler } from '@sefleet/coap';
 import type { ContentFormat, ObjectTree, RetryParameters, SecurityAccount } from '@sefleet/lwm2m';
-import { CONTENT_FORMAT, RETRY_DEFAULT } from '@sefleet/lwm2m';
+import { CONTENT_FORMAT, DATA_FORMATS, RETRY_DEFAULT } from '@sefleet/lwm2m';
 import type { Peer, Runtime } from '@sefleet/runtime';
 
 /** A conversation with one server, secured as its Security account asks. */
@@ -39,6 +39,8 @@ export interface Lwm2mTransport {
 export interface Lwm2mClientSettings {
   /** Enabler version in the registration. */
   readonly version: '1.0' | '1.1' | '1.2';
+  /** Content formats that registrations announce as `ct`, if any; the client understands all of them. */
+  readonly announcedFormats: readonly ContentFormat[];
   /** How long a queue-mode client listens after the last message: CoAP's MAX_TRANSMIT_WAIT (Core §6.5). */
   readonly awakeTimeMs: number;
   /** How long before the lifetime ends the Update goes out: CoAP's MAX_TRANSMIT_WAIT (Core §6.2.2). */
@@ -73,6 +75,7 @@ export interface Lwm2mClientSettings {
 
 export const DEFAULT_CLIENT_SETTINGS: Lwm2mClientSettings = {
   version: '1.1',
+  announcedFormats: DATA_FORMATS,
   awakeTimeMs: 93_000,
   updateMarginMs: 93_000,
   bootstrapTimeoutMs: 247_000,

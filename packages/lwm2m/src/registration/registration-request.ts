@@ -2,6 +2,7 @@ import { isSefleetError } from '@sefleet/errors';
 import { decodeLinks, encodeLinks, linkPath } from '../content/links.ts';
 import type { CoreLink } from '../content/links.ts';
 import { DATA_FORMATS } from '../content/content-format.ts';
+import type { ContentFormat } from '../content/content-format.ts';
 import { lwm2mError } from '../errors.ts';
 import type { Lwm2mPath } from '../model/path.ts';
 
@@ -65,16 +66,18 @@ export function registrationQueries(
   return queries;
 }
 
-/** The body of a Register or an Update: the root link, then the objects. */
-export function registrationPayload(links: readonly CoreLink[]): Uint8Array {
-  const root: CoreLink = {
-    target: '/',
-    attributes: new Map([
-      ['rt', 'oma.lwm2m'],
-      ['ct', DATA_FORMATS.join(' ')],
-    ]),
-  };
-  return encodeLinks([root, ...links]);
+/**
+ * The body of a Register or an Update: the root link, then the objects.
+ *
+ * @param formats announced as `ct`; there are servers that refuse a list of several (Wakaama)
+ */
+export function registrationPayload(
+  links: readonly CoreLink[],
+  formats: readonly ContentFormat[] = DATA_FORMATS,
+): Uint8Array {
+  const attributes = new Map([['rt', 'oma.lwm2m']]);
+  if (formats.length > 0) attributes.set('ct', formats.join(' '));
+  return encodeLinks([{ target: '/', attributes }, ...links]);
 }
 
 /**

@@ -54,10 +54,11 @@ export class Bootstrapping {
   async stop(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    const both = [this.#session, this.#finished];
+    const session = this.#session;
+    const finished = this.#finished;
     this.#session = undefined;
     this.#finished = undefined;
-    await Promise.all(both.map((session) => session?.abort()));
+    await Promise.all([session?.abort(), finished?.abort()]);
   }
 
   async #run(account: SecurityAccount): Promise<void> {

@@ -5,6 +5,7 @@ import type { Runtime } from '@sefleet/runtime';
 import { connectStream, createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
 import type { RunningService, ServiceContext } from '@sefleet/service';
 import { createCardOrders } from './adapters/grpc/card-orders.ts';
+import { serveRehearsalGround } from './adapters/grpc/rehearsal-ground-service.ts';
 import { createSimulationService } from './adapters/grpc/simulation-service.ts';
 import type { VirtualDevice } from './device/virtual-device.ts';
 import { createFleetCards } from './doors/fleet-cards.ts';
@@ -16,6 +17,8 @@ import type { FleetMetrics } from './fleet/fleet-metrics.ts';
 import { Gate } from './fleet/gate.ts';
 import { Simulation } from './fleet/simulation.ts';
 import type { DEVICE_SIM_SETTINGS } from './settings.ts';
+import { RehearsalGround } from './rehearsal/rehearsal-ground.ts';
+import { RehearsalStore } from './rehearsal/rehearsal-store.ts';
 import { FleetStore } from './store/fleet-store.ts';
 import { GroupCommit } from './store/group-commit.ts';
 import { Lwm2mCarrier } from './telemetry/lwm2m-carrier.ts';
@@ -28,6 +31,7 @@ type Context = ServiceContext<typeof DEVICE_SIM_SETTINGS>;
 /** TLS handshakes with the broker under way at once. */
 const MQTT_HANDSHAKES = 8;
 const MINUTE_MS = 60_000;
+const FLEET_FILE = 'fleet.db';
 /** What one device receives between two turns of the event loop is little: a small buffer each. */
 const RECEIVE_BUFFER_BYTES = 65_536;
 
@@ -43,7 +47,15 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
   });
   const cards = createCardOrders(settings.provisioningTarget, tls);
   const residentMemoryBytes = (): number => process.memoryUsage.rss();
-  const simulation = new Simulation(
+  const openRehearsal = () => {
+    const kept = new RehearsalStore(join(dataFolder, FLEET_FILE));
+    return {
+      kept,
+      ground: new RehearsalGround({ simulation: () => simulation, store, kept, cards, runtime }),
+    };
+  };
+  const rehearsal = settings.rehearsal ? openRehearsal() : undefined;
+  const simulation: Simulation = new Simulation(
     {
       runtime,
       store,
@@ -54,6 +66,7 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
       openStream: connectStream,
       carrierFor: createCarriers({ settings, tls }, runtime),
       residentMemoryBytes,
+      hooks: () => rehearsal?.ground.hooks,
     },
     settings,
   );
@@ -72,12 +85,14 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
     grpc: [
       createSimulationService({ runtime, simulation, residentMemoryBytes }),
       serveSecureElements(benchCards, visitors),
+      ...(rehearsal === undefined ? [] : [serveRehearsalGround(rehearsal.ground)]),
     ],
     ready: { racsPort: racs.localAddress().port },
     stop: async () => {
       await racs.close();
       await simulation.powerOff();
       cards.close();
+      rehearsal?.kept.close();
       store.close();
       runtime.close();
     },
@@ -93,7 +108,7 @@ function openStore(dataFolder: string): FleetStore {
       hint: 'Set SEFLEET_DATA to a folder that can be written.',
     });
   }
-  return new FleetStore(join(dataFolder, 'fleet.db'));
+  return new FleetStore(join(dataFolder, FLEET_FILE));
 }
 
 /** Vehicles report by MQTT, everything else by LwM2M Send. */

@@ -43,6 +43,10 @@ export const SIMULATION_ERRORS = {
     doc: 'A server did not take a connection; `context.alert` is the TLS alert, when there was one.',
   },
   SIM_BROKER_UNAVAILABLE: { fault: 'environment', doc: 'There is no connection with the MQTT broker.' },
+  SIM_REHEARSAL_FORBIDDEN: {
+    fault: 'caller',
+    doc: "The caller's certificate does not allow it to keep the time of a rehearsal.",
+  },
   SIM_CERTIFICATE_INVALID: {
     fault: 'peer',
     doc: 'The device certificate cannot issue a session certificate.',

@@ -1,4 +1,4 @@
-import { choiceSetting, integerSetting, portSetting, textSetting } from '@sefleet/config';
+import { booleanSetting, choiceSetting, integerSetting, portSetting, textSetting } from '@sefleet/config';
 
 /** What the device simulator can be told, beside what every service can. */
 export const DEVICE_SIM_SETTINGS = {
@@ -35,6 +35,11 @@ export const DEVICE_SIM_SETTINGS = {
     doc: 'what devices offer; ECDHE adds forward secrecy and costs each side two multiplications on P-256',
     choices: ['TLS_PSK_WITH_AES_128_CCM_8', 'TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256'],
     default: 'TLS_PSK_WITH_AES_128_CCM_8',
+  }),
+  rehearsal: booleanSetting({
+    env: 'SEFLEET_REHEARSAL',
+    doc: 'lets the command keep the time of the meters and play faults on them; a folder for it alone',
+    default: false,
   }),
   commitWindowMs: integerSetting({
     env: 'SEFLEET_COMMIT_WINDOW_MS',

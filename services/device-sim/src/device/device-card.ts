@@ -257,7 +257,7 @@ function toRecordValue({ metric, value }: Measurement): readonly (readonly [numb
 }
 
 /** 9000, 61xx, 62xx and 63xx let a script go on. */
-function goesOn(response: Uint8Array): boolean {
+export function goesOn(response: Uint8Array): boolean {
   const sw1 = response[response.length - 2] ?? 0;
   return sw1 === 0x90 || (sw1 >= 0x61 && sw1 <= 0x63);
 }

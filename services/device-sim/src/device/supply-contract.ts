@@ -51,6 +51,11 @@ export class SupplyContract {
     return this.#cutOver;
   }
 
+  /** When the cut-over reading of the present order was taken, by the device's clock; undefined before. */
+  get takenAtMs(): number | undefined {
+    return this.#cutOver?.takenAtMs;
+  }
+
   /** Notes what the card wants to see at the instant; the switch of another order is over then. */
   prepare(order: Uint8Array): void {
     if (this.#order !== undefined && Buffer.compare(this.#order, order) === 0) return;

@@ -16,6 +16,7 @@ import type { StreamTransportOptions } from '../device/transport/stream-connecti
 import { ReadingSource } from '../device/reading-source.ts';
 import { VirtualDevice, type DeviceServices } from '../device/virtual-device.ts';
 import { KIND_FACTS, type DeviceKind } from '../device-kind.ts';
+import { simulationError } from '../errors.ts';
 import { EVENTS } from '../events.ts';
 import { bindImpaired } from '../network/impaired-channel.ts';
 import { isClear } from '../network/network-conditions.ts';
@@ -23,6 +24,7 @@ import type { FleetPlan, FleetStore, StoredDevice } from '../store/fleet-store.t
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { RecordCarrier } from '../telemetry/record-carrier.ts';
 import type { CardSource } from './card-source.ts';
+import type { FleetHooks } from './fleet-hooks.ts';
 import { FleetMetrics } from './fleet-metrics.ts';
 import { planDevices, type PlannedDevice } from './fleet-plan.ts';
 import { Gate } from './gate.ts';
@@ -41,6 +43,8 @@ export interface FleetPorts {
   /** How records of a kind travel; undefined: by LwM2M Send. */
   carrierFor(device: VirtualDevice, metrics: FleetMetrics): RecordCarrier;
   residentMemoryBytes(): number;
+  /** What a rehearsal decides, when the fleet is one's. */
+  hooks?(): FleetHooks | undefined;
 }
 
 /** How a fleet behaves towards its servers. */
@@ -93,6 +97,7 @@ export class Fleet {
   readonly #startGate: Gate;
   readonly #stopped = new AbortController();
   readonly #pathRng: Rng;
+  readonly #hooks: FleetHooks | undefined;
   #readings = true;
   #admitted = 0;
 
@@ -100,6 +105,8 @@ export class Fleet {
     const { runtime } = ports;
     this.plan = plan;
     this.#ports = ports;
+    const hooks = ports.hooks?.();
+    this.#hooks = hooks;
     this.#limits = limits;
     this.#planned = planDevices(plan);
     this.#pathRng = createSeededRng(Number(plan.seed & 0xffff_ffffn));
@@ -120,7 +127,12 @@ export class Fleet {
       runtime,
       store: ports.store,
       journal: ports.journal,
-      transport: { connect: (request) => handshakes.run(() => transport.connect(request)) },
+      transport: {
+        connect: (request) => {
+          if (hooks?.isAway(request.endpointName) === true) return Promise.reject(withoutNetwork());
+          return handshakes.run(() => transport.connect(request));
+        },
+      },
       connectivity: plan.connectivity,
       clientSettings: { ...CLIENT_SETTINGS, awakeTimeMs: limits.awakeTimeMs },
       clientEvents: this.#clientEvents(),
@@ -128,6 +140,12 @@ export class Fleet {
       withoutReadings: (kind) => KIND_FACTS[kind].withoutReadings,
       carrierFor: (device) => ports.carrierFor(device, this.metrics),
       count: (name) => this.metrics.count(name),
+      ...(hooks === undefined
+        ? {}
+        : {
+            lifeOf: (endpoint) => hooks.lifeOf(endpoint),
+            exchange: (device, commands) => hooks.exchange(device, commands),
+          }),
     };
   }
 
@@ -277,34 +295,36 @@ export class Fleet {
     const device = stored === undefined ? undefined : this.#create(stored, how);
     if (device === undefined) return;
     this.#devices.set(device.endpoint, device);
+    this.#hooks?.created(device);
     this.metrics.deviceSwitchedOn(device.endpoint, device.kind, device.bootstrapped);
     await Promise.race([this.#startDevice(device), this.#wait(START_SLOT_MS)]);
   }
 
   #create(stored: StoredDevice, how: 'start' | 'resume'): VirtualDevice | undefined {
-    const { seed, timeCompression, virtualStartMs, kinds } = this.plan;
-    const { kind, number } = stored;
-    const intervalMs = kinds.find((planned) => planned.kind === kind)?.readingIntervalMs ?? 0;
+    const { kinds } = this.plan;
+    const intervalMs = kinds.find(({ kind }) => kind === stored.kind)?.readingIntervalMs ?? 0;
     try {
-      const source = new ReadingSource({
-        fleetSeed: seed,
-        kind,
-        number,
-        intervalMs,
-        timeCompression,
-        virtualStartMs,
-      });
-      if (stored.readings !== '') {
-        if (how === 'resume') source.restore(stored.readings);
-        else source.carryOver(stored.readings);
-      }
-      return new VirtualDevice(stored, source, intervalMs, this.#services);
+      const readings = this.#hooks?.readingsOf(stored) ?? this.#readingsOf(stored, intervalMs, how);
+      return new VirtualDevice(stored, readings, intervalMs, this.#services);
     } catch (error) {
       this.metrics.deviceFailed(stored.endpoint, kind);
       this.metrics.count('device.unusable');
       this.#ports.log.emit(EVENTS.deviceUnusable, { endpoint: stored.endpoint, error });
       return undefined;
     }
+  }
+
+  #readingsOf(
+    { kind, number, readings }: StoredDevice,
+    intervalMs: number,
+    how: 'start' | 'resume',
+  ): ReadingSource {
+    const { seed: fleetSeed, timeCompression, virtualStartMs } = this.plan;
+    const plan = { fleetSeed, kind, number, intervalMs, timeCompression, virtualStartMs };
+    const source = new ReadingSource(plan);
+    if (readings !== '' && how === 'resume') source.restore(readings);
+    else if (readings !== '') source.carryOver(readings);
+    return source;
   }
 
   async #startDevice(device: VirtualDevice): Promise<void> {
@@ -384,4 +404,8 @@ export class Fleet {
     this.#ports.runtime.timers.after(delayMs, resolve);
     return promise;
   }
+}
+
+function withoutNetwork(): Error {
+  return simulationError('SIM_CONNECTION_REFUSED', 'the device has no network now');
 }

@@ -669,6 +669,13 @@ export declare type AdvanceGroundResponse = Message<"sefleet.switching.v1.Advanc
    * @generated from field: int64 next_return_at = 1;
    */
   nextReturnAt: bigint;
+
+  /**
+   * Meters with a network that are not registered with all of their servers.
+   *
+   * @generated from field: uint32 unsettled = 2;
+   */
+  unsettled: number;
 };
 
 /**

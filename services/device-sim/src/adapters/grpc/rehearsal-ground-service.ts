@@ -1,0 +1,62 @@
+import { switching } from '@sefleet/api';
+import { serve, type ServedService } from '@sefleet/service';
+import { simulationError } from '../../errors.ts';
+import type { RehearsalGround } from '../../rehearsal/rehearsal-ground.ts';
+
+/** Who keeps the time of a rehearsal. */
+const REHEARSERS: ReadonlySet<string> = new Set(['cli']);
+const METERS_PER_MESSAGE = 32;
+const MINUTE_MS = 60_000;
+
+/** RehearsalGroundService: a fleet of meters whose time and faults the caller decides. */
+export function serveRehearsalGround(ground: RehearsalGround): ServedService {
+  return serve(switching.RehearsalGroundService, {
+    prepareGround: async (request, { caller }) => {
+      requireRehearser(caller);
+      const endpoints = await ground.prepare({
+        seed: String(request.seed),
+        meters: request.meters,
+        startMs: Number(request.now),
+        intervalMs: request.intervalMinutes * MINUTE_MS,
+        cutOverAtMs: Number(request.cutOverAt),
+        faults: new Map(request.faults.map(({ name, percent }) => [name, percent])),
+      });
+      return { endpoints: [...endpoints] };
+    },
+    advanceGround: async ({ now }, { caller }) => {
+      requireRehearser(caller);
+      const { nextReturnAt, unsettled } = await ground.advance(Number(now));
+      return { nextReturnAt: BigInt(nextReturnAt), unsettled };
+    },
+    collectMeters: (_request, { caller }) => {
+      requireRehearser(caller);
+      return collected(ground);
+    },
+  });
+}
+
+async function* collected(ground: RehearsalGround) {
+  let meters = [];
+  for await (const { records, exchanges, faults, ...truth } of ground.collect()) {
+    meters.push({
+      endpoint: truth.endpoint,
+      records: [...records],
+      exchanges: [...exchanges],
+      faults: [...faults],
+      firstAt: BigInt(truth.firstAt),
+      lastAt: BigInt(truth.lastAt),
+      firstRegisterWh: BigInt(truth.firstRegisterWh),
+      lastRegisterWh: BigInt(truth.lastRegisterWh),
+      cutOverReadAt: BigInt(truth.cutOverReadAt),
+    });
+    if (meters.length < METERS_PER_MESSAGE) continue;
+    yield { meters };
+    meters = [];
+  }
+  yield { meters };
+}
+
+function requireRehearser(caller: string): void {
+  if (REHEARSERS.has(caller)) return;
+  throw simulationError('SIM_REHEARSAL_FORBIDDEN', `${caller} keeps no rehearsal`);
+}

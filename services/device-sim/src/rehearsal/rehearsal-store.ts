@@ -1,0 +1,101 @@
+import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+
+/** How a rehearsal is laid out. */
+export interface RehearsalPlan {
+  readonly seed: string;
+  readonly meters: number;
+  readonly startMs: number;
+  readonly intervalMs: number;
+  readonly cutOverAtMs: number;
+  /** Per cent of the meters, by fault. */
+  readonly faults: ReadonlyMap<string, number>;
+}
+
+/**
+ * A trigger copies what devices seal in the transaction that makes it last: what is sealed is in the copy, and
+ * nothing else is.
+ */
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS rehearsal (id INTEGER PRIMARY KEY CHECK (id = 1), plan TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS rehearsal_time (id INTEGER PRIMARY KEY CHECK (id = 1), now INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS sealed_record (
+  id INTEGER NOT NULL, position INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (id, position)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS keep_sealed AFTER INSERT ON outbox BEGIN
+  INSERT INTO sealed_record VALUES (new.id, new.position, new.sealed);
+END;
+CREATE TABLE IF NOT EXISTS exchange (
+  number INTEGER PRIMARY KEY, id INTEGER NOT NULL, digest BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS exchange_of ON exchange (id, number);
+`;
+const planSchema = z.object({
+  seed: z.string(),
+  meters: z.number(),
+  startMs: z.number(),
+  intervalMs: z.number(),
+  cutOverAtMs: z.number(),
+  faults: z.array(z.tuple([z.string(), z.number()])).transform((entries) => new Map(entries)),
+});
+
+/** What a rehearsal keeps in the fleet's database, beside the fleet. */
+export class RehearsalStore {
+  readonly #database: DatabaseSync;
+
+  /** @param path of the fleet's database, which exists */
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path);
+    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000');
+    this.#database.exec(SCHEMA);
+  }
+
+  /** The rehearsal of this folder; undefined before the first. */
+  plan(): RehearsalPlan | undefined {
+    const row = this.#database.prepare('SELECT plan FROM rehearsal').get();
+    return row === undefined ? undefined : planSchema.parse(JSON.parse(String(row['plan'])));
+  }
+
+  putPlan(plan: RehearsalPlan): void {
+    const text = JSON.stringify({ ...plan, faults: [...plan.faults] });
+    this.#database.prepare('INSERT OR REPLACE INTO rehearsal VALUES (1, ?)').run(text);
+  }
+
+  /** How far time had come when it was last told. */
+  nowMs(): number | undefined {
+    const row = this.#database.prepare('SELECT now FROM rehearsal_time').get();
+    return row === undefined ? undefined : Number(row['now']);
+  }
+
+  putNow(nowMs: number): void {
+    this.#database.prepare('INSERT OR REPLACE INTO rehearsal_time VALUES (1, ?)').run(Math.round(nowMs));
+  }
+
+  /** Keeps what the card of a device saw, before anybody hears of its answers. */
+  addExchanges(id: number, digests: readonly Uint8Array[]): void {
+    const add = this.#database.prepare('INSERT INTO exchange (id, digest) VALUES (?, ?)');
+    this.#database.exec('BEGIN IMMEDIATE');
+    for (const digest of digests) add.run(id, digest);
+    this.#database.exec('COMMIT');
+  }
+
+  exchanges(id: number): readonly Uint8Array[] {
+    return this.#blobs('SELECT digest AS value FROM exchange WHERE id = ? ORDER BY number', id);
+  }
+
+  /** Everything that a device has sealed, in order. */
+  records(id: number): readonly Uint8Array[] {
+    return this.#blobs('SELECT sealed AS value FROM sealed_record WHERE id = ? ORDER BY position', id);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #blobs(sql: string, id: number): readonly Uint8Array[] {
+    return this.#database
+      .prepare(sql)
+      .all(id)
+      .flatMap(({ value }) => (value instanceof Uint8Array ? [value] : []));
+  }
+}

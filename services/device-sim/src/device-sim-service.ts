@@ -17,7 +17,7 @@ import type { FleetMetrics } from './fleet/fleet-metrics.ts';
 import { Gate } from './fleet/gate.ts';
 import { Simulation } from './fleet/simulation.ts';
 import type { DEVICE_SIM_SETTINGS } from './settings.ts';
-import { RehearsalGround } from './rehearsal/rehearsal-ground.ts';
+import { RehearsalGround, type RehearsalGroundPorts } from './rehearsal/rehearsal-ground.ts';
 import { RehearsalStore } from './rehearsal/rehearsal-store.ts';
 import { FleetStore } from './store/fleet-store.ts';
 import { GroupCommit } from './store/group-commit.ts';
@@ -47,14 +47,8 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
   });
   const cards = createCardOrders(settings.provisioningTarget, tls);
   const residentMemoryBytes = (): number => process.memoryUsage.rss();
-  const openRehearsal = () => {
-    const kept = new RehearsalStore(join(dataFolder, FLEET_FILE));
-    return {
-      kept,
-      ground: new RehearsalGround({ simulation: () => simulation, store, kept, cards, runtime }),
-    };
-  };
-  const rehearsal = settings.rehearsal ? openRehearsal() : undefined;
+  const parts = { store, cards, runtime, simulation: () => simulation };
+  const rehearsal = settings.rehearsal ? openRehearsal(dataFolder, parts) : undefined;
   const simulation: Simulation = new Simulation(
     {
       runtime,
@@ -97,6 +91,12 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
       runtime.close();
     },
   };
+}
+
+/** What a rehearsal is kept in, and its ground. */
+function openRehearsal(folder: string, parts: Omit<RehearsalGroundPorts, 'kept'>) {
+  const kept = new RehearsalStore(join(folder, FLEET_FILE));
+  return { kept, ground: new RehearsalGround({ ...parts, kept }) };
 }
 
 function openStore(dataFolder: string): FleetStore {

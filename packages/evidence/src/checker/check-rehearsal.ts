@@ -4,6 +4,7 @@ import { invariantOf } from './invariant.ts';
 import { energyInvariants, evidenceInvariants } from './invariants.ts';
 import { keyInvariants } from './key-invariants.ts';
 import type { RehearsalRecord, Verdict } from './rehearsal.ts';
+import { serverInvariants } from './server-invariants.ts';
 
 /**
  * Judges a rehearsal from what was left behind: sealed records, bills, evidence. It shares no code with what
@@ -48,6 +49,7 @@ export function checkRehearsal(rehearsal: RehearsalRecord): Verdict {
       ...energyInvariants(continuity),
       ...keyInvariants(bundle),
       ...invariants,
+      ...serverInvariants(rehearsal),
     ],
   };
 }

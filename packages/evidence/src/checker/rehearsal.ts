@@ -38,6 +38,11 @@ export interface RehearsalRecord {
   readonly intervalMs: number;
   readonly truths: ReadonlyMap<string, MeterTruth>;
   readonly billing: readonly BillingLine[];
+  /**
+   * What the suppliers' own LwM2M servers took, by supplier and meter; undefined where they have none and
+   * the simulator's word is all there is.
+   */
+  readonly received?: ReadonlyMap<string, ReadonlyMap<string, readonly Uint8Array[]>> | undefined;
   /** Record master keys, by `supplier:version`. */
   readonly recordKeys: ReadonlyMap<string, Uint8Array>;
   readonly receiptKeys: ReadonlyMap<string, Uint8Array>;

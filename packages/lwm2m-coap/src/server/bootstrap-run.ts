@@ -38,6 +38,7 @@ export async function runBootstrap(
     const findings = await inspect(run, configuration.inspect);
     inspected(findings);
     if (findings.links !== undefined) writes = placeAccounts(writes, findings.links);
+    writes = [...writes, ...(configuration.writesFor?.(findings) ?? [])];
   }
   for (const path of configuration.deletes) await change(run, { method: 'DELETE', path: segments(path) });
   const contentFormat = run.format;

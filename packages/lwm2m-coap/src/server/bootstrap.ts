@@ -12,6 +12,8 @@ export interface BootstrapConfiguration {
   readonly writes: readonly BootstrapWrite[];
   /** What to ask the device before it is changed. Default: nothing. */
   readonly inspect?: BootstrapInspection;
+  /** Writes that depend on what the device told; they come last. */
+  writesFor?(findings: BootstrapFindings): readonly BootstrapWrite[];
 }
 
 /** Bootstrap-Discover and Bootstrap-Read (Core §6.1.7.4, §6.1.7.5). */

@@ -35,6 +35,7 @@ export function scanForCanaries(folders: readonly string[], canaries: readonly C
 }
 
 function filesBelow(folder: string): string[] {
+  if (!statSync(folder).isDirectory()) return [folder];
   return readdirSync(folder).flatMap((name) => {
     const path = join(folder, name);
     return statSync(path).isDirectory() ? filesBelow(path) : [path];

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { onFreePorts, readLayout } from '../supervisor/layout.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { parseFaults } from './rehearsal-plan.ts';
 import { RehearsalServices } from './rehearsal-services.ts';
@@ -31,13 +30,8 @@ let broken = 0;
 for (let run = 1; run <= Number(values.runs); run++) {
   const seed = Number(values.seed) + run;
   const dataFolder = mkdtempSync(join(parent, 'chaos-'));
-  const ports = await onFreePorts(readLayout(process.env));
-  const layout = {
-    dataFolder,
-    provisioningPort: ports.provisioningGrpcPort,
-    groundPort: ports.lwm2mGrpcPort,
-  };
-  const services = await RehearsalServices.start(layout);
+  const suppliers = ['northern-power', 'sunrise-energy'];
+  const services = await RehearsalServices.start({ dataFolder, ground: 'light', suppliers });
   const killAfterMs =
     (createHash('sha256').update(`kill/${seed}`).digest().readUInt32BE(0) / 2 ** 32) * KILL_SPAN_MS;
   try {
@@ -65,7 +59,7 @@ for (let run = 1; run <= Number(values.runs); run++) {
       finish: () => undefined,
       say: () => undefined,
     };
-    const { verdict } = await runRehearsal(plan, layout, services, silent);
+    const { verdict } = await runRehearsal(plan, services, silent);
     const failed = verdict.invariants.filter(({ holds }) => !holds);
     if (failed.length > 0) broken++;
     console.log(

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { switching } from '@sefleet/api';
 import { toHex } from '@sefleet/bytes';
 import {
@@ -15,6 +17,7 @@ import type { RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
 import type { RehearsalLayout } from './rehearsal-services.ts';
 import { billMeter } from './supplier-billing.ts';
+import { readSupplierInboxes, type SupplierInboxes } from './supplier-inboxes.ts';
 
 export type Office = GrpcClient<typeof switching.SwitchingService>;
 export type GroundClient = GrpcClient<typeof switching.RehearsalGroundService>;
@@ -28,6 +31,8 @@ export interface EndedSwitch {
 
 const LONG_CALL = { deadlineMs: 1_800_000 };
 const MINUTE_MS = 60_000;
+/** Where the simulator keeps the cards of its meters. */
+const CARDS_FOLDER = 'device-sim';
 
 /** Collects what a rehearsal left behind, at the parties and at the meters, and has it judged. */
 export async function judgeRehearsal(
@@ -41,16 +46,18 @@ export async function judgeRehearsal(
   const { bundle, details } = await collectBundle(office, ended);
   const disclosed = await disclose(office, ended);
   const truths = await collectTruths(ground);
+  const received = await readSupplierInboxes(layout);
   const record: RehearsalRecord = {
     bundle,
     intervalMs: plan.intervalMinutes * MINUTE_MS,
     truths,
     billing: [...truths.values()].flatMap(({ endpoint, records }) =>
-      billMeter(endpoint, records, disclosed.recordKeys),
+      billMeter(endpoint, receivedOf(endpoint, received) ?? records, disclosed.recordKeys),
     ),
+    received,
     recordKeys: disclosed.recordKeys,
     receiptKeys: disclosed.receiptKeys,
-    canaryHits: scanForCanaries([layout.dataFolder], disclosed.canaries),
+    canaryHits: scanForCanaries(placesOf(layout), disclosed.canaries),
   };
   return {
     verdict: checkRehearsal(record),
@@ -60,6 +67,21 @@ export async function judgeRehearsal(
     details,
     endedAt: ended.at(-1)?.endedAt ?? 0,
   };
+}
+
+/** Everything that is kept, but for the cards themselves: of a real fleet they are chips. */
+function placesOf({ dataFolder }: RehearsalLayout): readonly string[] {
+  return readdirSync(dataFolder)
+    .filter((name) => name !== CARDS_FOLDER)
+    .map((name) => join(dataFolder, name));
+}
+
+/** What the suppliers have of a meter, each from its own server; they bill nothing else. */
+function receivedOf(
+  endpoint: string,
+  received: SupplierInboxes | undefined,
+): readonly Uint8Array[] | undefined {
+  return received && [...received.values()].flatMap((inbox) => inbox.get(endpoint) ?? []);
 }
 
 /** The evidence of all switches, as their parties signed it. */

@@ -7,12 +7,14 @@ import { RehearsalClock } from './rehearsal-clock.ts';
 import { legsOf, type Leg } from './rehearsal-legs.ts';
 import { FAULTS, type RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
-import { rehearsalPki, type RehearsalLayout, type RehearsalServices } from './rehearsal-services.ts';
+import { rehearsalPki, type RehearsalServices } from './rehearsal-services.ts';
 
 const POLL_MS = 100;
 /** Every so many meters one has an old supplier that objects. */
 const OBJECTION_EVERY = 10;
 const LONG_CALL = { deadlineMs: 1_800_000 };
+/** Meters need so long to notice that a server has forgotten them. */
+const RECOVERY_MS = 12_000;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 /** Between two switches of the same meters: the second falls into the same day. */
@@ -21,15 +23,15 @@ const NEXT_LEG_MS = 6 * HOUR_MS;
 /** Rehearses a switch: puts up the meters, moves them, collects what is left behind and has it judged. */
 export async function runRehearsal(
   plan: RehearsalPlan,
-  layout: RehearsalLayout,
   services: RehearsalServices,
   progress: Progress,
 ): Promise<RehearsalResult> {
+  const { layout } = services;
   const tls = readTlsFiles(rehearsalPki(layout), 'cli');
   const office = createGrpcClient(switching.SwitchingService, `127.0.0.1:${layout.provisioningPort}`, tls);
   const ground = createGrpcClient(switching.RehearsalGroundService, `127.0.0.1:${layout.groundPort}`, tls);
   try {
-    return await new Rehearsal(plan, layout, services, progress, office, ground).run();
+    return await new Rehearsal(plan, services, progress, office, ground).run();
   } finally {
     office.close();
     ground.close();
@@ -38,7 +40,6 @@ export async function runRehearsal(
 
 class Rehearsal {
   readonly #plan: RehearsalPlan;
-  readonly #layout: RehearsalLayout;
   readonly #services: RehearsalServices;
   readonly #progress: Progress;
   readonly #office: Office;
@@ -49,14 +50,12 @@ class Rehearsal {
 
   constructor(
     plan: RehearsalPlan,
-    layout: RehearsalLayout,
     services: RehearsalServices,
     progress: Progress,
     office: Office,
     ground: GroundClient,
   ) {
     this.#plan = plan;
-    this.#layout = layout;
     this.#services = services;
     this.#progress = progress;
     this.#office = office;
@@ -86,7 +85,7 @@ class Rehearsal {
     await this.#ground.advanceGround({ now: BigInt(this.#windowEnd(switches)) }, LONG_CALL);
     this.#progress.say('collecting evidence and readings');
     const judged = await this.#timed('check', () =>
-      judgeRehearsal(this.#plan, this.#layout, switches, this.#office, this.#ground),
+      judgeRehearsal(this.#plan, this.#services.layout, switches, this.#office, this.#ground),
     );
     const startedAt = this.#startAt;
     return { ...judged, startedAt, cutOverAt: this.#cutOverAt, phasesMs: this.#phasesMs };
@@ -165,6 +164,7 @@ class Rehearsal {
   ): Promise<number> {
     let calm = true;
     let stopped = false;
+    let restlessUntil = 0;
     const clock = new RehearsalClock(startAt, cutOverAt, this.#plan.compress, performance.now());
     let killAt = this.#plan.killAfterMs === undefined ? Infinity : performance.now() + this.#plan.killAfterMs;
     for (;;) {
@@ -173,6 +173,7 @@ class Rehearsal {
         const { killService = 'provisioning' } = this.#plan;
         this.#progress.say(`killing ${killService}`);
         await this.#services.kill(killService);
+        restlessUntil = performance.now() + RECOVERY_MS;
         await this.#office.advanceClock({ now: BigInt(Math.round(clock.now)) }, LONG_CALL);
       }
       const state = await this.#office.getSwitch({ switchId }, LONG_CALL);
@@ -184,11 +185,12 @@ class Rehearsal {
         const control = switching.SwitchControl.CANCEL;
         await this.#office.controlSwitch({ switchId, control, endpoints: [] }, LONG_CALL);
       }
-      const { nextReturnAt } = await this.#ground.advanceGround(
+      const { nextReturnAt, unsettled } = await this.#ground.advanceGround(
         { now: BigInt(Math.round(clock.now)) },
         LONG_CALL,
       );
-      const idle = state.working === 0n;
+      // While a meter comes back to its servers, time must not run away from it.
+      const idle = state.working === 0n && unsettled === 0 && performance.now() >= restlessUntil;
       if (idle && calm) {
         calm = false;
         if (await this.#intervene(switchId, leg, endpoints)) continue;

@@ -175,7 +175,8 @@ export function serviceEnvironment(layout: Layout, name: ServiceName): Record<st
 }
 
 /** A free port, or the one that is asked for; 0 when that is taken. */
-async function freeTcpPort(wanted = 0): Promise<number> {
+/** A TCP port that nobody listens on now. */
+export async function freeTcpPort(wanted = 0): Promise<number> {
   const server = createServer().listen(wanted, '127.0.0.1');
   try {
     await once(server, 'listening');
@@ -197,7 +198,8 @@ async function freeDevicePort(): Promise<number> {
   return freeUdpPort();
 }
 
-async function freeUdpPort(): Promise<number> {
+/** A UDP port that nobody listens on now. */
+export async function freeUdpPort(): Promise<number> {
   const socket = createSocket('udp4').bind(0, '127.0.0.1');
   await once(socket, 'listening');
   const { port } = socket.address();

@@ -11,14 +11,16 @@ import {
   REHEARSAL_VERBS,
   type RehearsalPlan,
 } from '../rehearsal/rehearsal-plan.ts';
-import { RehearsalServices } from '../rehearsal/rehearsal-services.ts';
+import { legsOf } from '../rehearsal/rehearsal-legs.ts';
+import { RehearsalServices, type GroundKind } from '../rehearsal/rehearsal-services.ts';
 import { runRehearsal } from '../rehearsal/run-rehearsal.ts';
 import { passed, summariseRehearsal, type RehearsalSummary } from '../report/rehearsal-summary.ts';
 import { writeReport } from '../report/write-report.ts';
-import { onFreePorts, readLayout } from '../supervisor/layout.ts';
 import { createProgress } from '../terminal/progress.ts';
 
 const MAX_METERS = 20_000;
+const GROUNDS: readonly GroundKind[] = ['live', 'light'];
+const HELP = 'Run `sefleet rehearse supplier-switch --help` for the options.';
 const INTERVAL_MS = 15 * 60_000;
 
 export const rehearseSupplierSwitch: Verb = {
@@ -63,6 +65,12 @@ export const rehearseSupplierSwitch: Verb = {
       default: '0',
       doc: 'share of failures that stops the switch; 0: none',
     },
+    ground: {
+      type: 'string',
+      value: 'kind',
+      default: 'light',
+      doc: 'live: the real services, LwM2M over DTLS; light: virtual meters, no network',
+    },
     'kill-after': { type: 'string', value: 'ms', doc: 'kills provisioning once, so long after the start' },
     out: { type: 'string', value: 'folder', default: 'report', doc: 'where the report goes' },
     data: { type: 'string', value: 'folder', doc: 'keeps databases and logs there instead of removing them' },
@@ -78,20 +86,18 @@ export const rehearseSupplierSwitch: Verb = {
     const kept = parsed.text('data');
     const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
     const startedMs = performance.now();
-    const ports = await onFreePorts(readLayout(process.env));
-    const layout = {
-      dataFolder,
-      provisioningPort: ports.provisioningGrpcPort,
-      groundPort: ports.lwm2mGrpcPort,
-    };
-    const services = await RehearsalServices.start(layout);
+    const ground = GROUNDS.find((kind) => kind === parsed.text('ground'));
+    if (ground === undefined)
+      throw usageError(`--ground ${parsed.text('ground')} is none of ${GROUNDS.join(', ')}`, HELP);
+    const suppliers = [...new Set(legsOf(plan).flatMap(({ from, to }) => [from, to]))];
+    const services = await RehearsalServices.start({ dataFolder, ground, suppliers });
     const tidyUp = async (): Promise<void> => {
       await services.stop();
       if (kept === undefined) rmSync(dataFolder, { recursive: true, force: true });
     };
     onInterruption((code) => void tidyUp().then(() => process.exit(code)));
     try {
-      const result = await runRehearsal(plan, layout, services, createProgress());
+      const result = await runRehearsal(plan, services, createProgress());
       const summary = summariseRehearsal(plan, result, performance.now() - startedMs, manifest.version);
       writeReport(out, summary, result);
       if (parsed.flag('json')) console.log(JSON.stringify(summary));
@@ -108,7 +114,7 @@ function exitCode(summary: RehearsalSummary): ExitCode {
 }
 
 function readPlan(parsed: VerbArguments): RehearsalPlan {
-  const help = 'Run `sefleet rehearse supplier-switch --help` for the options.';
+  const help = HELP;
   const faults = parseFaults(parsed.text('faults') ?? '');
   if (faults === undefined)
     throw usageError(`--faults ${parsed.text('faults')} is no list of known faults and shares`, help);

@@ -68,8 +68,8 @@ export class ReadingSource {
   }
 
   /** A reading out of turn: the models know no moment but the next one. */
-  at(nowMs: number): Reading {
-    return this.next(nowMs);
+  at(instantMs: number): Reading {
+    return this.next(instantMs);
   }
 
   /** Takes the next reading. */

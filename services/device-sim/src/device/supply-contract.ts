@@ -9,8 +9,8 @@ export interface SupplyContractPorts {
   readonly timers: Timers;
   /** The device's clock, milliseconds since 1970. */
   nowMs(): number;
-  /** The reading of this moment. */
-  read(): Reading;
+  /** The reading of the instant that has come. */
+  read(instantMs: number): Reading;
   /** Has the card seal the cut-over reading for both stakeholders, and queues both records for delivery. */
   handOver(order: Uint8Array, reading: Reading): CutOverRecords;
   /** The card refused the cut-over. */
@@ -51,11 +51,6 @@ export class SupplyContract {
     return this.#cutOver;
   }
 
-  /** When the cut-over reading of the present order was taken, by the device's clock; undefined before. */
-  get takenAtMs(): number | undefined {
-    return this.#cutOver?.takenAtMs;
-  }
-
   /** Notes what the card wants to see at the instant; the switch of another order is over then. */
   prepare(order: Uint8Array): void {
     if (this.#order !== undefined && Buffer.compare(this.#order, order) === 0) return;
@@ -85,9 +80,9 @@ export class SupplyContract {
     return true;
   }
 
-  /** Takes the cut-over reading if its instant has come. */
-  takeDue(): void {
-    if (this.#instantMs !== undefined && this.#instantMs <= this.#ports.nowMs()) this.#take();
+  /** Takes the cut-over reading if its instant is not later than `byMs`. */
+  takeDue(byMs: number): void {
+    if (this.#instantMs !== undefined && this.#instantMs <= byMs) this.#take();
   }
 
   /** True when the cut-over reading is the one of this moment. */
@@ -135,7 +130,7 @@ export class SupplyContract {
     const [instantMs, order] = [this.#instantMs, this.#order];
     if (instantMs === undefined || order === undefined) return;
     this.#instantMs = undefined;
-    const reading = { ...this.#ports.read(), timestampMs: instantMs };
+    const reading = { ...this.#ports.read(instantMs), timestampMs: instantMs };
     try {
       this.#cutOver = { takenAtMs: instantMs, ...this.#ports.handOver(order, reading) };
     } catch (error) {

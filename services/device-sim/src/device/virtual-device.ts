@@ -9,7 +9,7 @@ import {
   type Lwm2mClientSettings,
   type Lwm2mTransport,
 } from '@sefleet/lwm2m-coap';
-import type { Runtime, Timer } from '@sefleet/runtime';
+import type { Runtime } from '@sefleet/runtime';
 import type { TimingProfile } from '@sefleet/secure-element';
 import type { DeviceKind } from '../device-kind.ts';
 import type { DeviceState, FleetStore, StoredDevice } from '../store/fleet-store.ts';
@@ -26,6 +26,7 @@ import { DeviceOutbox } from './device-outbox.ts';
 import type { DeviceOwner } from './device-owner.ts';
 import { takeOwnAccounts } from './own-accounts.ts';
 import { createFirmwareSource } from './firmware-source.ts';
+import { ReadingSchedule, type DeviceLife, type ReadingSupply } from './reading-schedule.ts';
 import type { Reading } from './reading-source.ts';
 import { SupplyContract } from './supply-contract.ts';
 
@@ -55,22 +56,6 @@ export interface DeviceServices {
   count(name: string): void;
 }
 
-/** A device's own time. */
-export type DeviceLife = Pick<Runtime, 'clock' | 'timers'>;
-
-/** Where a device's readings come from, one after the other. */
-export interface ReadingSupply {
-  readonly taken: number;
-  /** How long after `nowMs`, by the device's clock, the next reading is due. */
-  delayMs(nowMs: number): number;
-  /** The next reading. */
-  next(nowMs: number): Reading;
-  /** The reading of an instant that belongs to no interval. */
-  at(nowMs: number): Reading;
-  /** Where it has come to, as JSON. */
-  snapshot(): string;
-}
-
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 10_000;
 const REBOOT_DELAY_MS = 200;
@@ -93,7 +78,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   readonly #factoryAccounts: Uint8Array;
   readonly #readings: ReadingSupply;
   readonly #life: DeviceLife;
-  readonly #intervalMs: number;
+  readonly #schedule: ReadingSchedule;
   readonly #outbox: DeviceOutbox;
   readonly #carrier: RecordCarrier;
   readonly #tree: ObjectTree<DeviceOwner>;
@@ -103,11 +88,8 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   #acknowledged: number;
   #latest: Reading | undefined;
   #newestRecord: Uint8Array = EMPTY;
-  #timer: Timer | undefined;
-  #reading = false;
   #delivering = false;
   #failures = 0;
-  #dueMs = 0;
   #lastHeardMs = 0;
 
   constructor(stored: StoredDevice, readings: ReadingSupply, intervalMs: number, services: DeviceServices) {
@@ -121,7 +103,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     this.#life = services.lifeOf?.(stored.endpoint) ?? services.runtime;
     this.#factoryAccounts = stored.factoryAccounts;
     this.#readings = readings;
-    this.#intervalMs = intervalMs;
+    this.#schedule = new ReadingSchedule(this.#life, readings, intervalMs, () => this.#read());
     this.#accounts = stored.accounts;
     this.#sealed = stored.sealed;
     this.#acknowledged = stored.acknowledged;
@@ -133,22 +115,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
       changed: () => services.journal.deviceChanged(this),
       timing: cardTiming && new CardTiming(cardTiming, services.runtime),
     });
-    this.supply = new SupplyContract({
-      timers: this.#life.timers,
-      nowMs: () => this.nowMs(),
-      read: () => this.#note(this.#readings.at(this.nowMs())),
-      handOver: (order, { timestampMs, measurements }) => {
-        const records = this.card.handOver(order, timestampMs, measurements);
-        this.#queue(records.closing);
-        this.#queue(records.opening);
-        return records;
-      },
-      refused: (cause) => services.count(`cutover.${nameOf(cause)}`),
-      persist: () => {
-        services.journal.deviceChanged(this);
-        services.journal.flush();
-      },
-    });
+    this.supply = this.#createSupply();
     this.#tree = createDeviceTree(this);
     if (stored.accounts === '') addFactoryAccount(this.#tree, stored);
     else loadAccounts(this.#tree, stored.accounts);
@@ -221,17 +188,12 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
 
   /** Begins to take readings, the first within one interval. */
   startReadings(): void {
-    if (this.#reading) return;
-    this.#reading = true;
-    this.#dueMs = this.#life.clock.monotonicMs();
-    this.#readAfter(this.#readings.delayMs(this.nowMs()));
+    this.#schedule.start();
   }
 
   stopReadings(): void {
-    this.#reading = false;
+    this.#schedule.stop();
     this.supply.stop();
-    this.#timer?.cancel();
-    this.#timer = undefined;
   }
 
   /** De-registers and switches off. */
@@ -312,6 +274,29 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     }
   }
 
+  #createSupply(): SupplyContract {
+    const { journal } = this.#services;
+    return new SupplyContract({
+      timers: this.#life.timers,
+      nowMs: () => this.nowMs(),
+      read: (instantMs) => {
+        this.#schedule.catchUp(instantMs);
+        return this.#note(this.#readings.at(instantMs));
+      },
+      handOver: (order, { timestampMs, measurements }) => {
+        const records = this.card.handOver(order, timestampMs, measurements);
+        this.#queue(records.closing);
+        this.#queue(records.opening);
+        return records;
+      },
+      refused: (cause) => this.#services.count(`cutover.${nameOf(cause)}`),
+      persist: () => {
+        journal.deviceChanged(this);
+        journal.flush();
+      },
+    });
+  }
+
   #createFirmware(): DeviceFirmware {
     const { store, transport, runtime } = this.#services;
     return new DeviceFirmware({
@@ -326,19 +311,9 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     });
   }
 
-  /** Due times are counted from the first on: what reading takes does not slow the device's clock. */
-  #readAfter(delayMs: number): void {
-    const { clock, timers } = this.#life;
-    this.#dueMs += delayMs;
-    this.#timer = timers.after(Math.max(0, this.#dueMs - clock.monotonicMs()), () => {
-      this.#read();
-      if (this.#reading) this.#readAfter(this.#intervalMs);
-    });
-  }
-
   #read(): void {
     // An instant that has passed comes before the reading; one of this very moment is this reading.
-    this.supply.takeDue();
+    this.supply.takeDue(this.#readings.dueAtMs ?? this.nowMs());
     const reading = this.#note(this.#readings.next(this.nowMs()));
     try {
       if (this.supply.isTakenAt(reading.timestampMs)) this.#services.journal.deviceChanged(this);

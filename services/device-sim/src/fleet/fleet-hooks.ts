@@ -1,4 +1,7 @@
-import type { DeviceLife, ReadingSupply, VirtualDevice } from '../device/virtual-device.ts';
+import type { DeviceLife, ReadingSupply } from '../device/reading-schedule.ts';
+import type { Lwm2mTransport } from '@sefleet/lwm2m-coap';
+import type { DeviceServices, VirtualDevice } from '../device/virtual-device.ts';
+import { simulationError } from '../errors.ts';
 import type { StoredDevice } from '../store/fleet-store.ts';
 
 /** What a rehearsal decides about the devices of a fleet; without one a fleet decides itself. */
@@ -12,4 +15,24 @@ export interface FleetHooks {
   isAway(endpoint: string): boolean;
   /** A device has been put up; it is switched on next. */
   created(device: VirtualDevice): void;
+}
+
+/** The part of the devices' services that the hooks stand for. */
+export function servicesOf(hooks: FleetHooks | undefined): Pick<DeviceServices, 'lifeOf' | 'exchange'> {
+  if (hooks === undefined) return {};
+  return {
+    lifeOf: (endpoint) => hooks.lifeOf(endpoint),
+    exchange: (device, commands) => hooks.exchange(device, commands),
+  };
+}
+
+/** The transport of a fleet whose devices have a network only while the hooks say so. */
+export function withNetworkOf(hooks: FleetHooks | undefined, transport: Lwm2mTransport): Lwm2mTransport {
+  if (hooks === undefined) return transport;
+  return {
+    connect: (request) =>
+      hooks.isAway(request.endpointName)
+        ? Promise.reject(simulationError('SIM_CONNECTION_REFUSED', 'the device has no network now'))
+        : transport.connect(request),
+  };
 }

@@ -16,7 +16,6 @@ import type { StreamTransportOptions } from '../device/transport/stream-connecti
 import { ReadingSource } from '../device/reading-source.ts';
 import { VirtualDevice, type DeviceServices } from '../device/virtual-device.ts';
 import { KIND_FACTS, type DeviceKind } from '../device-kind.ts';
-import { simulationError } from '../errors.ts';
 import { EVENTS } from '../events.ts';
 import { bindImpaired } from '../network/impaired-channel.ts';
 import { isClear } from '../network/network-conditions.ts';
@@ -24,7 +23,7 @@ import type { FleetPlan, FleetStore, StoredDevice } from '../store/fleet-store.t
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { RecordCarrier } from '../telemetry/record-carrier.ts';
 import type { CardSource } from './card-source.ts';
-import type { FleetHooks } from './fleet-hooks.ts';
+import { servicesOf, withNetworkOf, type FleetHooks } from './fleet-hooks.ts';
 import { FleetMetrics } from './fleet-metrics.ts';
 import { planDevices, type PlannedDevice } from './fleet-plan.ts';
 import { Gate } from './gate.ts';
@@ -127,12 +126,9 @@ export class Fleet {
       runtime,
       store: ports.store,
       journal: ports.journal,
-      transport: {
-        connect: (request) => {
-          if (hooks?.isAway(request.endpointName) === true) return Promise.reject(withoutNetwork());
-          return handshakes.run(() => transport.connect(request));
-        },
-      },
+      transport: withNetworkOf(hooks, {
+        connect: (request) => handshakes.run(() => transport.connect(request)),
+      }),
       connectivity: plan.connectivity,
       clientSettings: { ...CLIENT_SETTINGS, awakeTimeMs: limits.awakeTimeMs },
       clientEvents: this.#clientEvents(),
@@ -140,12 +136,7 @@ export class Fleet {
       withoutReadings: (kind) => KIND_FACTS[kind].withoutReadings,
       carrierFor: (device) => ports.carrierFor(device, this.metrics),
       count: (name) => this.metrics.count(name),
-      ...(hooks === undefined
-        ? {}
-        : {
-            lifeOf: (endpoint) => hooks.lifeOf(endpoint),
-            exchange: (device, commands) => hooks.exchange(device, commands),
-          }),
+      ...servicesOf(hooks),
     };
   }
 
@@ -404,8 +395,4 @@ export class Fleet {
     this.#ports.runtime.timers.after(delayMs, resolve);
     return promise;
   }
-}
-
-function withoutNetwork(): Error {
-  return simulationError('SIM_CONNECTION_REFUSED', 'the device has no network now');
 }

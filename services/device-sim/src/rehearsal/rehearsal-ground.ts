@@ -2,7 +2,8 @@ import { isSefleetError } from '@sefleet/errors';
 import type { Runtime } from '@sefleet/runtime';
 import { DEFAULT_CONNECTIVITY } from '../device/connectivity.ts';
 import { DeviceCard } from '../device/device-card.ts';
-import type { DeviceLife, ReadingSupply, VirtualDevice } from '../device/virtual-device.ts';
+import type { DeviceLife, ReadingSupply } from '../device/reading-schedule.ts';
+import type { VirtualDevice } from '../device/virtual-device.ts';
 import { endpointName } from '../device-kind.ts';
 import { simulationError } from '../errors.ts';
 import type { CardSource } from '../fleet/card-source.ts';
@@ -65,7 +66,7 @@ export class RehearsalGround implements FleetHooks {
     return this.#plan === undefined ? undefined : this;
   }
 
-  /** Puts the meters up; resolves with their names when all of them are registered with all of their servers. */
+  /** Puts the meters up; resolves with their names when all are registered with all of their servers. */
   async prepare(plan: RehearsalPlan): Promise<readonly string[]> {
     if (plan.meters === 0 || plan.meters > MAX_METERS)
       throw simulationError('SIM_PLAN_INVALID', `a rehearsal has 1 to ${MAX_METERS} meters`);
@@ -76,7 +77,7 @@ export class RehearsalGround implements FleetHooks {
     this.#begin(plan, plan.startMs);
     await this.#orderOtherCards();
     this.#ports.kept.putPlan(plan);
-    this.#ports.simulation().start({
+    await this.#ports.simulation().start({
       kinds: [{ kind: KIND, count: plan.meters, readingIntervalMs: plan.intervalMs }],
       seed: BigInt(plan.seed),
       startRate: 0,
@@ -112,13 +113,11 @@ export class RehearsalGround implements FleetHooks {
     }, DRAIN_LIMIT_MS);
     for (const [endpoint, { device, faults, readings }] of this.#meters) {
       if (device === undefined) continue;
-      const taken = device.supply.takenAtMs;
       yield {
         endpoint,
         records: kept.records(device.id),
         exchanges: kept.exchanges(device.id),
         faults: faults.names,
-        cutOverReadAt: taken === undefined ? 0 : taken - faults.driftMs,
         ...readings.truth,
       };
     }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { HouseholdLoad } from '../behaviour/household-load.ts';
 import { deviceSeed } from '../behaviour/seeded-noise.ts';
 import type { Reading } from '../device/reading-source.ts';
-import type { ReadingSupply } from '../device/virtual-device.ts';
+import type { ReadingSupply } from '../device/reading-schedule.ts';
 
 /** What decides the readings of a rehearsed meter. */
 export interface RehearsalReadingPlan {
@@ -22,7 +22,10 @@ const stateSchema = z.object({
   model: z.string(),
   first: z.number(),
   last: z.number(),
+  cutOvers: z.array(z.object({ instant: z.number(), takenAt: z.number(), registerWh: z.number() })),
 });
+
+type CutOverReading = z.infer<typeof stateSchema>['cutOvers'][number];
 
 /** Readings at the ends of intervals, of a household that goes on whatever the meter's clock says. */
 export class RehearsalReadings implements ReadingSupply {
@@ -31,6 +34,7 @@ export class RehearsalReadings implements ReadingSupply {
   #taken = 0;
   #firstWh = 0;
   #lastWh = 0;
+  #cutOvers: CutOverReading[] = [];
 
   constructor(plan: RehearsalReadingPlan) {
     this.#plan = plan;
@@ -49,42 +53,54 @@ export class RehearsalReadings implements ReadingSupply {
       lastAt: startMs + Math.max(0, this.#taken - 1) * intervalMs,
       firstRegisterWh: this.#firstWh,
       lastRegisterWh: this.#lastWh,
+      cutOvers: this.#cutOvers,
     };
   }
 
   delayMs(nowMs: number): number {
-    return this.#dueMs - nowMs;
+    return this.dueAtMs - nowMs;
   }
 
   next(): Reading {
-    const reading = this.#read(this.#dueMs);
-    const wh = reading.measurements.find(({ metric }) => metric === ACTIVE_ENERGY)?.value ?? 0;
+    const reading = this.#read(this.dueAtMs);
+    const wh = energyOf(reading);
     if (this.#taken === 0) this.#firstWh = wh;
     this.#lastWh = wh;
     this.#taken++;
     return reading;
   }
 
-  at(nowMs: number): Reading {
-    return this.#read(nowMs);
+  /** A reading out of turn is one for a cut-over. */
+  at(instantMs: number): Reading {
+    const reading = this.#read(instantMs);
+    const takenAt = instantMs - this.#plan.driftMs;
+    this.#cutOvers.push({ instant: instantMs, takenAt, registerWh: energyOf(reading) });
+    return reading;
   }
 
   snapshot(): string {
     const [first, last] = [this.#firstWh, this.#lastWh];
-    return JSON.stringify({ taken: this.#taken, model: this.#model.snapshot(), first, last });
+    return JSON.stringify({
+      taken: this.#taken,
+      model: this.#model.snapshot(),
+      first,
+      last,
+      cutOvers: this.#cutOvers,
+    });
   }
 
   /** Goes on from a snapshot of the same plan. */
   restore(snapshot: string): void {
-    const { taken, model, first, last } = stateSchema.parse(JSON.parse(snapshot));
+    const { taken, model, first, last, cutOvers } = stateSchema.parse(JSON.parse(snapshot));
     this.#taken = taken;
     this.#firstWh = first;
     this.#lastWh = last;
+    this.#cutOvers = cutOvers;
     this.#model.restore(model);
   }
 
   /** When the next reading is due, by the meter's clock. */
-  get #dueMs(): number {
+  get dueAtMs(): number {
     const { startMs, intervalMs } = this.#plan;
     return startMs + this.#taken * intervalMs;
   }
@@ -93,4 +109,8 @@ export class RehearsalReadings implements ReadingSupply {
   #read(localMs: number): Reading {
     return { timestampMs: localMs, measurements: this.#model.sample(localMs - this.#plan.driftMs) };
   }
+}
+
+function energyOf({ measurements }: Reading): number {
+  return measurements.find(({ metric }) => metric === ACTIVE_ENERGY)?.value ?? 0;
 }

@@ -1,5 +1,5 @@
 import type { Timer } from '@sefleet/runtime';
-import type { DeviceLife } from '../device/virtual-device.ts';
+import type { DeviceLife } from '../device/reading-schedule.ts';
 
 interface Pending {
   readonly dueMs: number;

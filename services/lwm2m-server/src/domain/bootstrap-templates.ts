@@ -28,7 +28,7 @@ export function parseBootstrapTemplates(text: string, models: ModelRegistry): re
 
 /** A configuration with what the fitting templates add to it. */
 export function withTemplates(
-  { deletes, writes }: BootstrapConfiguration,
+  { deletes, writes, ...others }: BootstrapConfiguration,
   { endpoint, kind = '' }: AuthorisedDevice,
   templates: readonly BootstrapTemplate[],
 ): BootstrapConfiguration {
@@ -36,7 +36,7 @@ export function withTemplates(
   const merged = new Map(writes.map((write) => [write.path.toString(), write]));
   for (const { entries } of fitting) for (const entry of entries) mergeEntry(merged, entry);
   const added = fitting.flatMap((template) => template.deletes);
-  return { deletes: [...deletes, ...added], writes: [...merged.values()] };
+  return { ...others, deletes: [...deletes, ...added], writes: [...merged.values()] };
 }
 
 function mergeEntry(writes: Map<string, BootstrapWrite>, entry: Lwm2mEntry): void {

@@ -47,7 +47,9 @@ async function* collected(ground: RehearsalGround) {
       lastAt: BigInt(truth.lastAt),
       firstRegisterWh: BigInt(truth.firstRegisterWh),
       lastRegisterWh: BigInt(truth.lastRegisterWh),
-      cutOverReadAt: BigInt(truth.cutOverReadAt),
+      cutOvers: truth.cutOvers.map(({ instant, takenAt, registerWh }) => {
+        return { instant: BigInt(instant), takenAt: BigInt(takenAt), registerWh: BigInt(registerWh) };
+      }),
     });
     if (meters.length < METERS_PER_MESSAGE) continue;
     yield { meters };

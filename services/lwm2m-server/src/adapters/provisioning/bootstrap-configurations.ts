@@ -1,9 +1,10 @@
 import { provisioning } from '@sefleet/api';
 import { isSefleetError } from '@sefleet/errors';
-import { Lwm2mPath } from '@sefleet/lwm2m';
+import { Lwm2mPath, OBJECT_ID } from '@sefleet/lwm2m';
 import { accountWrites } from '@sefleet/lwm2m-coap';
 import type { BootstrapConfiguration, ServerAccountConfiguration } from '@sefleet/lwm2m-coap';
 import type { GrpcClient } from '@sefleet/service';
+import { accessLists } from '../../domain/access-lists.ts';
 import { shardOf } from '../../domain/shard-map.ts';
 
 type Client = Pick<GrpcClient<typeof provisioning.CredentialService>, 'getBootstrapConfiguration'>;
@@ -28,9 +29,17 @@ export async function bootstrapConfigurationFor(
       { deadlineMs: DEADLINE_MS },
     );
     const shard = shardOf(endpoint, shards);
-    return {
+    const [network, ...others] = servers;
+    const configuration = {
       deletes: deletes.map((path) => Lwm2mPath.parse(path)),
       writes: servers.flatMap((account) => toWrites(account, shard)),
+    };
+    if (network === undefined || others.length === 0) return configuration;
+    return {
+      deletes: [...configuration.deletes, new Lwm2mPath(OBJECT_ID.ACCESS_CONTROL)],
+      writes: configuration.writes,
+      inspect: { discover: true, reads: [] },
+      writesFor: ({ links = [] }) => accessLists(network, others, links),
     };
   } catch (error) {
     if (isSefleetError(error) && error.fault === 'caller') return undefined;

@@ -13,12 +13,14 @@ export interface RehearsalPlan {
 }
 
 /**
- * A trigger copies what devices seal in the transaction that makes it last: what is sealed is in the copy, and
- * nothing else is.
+ * A trigger copies what devices seal in the transaction that makes it last: what is sealed is in the copy,
+ * and nothing else is.
  */
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS rehearsal (id INTEGER PRIMARY KEY CHECK (id = 1), plan TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS rehearsal_time (id INTEGER PRIMARY KEY CHECK (id = 1), now INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS rehearsal_time (
+  id INTEGER PRIMARY KEY CHECK (id = 1), now INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS sealed_record (
   id INTEGER NOT NULL, position INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (id, position)
 ) STRICT, WITHOUT ROWID;

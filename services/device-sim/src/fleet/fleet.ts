@@ -298,7 +298,7 @@ export class Fleet {
       const readings = this.#hooks?.readingsOf(stored) ?? this.#readingsOf(stored, intervalMs, how);
       return new VirtualDevice(stored, readings, intervalMs, this.#services);
     } catch (error) {
-      this.metrics.deviceFailed(stored.endpoint, kind);
+      this.metrics.deviceFailed(stored.endpoint, stored.kind);
       this.metrics.count('device.unusable');
       this.#ports.log.emit(EVENTS.deviceUnusable, { endpoint: stored.endpoint, error });
       return undefined;

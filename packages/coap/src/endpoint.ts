@@ -46,8 +46,13 @@ export interface ClientObservation {
 
 /** What an observer is told. */
 export interface NotificationListener {
-  /** A newer state. Older and repeated ones were left out (RFC 7641 §3.4). */
-  notification(response: CoapResponse): void;
+  /**
+   * A newer state. Older and repeated ones were left out (RFC 7641 §3.4).
+   *
+   * @returns nothing, or when the state is safe: a confirmable notification that came in one message is
+   * acknowledged then, and never when it rejects, so that the server ends the observation (RFC 7641 §4.5)
+   */
+  notification(response: CoapResponse): void | Promise<void>;
   /** Nothing more comes: the server ended it with an error response, or the peer is gone. */
   ended?(reason: ObservationEndReason): void;
 }

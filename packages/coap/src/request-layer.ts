@@ -51,7 +51,15 @@ export class RequestLayer implements MessageReceiver {
       throw coapError('COAP_ARGUMENT_INVALID', `${init.method} cannot be observed, GET and FETCH can`);
     }
     this.#counters['client.observations']++;
-    const told = typeof listener === 'function' ? { notification: listener } : listener;
+    // What a plain function returns says nothing.
+    const told =
+      typeof listener === 'function'
+        ? {
+            notification: (response: CoapResponse) => {
+              listener(response);
+            },
+          }
+        : listener;
     const request = this.#requester.negotiated(peer, draftRequest(init), init);
     const observed = new ObservedResource(this.#context, this.#requester, peer, request, told);
     const lease = new RequestLease(this.#context.runtime, init);

@@ -60,6 +60,7 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
           transports.close(),
           bootstrap.transports.close(),
         ]);
+        await parts.journal.close();
         await parts.publisher.close();
         await parts.store.close();
         parts.credentials.close();

@@ -18,7 +18,7 @@ import { parseBootstrapTemplates } from './domain/bootstrap-templates.ts';
 import type { BootstrapTemplate } from './domain/bootstrap-templates.ts';
 import { DeviceReports } from './domain/device-reports.ts';
 import type { PresenceListener } from './domain/device-reports.ts';
-import { EventJournal } from './domain/event-journal.ts';
+import { EventJournal } from './domain/events/event-journal.ts';
 import { PlainDevices } from './domain/plain-devices.ts';
 import { RecordForwarder } from './domain/record-forwarder.ts';
 import { serviceError } from './errors.ts';
@@ -64,7 +64,13 @@ export async function openSharedParts(
   const credentials = createGrpcClient(provisioning.CredentialService, settings.provisioningTarget, tls);
   const publisher = await openPublisher(context, runtime);
   const directory = new CredentialDirectory(credentials, runtime, log);
-  const journal = new EventJournal(Buffer.from(runtime.rng.bytes(6)).toString('base64url'));
+  const journal = await EventJournal.open({
+    store: store.events,
+    timers: runtime.timers,
+    fresh: Buffer.from(runtime.rng.bytes(6)).toString('base64url'),
+    kept: settings.eventsKept,
+    count: (name, by) => log.count(name, by),
+  });
   const forwarder = new RecordForwarder(publisher, (name, by) => log.count(name, by));
   return {
     runtime,

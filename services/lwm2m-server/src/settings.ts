@@ -106,6 +106,14 @@ export const LWM2M_SERVER_SETTINGS = {
     pattern: /^[a-z_][a-z0-9_]{0,62}$/,
     expected: 'a lower-case identifier',
   }),
+  eventsKept: integerSetting({
+    env: 'SEFLEET_LWM2M_EVENTS_KEPT',
+    doc: 'events kept in the database for readers that come back with a token; about 150 bytes each',
+    unit: 'events',
+    min: 1024,
+    max: 100_000_000,
+    default: 262_144,
+  }),
   maxPublishing: integerSetting({
     env: 'SEFLEET_LWM2M_MAX_PUBLISHING',
     doc: 'Sends that wait for the broker at once; further ones are answered 5.03',

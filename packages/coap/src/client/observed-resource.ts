@@ -108,7 +108,7 @@ export class ObservedResource implements TokenOwner, Fate, ClientObservation {
     this.#sent?.withdraw();
     this.#stopTimer();
     if (sequence === undefined || !response.success) this.#last(response);
-    else if (this.#isNewer(sequence)) this.#notified(response, sequence);
+    else if (this.#isNewer(sequence)) this.#notified(response, sequence, message);
     else this.#settleAwaited(response);
     return true;
   }
@@ -177,17 +177,19 @@ export class ObservedResource implements TokenOwner, Fate, ClientObservation {
     return newer;
   }
 
-  #notified(response: ReceivedResponse, sequence: number): void {
+  #notified(response: ReceivedResponse, sequence: number, message: IncomingMessage): void {
     this.#active = true;
     const arrival = ++this.#arrivals;
     if (!this.#requester.hasMore(response)) {
-      this.#deliver(response);
+      message.taken = this.#deliver(response);
       return;
     }
     this.#requester.rest(this.peer, this.#request, response).then(
       (whole) => {
         // The answer to the blocks carries no number: the notification keeps its own.
-        if (arrival === this.#arrivals && !this.#ended) this.#deliver(withSequence(whole, sequence));
+        if (arrival === this.#arrivals && !this.#ended) {
+          this.#deliver(withSequence(whole, sequence))?.catch(() => {});
+        }
       },
       (error: unknown) => {
         if (arrival !== this.#arrivals) return;
@@ -200,9 +202,9 @@ export class ObservedResource implements TokenOwner, Fate, ClientObservation {
     );
   }
 
-  #deliver(response: ReceivedResponse): void {
-    if (this.#settleAwaited(response)) return;
-    this.#listener.notification(response);
+  #deliver(response: ReceivedResponse): Promise<void> | undefined {
+    if (this.#settleAwaited(response)) return undefined;
+    return this.#listener.notification(response) ?? undefined;
   }
 
   /** A response that ends the observation, or never began one. */
@@ -210,7 +212,7 @@ export class ObservedResource implements TokenOwner, Fate, ClientObservation {
     const wasActive = this.#active;
     this.#active = false;
     const refused = this.#awaited !== undefined;
-    if (!refused && wasActive) this.#listener.notification(response);
+    if (!refused && wasActive) this.#listener.notification(response)?.catch(() => {});
     if (this.#requester.hasMore(response)) {
       this.#requester.rest(this.peer, this.#request, response).then(
         (whole) => this.#settleAwaited(whole),

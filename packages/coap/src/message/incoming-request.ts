@@ -15,6 +15,7 @@ export class IncomingRequest implements IncomingMessage {
   readonly duplicateHandle: number;
   /** The empty acknowledgement is out: what follows is a separate response. */
   acknowledged = false;
+  taken: Promise<void> | undefined;
   timer: Timer | undefined;
 
   constructor(message: CoapMessage, peer: Peer, confirmable: boolean, duplicateHandle: number) {

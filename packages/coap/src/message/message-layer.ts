@@ -53,6 +53,7 @@ export class MessageLayer implements MessageTransport {
     'messages.received': 0,
     'messages.sent': 0,
     'messages.duplicates': 0,
+    'messages.notTaken': 0,
     'messages.resetReceived': 0,
     'messages.resetSent': 0,
     'dropped.malformed': 0,
@@ -223,7 +224,14 @@ export class MessageLayer implements MessageTransport {
     }
     const accepted = this.#receiver?.response(incoming) === true;
     if (!accepted) this.#reset(messageId, peer);
-    else if (confirmable) this.#acknowledge(messageId, handle, peer);
+    else if (confirmable && incoming.taken === undefined) this.#acknowledge(messageId, handle, peer);
+    else if (confirmable) {
+      // Meanwhile repetitions of it are ignored, as those of a request are (RFC 7252 §4.2).
+      incoming.taken?.then(
+        () => this.#acknowledge(messageId, handle, peer),
+        () => this.#counters['messages.notTaken']++,
+      );
+    }
   }
 
   /** RFC 7252 §4.5: a repeated CON gets the same answer, a repeated NON none. */

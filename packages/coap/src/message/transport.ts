@@ -11,6 +11,8 @@ export interface IncomingMessage {
   readonly options: readonly CoapOption[];
   readonly payload: Uint8Array;
   readonly confirmable: boolean;
+  /** Set by who takes a response: it is acknowledged when this resolves, and not at all when it rejects. */
+  taken?: Promise<void> | undefined;
 }
 
 /** Told what becomes of a message that was sent. */

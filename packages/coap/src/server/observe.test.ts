@@ -179,12 +179,15 @@ interface ClientWorld extends LockstepWorld {
   readonly token: Uint8Array;
 }
 
-async function observing(): Promise<ClientWorld> {
+async function observing(taken?: () => Promise<void>): Promise<ClientWorld> {
   const world = lockstep();
   const seen: string[] = [];
   const ends: string[] = [];
   const listener = {
-    notification: (response: CoapResponse) => seen.push(response.text()),
+    notification: (response: CoapResponse) => {
+      seen.push(response.text());
+      return taken?.();
+    },
     ended: (reason: string) => ends.push(reason),
   };
   const started = world.endpoint.observe(world.peer, { method: 'GET', path: 't' }, listener);
@@ -215,6 +218,31 @@ test('client: acknowledges confirmable notifications, older ones too', async () 
   script.send({ type: 'CON', code: CODE.CONTENT, messageId: 1, token, observe: 9, payload: 'old' });
   await script.expect({ type: 'ACK', messageId: 1, code: 0 });
   assert.deepEqual(seen, []);
+});
+
+test('client: acknowledges a notification when its listener has it safe, once, and never one it has not', async () => {
+  const safe: PromiseWithResolvers<void>[] = [];
+  const { script, seen, token } = await observing(() => {
+    safe.push(Promise.withResolvers());
+    return safe.at(-1)?.promise ?? Promise.resolve();
+  });
+  const notify = (messageId: number, observe: number): void =>
+    script.send({ type: 'CON', code: CODE.CONTENT, messageId, token, observe, payload: 'x' });
+  notify(1, 11);
+  await script.expectNothing(50);
+  // Sent again meanwhile: neither told twice nor acknowledged.
+  notify(1, 11);
+  await script.expectNothing(50);
+  safe[0]?.resolve();
+  await script.expect({ type: 'ACK', messageId: 1, code: 0 });
+  notify(1, 11);
+  await script.expect({ type: 'ACK', messageId: 1, code: 0 });
+  notify(2, 12);
+  await script.expectNothing(5);
+  safe[1]?.reject(new RangeError('disk full'));
+  notify(2, 12);
+  await script.expectNothing(50);
+  assert.deepEqual(seen, ['x', 'x']);
 });
 
 test('client: an error response ends the observation', async () => {

@@ -156,18 +156,23 @@ export class Observations {
     };
   }
 
-  #onNotification(device: DeviceState, wanted: WantedObservation, response: CoapResponse): void {
+  #onNotification(
+    device: DeviceState,
+    wanted: WantedObservation,
+    response: CoapResponse,
+  ): void | Promise<void> {
     const { presence, consumer } = this.#parts;
     presence.heard(device);
-    if (!response.success) return;
+    if (!response.success) return undefined;
+    let entries: ReturnType<typeof decodeAnswer>;
     try {
-      const base = baseOf(wanted.paths);
-      const entries = decodeAnswer(response, base, this.#modelsOf(device), this.#nowSeconds());
-      this.#parts.count('notifications');
-      consumer.notification(device.registration, wanted.names, entries);
+      entries = decodeAnswer(response, baseOf(wanted.paths), this.#modelsOf(device), this.#nowSeconds());
     } catch {
       this.#parts.count('notifications.malformed');
+      return undefined;
     }
+    this.#parts.count('notifications');
+    return consumer.notification(device.registration, wanted.names, entries);
   }
 
   #want(device: DeviceState, target: ObservationTarget): WantedObservation {

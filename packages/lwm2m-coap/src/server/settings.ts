@@ -42,8 +42,12 @@ export interface ReportConsumer {
    * it is safe.
    */
   send(registration: Registration, entries: readonly Lwm2mEntry[]): Awaitable<SendVerdict>;
-  /** One notification of an observation. */
-  notification(registration: Registration, paths: readonly string[], entries: readonly Lwm2mEntry[]): void;
+  /** One notification of an observation; a confirmable one is acknowledged when this resolves. */
+  notification(
+    registration: Registration,
+    paths: readonly string[],
+    entries: readonly Lwm2mEntry[],
+  ): void | Promise<void>;
 }
 
 /** What a server tells. Handlers must not throw. */

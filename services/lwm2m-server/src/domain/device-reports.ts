@@ -10,7 +10,8 @@ import type { Lwm2mEntry } from '@sefleet/lwm2m';
 import type { Clock } from '@sefleet/runtime';
 import { EVENTS } from '../events.ts';
 import type { BootstrapStore } from './bootstrap-store.ts';
-import type { DeviceEventType, EventJournal } from './event-journal.ts';
+import type { DeviceEventType } from './events/device-event.ts';
+import type { EventJournal } from './events/event-journal.ts';
 import type { QueuedOperation } from './operations/queued-operation.ts';
 import type { RecordForwarder } from './record-forwarder.ts';
 
@@ -34,6 +35,8 @@ export interface DeviceReportParts {
 }
 
 const NO_ENTRIES: readonly Lwm2mEntry[] = [];
+/** When a Send may be tried again whose event could not be kept. */
+const RETRY_AFTER_SECONDS = 10;
 
 /**
  * Everything that devices report: records go to the broker, the rest into the journal, all of it is counted.
@@ -51,15 +54,23 @@ export class DeviceReports implements ReportConsumer {
 
   async send(registration: Registration, entries: readonly Lwm2mEntry[]): Promise<SendVerdict> {
     const verdict = await this.#parts.forwarder.forward(registration, entries);
-    if (verdict.kind === 'accepted') this.#note('send', registration, '', entries);
-    return verdict;
+    if (verdict.kind !== 'accepted') return verdict;
+    try {
+      await this.#note('send', registration, '', entries);
+      return verdict;
+    } catch {
+      return { kind: 'busy', retryAfterSeconds: RETRY_AFTER_SECONDS };
+    }
   }
 
-  notification(registration: Registration, paths: readonly string[], entries: readonly Lwm2mEntry[]): void {
-    this.#note('notification', registration, paths.join(' '), entries);
-    // A notification was acknowledged before it came here, so what the broker does not take is lost, and
-    // counted.
+  notification(
+    registration: Registration,
+    paths: readonly string[],
+    entries: readonly Lwm2mEntry[],
+  ): Promise<void> {
+    // What the broker does not take of it is lost, and counted: Send is the safe way for records.
     void this.#parts.forwarder.forward(registration, entries);
+    return this.#note('notification', registration, paths.join(' '), entries);
   }
 
   /** A queued operation is over. */
@@ -68,7 +79,7 @@ export class DeviceReports implements ReportConsumer {
     log.count('operations.ended');
     const atMs = clock.wallMs();
     const operation = { id, code };
-    journal.append({
+    void journal.append({
       type: 'operationEnded',
       endpoint,
       kind,
@@ -85,24 +96,24 @@ export class DeviceReports implements ReportConsumer {
       registered: (registration) => {
         const { endpoint, kind } = registration;
         log.emit(EVENTS.registered, { endpoint, kind });
-        this.#note('registered', registration);
+        void this.#note('registered', registration);
         listener.registered(registration, true);
         listener.heard(endpoint);
       },
       updated: (registration) => {
         log.count('registration.updated');
-        this.#note('updated', registration);
+        void this.#note('updated', registration);
         listener.registered(registration, false);
         listener.heard(registration.endpoint);
       },
       deregistered: (registration) => {
         log.emit(EVENTS.deregistered, { endpoint: registration.endpoint });
-        this.#note('deregistered', registration);
+        void this.#note('deregistered', registration);
         listener.gone(registration.endpoint);
       },
       expired: (registration) => {
         log.emit(EVENTS.expired, { endpoint: registration.endpoint });
-        this.#note('expired', registration);
+        void this.#note('expired', registration);
         listener.gone(registration.endpoint);
       },
       connected: (registration) => {
@@ -111,7 +122,7 @@ export class DeviceReports implements ReportConsumer {
       },
       sleeping: (registration) => {
         log.count('device.sleeping');
-        this.#note('sleeping', registration);
+        void this.#note('sleeping', registration);
       },
       awake: ({ endpoint }) => {
         log.count('device.awake');
@@ -127,7 +138,7 @@ export class DeviceReports implements ReportConsumer {
       finished: ({ endpoint, kind = '' }, durationMs) => {
         log.emit(EVENTS.bootstrapped, { endpoint, kind, durationMs: Math.round(durationMs) });
         store.saveBootstrap(endpoint, kind, clock.wallMs());
-        this.#note('bootstrapped', { endpoint, kind });
+        void this.#note('bootstrapped', { endpoint, kind });
       },
       failed: ({ endpoint }, error) => log.emit(EVENTS.bootstrapFailed, { endpoint, error }),
       refused: ({ address }, reason, endpoint) =>
@@ -140,7 +151,14 @@ export class DeviceReports implements ReportConsumer {
     { endpoint, kind }: { readonly endpoint: string; readonly kind: string },
     path = '',
     entries = NO_ENTRIES,
-  ): void {
-    this.#parts.journal.append({ type, endpoint, kind, path, entries, atMs: this.#parts.clock.wallMs() });
+  ): Promise<void> {
+    return this.#parts.journal.append({
+      type,
+      endpoint,
+      kind,
+      path,
+      entries,
+      atMs: this.#parts.clock.wallMs(),
+    });
   }
 }

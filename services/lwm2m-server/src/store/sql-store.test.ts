@@ -228,6 +228,27 @@ for (const { name, skip, open } of SUBJECTS) {
       await store.close();
     });
 
+    test('keeps segments of events and the name of their journal', async () => {
+      const store = await fresh();
+      assert.deepEqual(await store.events.open('one'), { name: 'one', next: 0 });
+      for (const [first, count] of [
+        [0, 3],
+        [3, 2],
+        [9, 1],
+      ] as const) {
+        await store.events.save({ first, count, text: `text ${first}` });
+      }
+      await store.close();
+      const next = await again();
+      assert.deepEqual(await next.events.open('two'), { name: 'one', next: 10 });
+      const first = async (place: number) => (await next.events.find(place))?.first;
+      assert.deepEqual(await Promise.all([0, 2, 3, 4, 5, 9, 10].map(first)), [0, 0, 3, 3, 9, 9, undefined]);
+      assert.deepEqual(await next.events.find(4), { first: 3, count: 2, text: 'text 3' });
+      await next.events.dropBefore(3);
+      assert.equal(await first(0), 3);
+      await next.close();
+    });
+
     test('lists refusals, the newest first', async () => {
       const store = await fresh();
       const record = { operation: 'read', endpoint: 'a', path: '/3', reason: 'object not granted' };

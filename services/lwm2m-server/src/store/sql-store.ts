@@ -5,6 +5,7 @@ import { gathering, WriteQueue, type SqlDatabase, type SqlStatement } from '@sef
 import type { AuditRecord } from '../domain/audit-record.ts';
 import type { Campaign, CampaignCounts, CampaignResult } from '../domain/campaigns/campaign.ts';
 import { campaignValues, resultValues, toCampaign, toResult } from './campaign-row.ts';
+import { EVENT_SCHEMA, SqlEventStore } from './event-store.ts';
 import { OPERATION_SCHEMA, SqlOperationStore } from './operation-store.ts';
 import { registrationValues, toRegistration, touchValues } from './registration-row.ts';
 import { SCHEMA, SQL } from './schema.ts';
@@ -18,12 +19,14 @@ export class SqlStore implements ServerStore {
   readonly #database: SqlDatabase;
   readonly #queue: WriteQueue;
   readonly operations: SqlOperationStore;
+  readonly events: SqlEventStore;
   #auditNumber = 0;
 
   private constructor(database: SqlDatabase, timers: Timers, onFailure: (error: unknown) => void) {
     this.#database = database;
     this.#queue = new WriteQueue(database, gathering(timers), onFailure);
     this.operations = new SqlOperationStore(database, this.#queue);
+    this.events = new SqlEventStore(database);
   }
 
   /** Makes the tables that are missing. @param onFailure told when a transaction failed */
@@ -32,7 +35,7 @@ export class SqlStore implements ServerStore {
     timers: Timers,
     onFailure: (error: unknown) => void,
   ): Promise<SqlStore> {
-    await database.migrate(SCHEMA + OPERATION_SCHEMA);
+    await database.migrate(SCHEMA + OPERATION_SCHEMA + EVENT_SCHEMA);
     return new SqlStore(database, timers, onFailure);
   }
 

@@ -5,7 +5,7 @@ import { serve } from '@sefleet/service';
 import type { ServedService, ServiceImplementation } from '@sefleet/service';
 import type { ApduDoor } from '../../domain/apdu-door.ts';
 import type { AuditStore } from '../../domain/audit-record.ts';
-import type { EventJournal, JournalItem } from '../../domain/event-journal.ts';
+import type { EventJournal, JournalItem } from '../../domain/events/event-journal.ts';
 import type { Statistics } from '../../domain/statistics.ts';
 import { apduOperations } from './apdu-channel.ts';
 import { campaignOperations } from './campaign-operations.ts';

@@ -2,7 +2,8 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { management } from '@sefleet/api';
 import type { ModelRegistry } from '@sefleet/lwm2m';
-import type { DeviceEventType, JournalItem } from '../../domain/event-journal.ts';
+import type { DeviceEventType } from '../../domain/events/device-event.ts';
+import type { JournalItem } from '../../domain/events/event-journal.ts';
 import { toSenmlJson } from '../../domain/senml.ts';
 
 const { EventType } = management;

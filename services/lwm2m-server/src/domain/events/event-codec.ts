@@ -1,0 +1,81 @@
+import { Lwm2mPath } from '@sefleet/lwm2m';
+import type { Lwm2mEntry, Lwm2mValue } from '@sefleet/lwm2m';
+import type { DeviceEvent, DeviceEventType } from './device-event.ts';
+
+/** A value as JSON: what JSON does not have is an object of one member. */
+type PlainValue =
+  | string
+  | number
+  | boolean
+  | null
+  | { readonly i: string }
+  | { readonly f: string }
+  | { readonly b: string }
+  | { readonly o: readonly [number, number] };
+type PlainEntry = readonly [path: string, value: PlainValue, timeSeconds?: number];
+type PlainEvent = readonly [
+  type: DeviceEventType,
+  endpoint: string,
+  kind: string,
+  atMs: number,
+  path: string,
+  entries: readonly PlainEntry[],
+  operation?: readonly [id: string, code: string],
+];
+
+/** Events as text for a store. */
+export function encodeEvents(events: readonly DeviceEvent[]): string {
+  return JSON.stringify(events.map(toPlain));
+}
+
+/** Events from a store's text, which this module alone has written. */
+export function decodeEvents(text: string): readonly DeviceEvent[] {
+  return (JSON.parse(text) as readonly PlainEvent[]).map(fromPlain);
+}
+
+function toPlain({ type, endpoint, kind, atMs, path, entries, operation }: DeviceEvent): PlainEvent {
+  const plain = [type, endpoint, kind, atMs, path, entries.map(toPlainEntry)] as const;
+  return operation === undefined ? plain : [...plain, [operation.id, operation.code]];
+}
+
+function fromPlain([type, endpoint, kind, atMs, path, entries, operation]: PlainEvent): DeviceEvent {
+  const event = { type, endpoint, kind, atMs, path, entries: entries.map(fromPlainEntry) };
+  return operation === undefined ? event : { ...event, operation: { id: operation[0], code: operation[1] } };
+}
+
+function toPlainEntry({ path, value, timeSeconds }: Lwm2mEntry): PlainEntry {
+  const plain = value === null ? null : toPlainValue(value);
+  return timeSeconds === undefined ? [path.toString(), plain] : [path.toString(), plain, timeSeconds];
+}
+
+function fromPlainEntry([path, value, timeSeconds]: PlainEntry): Lwm2mEntry {
+  const entry = { path: Lwm2mPath.parse(path), value: fromPlainValue(value) };
+  return timeSeconds === undefined ? entry : { ...entry, timeSeconds };
+}
+
+function toPlainValue(value: Lwm2mValue): PlainValue {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'number':
+      // JSON has neither infinities nor the zero below zero.
+      return Number.isFinite(value) && !Object.is(value, -0)
+        ? value
+        : { f: Object.is(value, -0) ? '-0' : `${value}` };
+    case 'bigint':
+      return { i: value.toString() };
+    default:
+      return value instanceof Uint8Array
+        ? { b: Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64') }
+        : { o: [value.objectId, value.instanceId] };
+  }
+}
+
+function fromPlainValue(value: PlainValue): Lwm2mValue | null {
+  if (value === null || typeof value !== 'object') return value;
+  if ('b' in value) return new Uint8Array(Buffer.from(value.b, 'base64'));
+  if ('i' in value) return BigInt(value.i);
+  if ('f' in value) return Number(value.f);
+  return { objectId: value.o[0], instanceId: value.o[1] };
+}

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { recordTopic } from '@sefleet/cose';
 import type { Runtime } from '@sefleet/runtime';
@@ -61,6 +61,7 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
       carrierFor: createCarriers({ settings, tls }, runtime),
       residentMemoryBytes,
       hooks: () => rehearsal?.ground.hooks,
+      openFilesLimit,
     },
     settings,
   );
@@ -97,6 +98,17 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
 function openRehearsal(folder: string, parts: Omit<RehearsalGroundPorts, 'kept'>) {
   const kept = new RehearsalStore(join(folder, FLEET_FILE));
   return { kept, ground: new RehearsalGround({ ...parts, kept }) };
+}
+
+/** The runtime raises the soft limit to the hard one when it starts; Linux tells what it has come to. */
+function openFilesLimit(): number | undefined {
+  try {
+    const [, soft] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return soft === 'unlimited' ? Infinity : Number(soft ?? Number.NaN) || undefined;
+  } catch {
+    // Not Linux: sockets that cannot be opened are counted as they fail.
+    return undefined;
+  }
 }
 
 function openStore(dataFolder: string): FleetStore {

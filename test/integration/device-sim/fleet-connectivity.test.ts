@@ -126,7 +126,7 @@ test('where nobody may come without security, the factory makes no such devices,
     const connectivity = { transport: Transport.COAP };
     await assert.rejects(
       simulation.startFleet({ kinds: KINDS, connectivity }, { deadlineMs: 30_000 }),
-      /coap is not offered here.*SEFLEET_LWM2M_PLAIN_URI/,
+      /coap is not offered here.*sefleet up --plain/,
     );
     assert.equal((await simulation.getFleet({})).progress?.running, false);
     // Nothing is left of it: another fleet can be started.

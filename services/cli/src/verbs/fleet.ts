@@ -4,7 +4,7 @@ import { connectBackend, type Backend } from '../backend.ts';
 import type { Verb, VerbArguments } from '../command-line.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 import { FLEET_OPTIONS, readFleetOptions, startRequest } from '../fleet/fleet-options.ts';
-import { plannedKinds } from '../fleet/planned-kinds.ts';
+import { plannedKinds, totalDevices } from '../fleet/planned-kinds.ts';
 import { readLayout } from '../supervisor/layout.ts';
 import { formatTable } from '../terminal/table.ts';
 
@@ -27,6 +27,7 @@ export const fleetStart: Verb = {
       default: '0',
       doc: 'devices switched on per second; 0 is as fast as possible',
     },
+    json: { type: 'boolean', doc: 'as JSON' },
   },
   examples: [
     'sefleet fleet start --meters 600 --obus 200 --gateways 200',
@@ -39,7 +40,9 @@ export const fleetStart: Verb = {
     return withBackend(async (backend) => {
       const request = { ...startRequest(plannedKinds(fleet), fleet), startRate };
       await backend.simulation.startFleet(request, { deadlineMs: START_LIMIT_MS });
-      console.log('fleet started; `sefleet fleet show` tells how far it is');
+      const devices = totalDevices(fleet);
+      if (parsed.flag('json')) console.log(JSON.stringify({ started: true, devices }));
+      else console.log(`fleet of ${devices} started; \`sefleet fleet show\` tells how far it is`);
     });
   },
 };
@@ -55,23 +58,35 @@ export const fleetShow: Verb = {
 export const fleetStop: Verb = {
   name: 'fleet stop',
   summary: 'de-register the fleet and switch it off',
-  options: {},
+  options: { json: { type: 'boolean', doc: 'what it had done, as JSON' } },
   examples: ['sefleet fleet stop'],
-  run: () =>
+  run: (parsed) =>
     withBackend(async (backend) => {
-      await backend.simulation.stopFleet({}, { deadlineMs: STOP_LIMIT_MS });
-      console.log('fleet stopped');
+      const { progress } = await backend.simulation.stopFleet({}, { deadlineMs: STOP_LIMIT_MS });
+      const records = {
+        sealed: Number(progress?.recordsSealed ?? 0n),
+        acknowledged: Number(progress?.recordsAcknowledged ?? 0n),
+      };
+      if (parsed.flag('json')) console.log(JSON.stringify({ stopped: true, records }));
+      else
+        console.log(`fleet stopped: ${records.sealed} records sealed, ${records.acknowledged} acknowledged`);
     }),
 };
 
 async function show(backend: Backend, parsed: VerbArguments): Promise<void> {
-  const { state } = await backend.fleet.getFleetState({});
+  const [{ state }, { progress }] = await Promise.all([
+    backend.fleet.getFleetState({}),
+    backend.simulation.getFleet({}),
+  ]);
+  const troubles = (progress?.errors ?? []).map(({ name, value }) => [name, Number(value)] as const);
   if (parsed.flag('json')) {
+    const shown = { ...state, running: progress?.running === true, errors: Object.fromEntries(troubles) };
     console.log(
-      JSON.stringify(state, (_key, value: unknown) => (typeof value === 'bigint' ? Number(value) : value), 2),
+      JSON.stringify(shown, (_key, value: unknown) => (typeof value === 'bigint' ? Number(value) : value), 2),
     );
     return;
   }
+  if (progress?.running !== true) console.log('no fleet is switched on; `sefleet fleet start` does that');
   const rows = (state?.kinds ?? []).map(
     (kind) =>
       [
@@ -87,6 +102,7 @@ async function show(backend: Backend, parsed: VerbArguments): Promise<void> {
   console.log(
     `telemetry: ${telemetry?.stored ?? 0} stored, ${telemetry?.rowsPerSecond.toFixed(0) ?? 0} rows/s`,
   );
+  if (troubles.length > 0) console.log(`\n${formatTable(['what went wrong', 'times'], troubles)}`);
   for (const service of state?.unavailable ?? []) console.log(`unavailable: ${service}`);
 }
 

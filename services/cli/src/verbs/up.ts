@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Verb, VerbArguments } from '../command-line.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
-import { readLayout } from '../supervisor/layout.ts';
+import { FLEET_NAMES, readLayout } from '../supervisor/layout.ts';
 import { startServices } from '../supervisor/supervisor.ts';
 
 export const up: Verb = {
@@ -12,6 +12,10 @@ export const up: Verb = {
       type: 'string',
       value: 'folder',
       doc: 'where everything is kept (default ./.sefleet, or SEFLEET_DATA)',
+    },
+    plain: {
+      type: 'boolean',
+      doc: 'lets the devices of our fleets in without security as well (coap, coap+tcp)',
     },
     'log-level': { type: 'string', value: 'level', default: 'info', doc: 'log level of the services' },
     json: { type: 'boolean', doc: 'one JSON line for what is ready' },
@@ -28,6 +32,7 @@ async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
   const layout = {
     ...fromEnvironment,
     dataFolder: resolve(parsed.text('data') ?? fromEnvironment.dataFolder),
+    ...(parsed.flag('plain') ? { plainEndpoints: FLEET_NAMES } : {}),
   };
   const interrupted = Promise.withResolvers<void>();
   process.once('SIGINT', () => interrupted.resolve());

@@ -44,6 +44,8 @@ export interface FleetPorts {
   residentMemoryBytes(): number;
   /** What a rehearsal decides, when the fleet is one's. */
   hooks?(): FleetHooks | undefined;
+  /** File descriptors that the process may open; undefined when the system does not tell. */
+  openFilesLimit?(): number | undefined;
 }
 
 /** How a fleet behaves towards its servers. */

@@ -2,6 +2,7 @@ import type { EventLog } from '@sefleet/observability';
 import { simulationError } from '../errors.ts';
 import { EVENTS } from '../events.ts';
 import type { FleetPlan, FleetState, FleetStore } from '../store/fleet-store.ts';
+import { checkDescriptors } from './descriptor-need.ts';
 import { Fleet, type FleetLimits, type FleetPorts } from './fleet.ts';
 import { planFleet, type FleetRequest } from './fleet-plan.ts';
 
@@ -64,6 +65,7 @@ export class Simulation {
       });
     }
     const plan = planFleet(request);
+    checkDescriptors(plan, this.#ports.openFilesLimit?.());
     if (this.#store.hasFixedDevices(plan.connectivity)) {
       throw simulationError(
         'SIM_PLAN_INVALID',
@@ -121,7 +123,7 @@ export class Simulation {
   #requireFleet(): Fleet {
     if (this.#fleet !== undefined && this.#running) return this.#fleet;
     throw simulationError('SIM_FLEET_PRECONDITION', 'no fleet is switched on', {
-      hint: 'Start one: StartFleet.',
+      hint: 'Start one: sefleet fleet start',
     });
   }
 

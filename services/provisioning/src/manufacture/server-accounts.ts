@@ -200,7 +200,7 @@ export class ServerAccounts {
     if (transport === 'coaps+tcp') return withScheme(lwm2mUri, transport);
     if (plainUri !== '') return withScheme(plainUri, transport);
     throw provisioningError('PROVISIONING_REQUEST_INVALID', `${transport} is not offered here`, {
-      hint: 'Set SEFLEET_LWM2M_PLAIN_URI to where the LwM2M server takes devices without security.',
+      hint: 'Start the system with `sefleet up --plain`; services by themselves: SEFLEET_LWM2M_PLAIN_URI.',
     });
   }
 

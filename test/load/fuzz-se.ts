@@ -1,13 +1,18 @@
 /**
- * Random, mutated and badly protected commands against the card. `node test/load/fuzz-se.ts [--commands
- * 200000] [--seed 1]`
+ * Random, mutated and badly protected commands, well-formed content management and damaged images against
+ * the card. `node test/load/fuzz-se.ts [--commands 200000] [--seed 1]`
  *
- * It ends with exit code 5 on the first breach: an exception, 6F00, a response of less than two bytes, or a
- * change of state after a bad MAC. The last line says how the status words were spread and how the heap grew.
+ * It ends with exit code 5 on the first breach: an exception, 6F00, a response of less than two bytes, a
+ * change of state after a bad MAC or a refusal, a damaged image that does anything but be refused or work,
+ * or a heap that keeps growing: what a forced collection leaves at the end may be 2 MiB more than after the
+ * first tenth. The last lines say how the status words were spread.
  */
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { bytesEqual, toHex } from '@sefleet/bytes';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { bytesEqual, concatBytes, toHex } from '@sefleet/bytes';
+import { isSefleetError } from '@sefleet/errors';
 import {
   aidBytes,
   decodeApdu,
@@ -17,11 +22,12 @@ import {
   selectCommand,
   STATUS_SCOPE,
 } from '@sefleet/globalplatform';
-import type { SecureChannelSession } from '@sefleet/globalplatform';
+import type { CommandApdu, SecureChannelSession } from '@sefleet/globalplatform';
 import type { Rng } from '@sefleet/runtime';
 import { exportCard, importCard, IOT_SAFE_INSTANCE, ISSUER_SECURITY_DOMAIN } from '@sefleet/secure-element';
 import type { SecureElement } from '@sefleet/secure-element';
 import { manufacture, METERING, openDomain, randomKeys, SUPPLIER } from './se/factory.ts';
+import { plausibleCommands, spoil } from './se/fuzz-commands.ts';
 
 const { values } = parseArgs({
   options: { commands: { type: 'string', default: '200000' }, seed: { type: 'string', default: '1' } },
@@ -30,6 +36,12 @@ const { values } = parseArgs({
 /** A fresh card after so many commands, so that a terminated one does not end the search. */
 const COMMANDS_PER_CARD = 2000;
 const BREACH = 5;
+/** Interned AIDs and compiled code grow a little at first; twice what was ever seen. */
+const HEAP_GROWTH_MAX = 2 * 1_048_576;
+/** Damaged images for each card that is attacked. */
+const IMAGES_PER_CARD = 20;
+/** Commands that count before they look: sequence counters and tries last although the command fails. */
+const COUNTING: readonly number[] = [INS.INITIALIZE_UPDATE, 0x20];
 const INSTRUCTIONS: readonly number[] = [
   ...Object.values(INS),
   0x20,
@@ -56,11 +68,19 @@ const issuerKeys = randomKeys(rng);
 const keys = randomKeys(rng);
 const image = exportCard(await manufacture(rng, issuerKeys, keys, 'urn:dev:fuzz'));
 const statusWords = new Map<number, number>();
-const heapBefore = process.memoryUsage().heapUsed;
+const images = { refused: 0, used: 0 };
+// As --expose-gc does, without the command having to say so.
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void; // what the flag puts there
 const started = performance.now();
 const total = Number(values.commands);
+let heapAfterStart: number | undefined;
 let sent = 0;
-while (sent < total) sent += await attackOneCard(Math.min(COMMANDS_PER_CARD, total - sent));
+while (sent < total) {
+  sent += await attackOneCard(Math.min(COMMANDS_PER_CARD, total - sent));
+  attackImages();
+  if (heapAfterStart === undefined && sent >= total / 10) heapAfterStart = retainedBytes();
+}
 report();
 
 async function attackOneCard(count: number): Promise<number> {
@@ -68,7 +88,8 @@ async function attackOneCard(count: number): Promise<number> {
   let session: SecureChannelSession | undefined;
   for (let i = 0; i < count; i++) {
     if (i % 20 === 0) session = await settle(card, i);
-    if (session !== undefined && i % 20 < 16) await inSession(session);
+    if (session !== undefined && i % 20 < 12) await manage(card, session);
+    else if (session !== undefined && i % 20 < 16) await inSession(card, session);
     else if (pick(8) === 0) badMac(card);
     else exchange(card, randomApdu());
   }
@@ -92,21 +113,72 @@ async function settle(card: SecureElement, i: number): Promise<SecureChannelSess
   }
 }
 
+/** Commands that a host could have meant, whole or spoiled. */
+async function manage(card: SecureElement, session: SecureChannelSession): Promise<void> {
+  for (const command of plausibleCommands(session, rng)) {
+    const tried = pick(3) === 0 ? spoil(command, rng) : command;
+    if (tried.data.length <= 220 && !(await sendProtected(card, session, tried))) return;
+  }
+}
+
 /** A random command under a good MAC: past the secure messaging, into the handlers. */
-async function inSession(session: SecureChannelSession): Promise<void> {
+async function inSession(card: SecureElement, session: SecureChannelSession): Promise<void> {
   let command;
   try {
     command = decodeApdu(randomApdu());
   } catch {
     return;
   }
-  if (command.data.length > 200) return;
+  if (command.data.length <= 200) await sendProtected(card, session, { ...command, cla: 0x80 });
+}
+
+/** False when the session is over. A refused command leaves the memory as it was. */
+async function sendProtected(
+  card: SecureElement,
+  session: SecureChannelSession,
+  command: CommandApdu,
+): Promise<boolean> {
+  const before = card.revision;
+  let sw: number;
   try {
-    const { sw } = await session.transmit({ ...command, cla: 0x80 });
-    count(sw);
-    if (sw === 0x6f00) breach('6F00', encodeApdu(command));
-  } catch {
+    ({ sw } = await session.transmit(command));
+  } catch (error) {
+    if (!isSefleetError(error)) return breach(`an exception: ${String(error)}`, encodeApdu(command));
     // The session is over; the next one comes a few commands later.
+    return false;
+  }
+  count(sw);
+  if (sw === 0x6f00) breach('6F00', encodeApdu(command));
+  const counts = COUNTING.includes(command.ins);
+  if (sw >> 12 === 6 && sw >> 8 !== 0x63 && card.revision !== before && !counts) {
+    breach(`a command that was refused with ${sw.toString(16)} changed the card`, encodeApdu(command));
+  }
+  return true;
+}
+
+/** Images with other bytes in them and a right check value: refused, or cards that work. */
+function attackImages(): void {
+  for (let i = 0; i < IMAGES_PER_CARD; i++) {
+    const body = image.slice(0, -8);
+    for (let n = 1 + pick(4); n > 0; n--) body[5 + pick(body.length - 5)] = pick(256);
+    const cut = pick(8) === 0 ? body.subarray(0, pick(body.length)) : body;
+    const damaged = concatBytes(cut, createHash('sha256').update(cut).digest().subarray(0, 8));
+    let card: SecureElement;
+    try {
+      card = importCard(damaged, { rng });
+    } catch (error) {
+      const known =
+        isSefleetError(error, 'SE_IMAGE_MALFORMED') || isSefleetError(error, 'SE_PROFILE_UNKNOWN');
+      if (!known) breach(`an image: ${String(error)}`, damaged);
+      images.refused++;
+      continue;
+    }
+    for (const application of card.applications) {
+      exchange(card, encodeApdu(selectCommand(aidBytes(application))));
+      exchange(card, randomApdu());
+    }
+    exportCard(card);
+    images.used++;
   }
 }
 
@@ -175,11 +247,27 @@ function breach(what: string, apdu: Uint8Array): never {
 function report(): void {
   const seconds = (performance.now() - started) / 1000;
   const spread = [...statusWords].toSorted((a, b) => b[1] - a[1]).slice(0, 16);
-  const grown = (process.memoryUsage().heapUsed - heapBefore) / 1_048_576;
+  const first = heapAfterStart ?? retainedBytes();
+  const grown = retainedBytes() - first;
+  const mib = (bytes: number): string => (bytes / 1_048_576).toFixed(2);
   console.log(
-    `${sent} commands, ${Math.round(sent / seconds)}/s, heap ${grown.toFixed(1)} MiB more, no breach`,
+    `${sent} commands, ${Math.round(sent / seconds)}/s, ${images.refused} damaged images refused, ` +
+      `${images.used} used; heap after a forced collection ${mib(first)} MiB, ${mib(grown)} MiB more at the end`,
   );
   console.log(spread.map(([sw, times]) => `${sw.toString(16)}: ${times}`).join('  '));
+  if (grown > HEAP_GROWTH_MAX) {
+    console.error(`breach: the heap grew by ${mib(grown)} MiB, and ${mib(HEAP_GROWTH_MAX)} MiB are allowed`);
+    process.exit(BREACH);
+  }
+  console.log('no breach');
+}
+
+/** The heap and the buffers outside of it, once everything that nobody holds is gone. */
+function retainedBytes(): number {
+  collectGarbage();
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
 }
 
 function pick(below: number): number {

@@ -2,6 +2,7 @@ import { secureElementError } from '../errors.ts';
 import { AES_KEY_LENGTHS, CARD_LIFE_CYCLE, KEY_TYPE } from '@sefleet/globalplatform';
 import type { AppletProgram } from '../applets/applet.ts';
 import { STANDARD_APPLETS } from '../applets/standard-applets.ts';
+import { checkState } from '../image/check-state.ts';
 import { decodeCardState, readImageHeader } from '../image/card-state-codec.ts';
 import type { CardProfile } from '../profiles/card-profile.ts';
 import { STANDARD_PROFILE } from '../profiles/standard-profile.ts';
@@ -63,7 +64,7 @@ export function importCard(image: Uint8Array, ports: CardPorts, options: ImportO
   if (options.anchor !== undefined) checkDescent(header, options.anchor);
   // Read whole so that a bad image fails here; the card starts parked and reads it again when it is used.
   const programs = programsOf(ports);
-  decodeCardState(image, programs);
+  checkState(decodeCardState(image, programs));
   return new VirtualCard(profile, image.slice(), header.revision, ports, programs);
 }
 

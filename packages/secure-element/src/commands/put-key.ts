@@ -1,6 +1,5 @@
 import { bytesEqual, concatBytes, toHex } from '@sefleet/bytes';
 import {
-  AES_KEY_LENGTHS,
   aesCbcDecrypt,
   aesKeyCheckValue,
   decodePutKey,
@@ -19,6 +18,7 @@ import type { Answer } from '../applets/applet.ts';
 import type { Key, KeySet, SecurityDomain } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { checkMemory } from '../registry/memory.ts';
+import { isKeyLength } from '../registry/key-length.ts';
 import { isChannelKeySet } from '../registry/registry.ts';
 import { NO_DATA, requireSession, requireUnlockedCard, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
@@ -139,19 +139,6 @@ export function decryptKeyValue(value: Uint8Array, dek: Uint8Array): Uint8Array 
   const { keyLength, ciphertext } = orRefuse(splitSymmetricValue(value), STATUS_WORD.WRONG_DATA);
   if (keyLength > MAX_SYMMETRIC_LENGTH) refuse(STATUS_WORD.WRONG_DATA);
   return Uint8Array.from(aesCbcDecrypt(dek, ZERO_BLOCK, ciphertext).subarray(0, keyLength));
-}
-
-/** True when a key of `type` can have `length` bytes. */
-export function isKeyLength(type: number, length: number): boolean {
-  switch (type) {
-    case KEY_TYPE.AES:
-      return AES_KEY_LENGTHS.includes(length);
-    case KEY_TYPE.DES:
-    case KEY_TYPE.TDES_CBC:
-      return length === 16;
-    default:
-      return length > 0;
-  }
 }
 
 function readKey(block: PutKeyBlock, id: number, dek: Uint8Array): Key {

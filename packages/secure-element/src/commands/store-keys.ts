@@ -4,9 +4,10 @@ import type { Dgi } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
 import type { Key, SecurityDomain } from '../card/card-state.ts';
 import { refuse } from '../card/refusal.ts';
+import { isKeyLength } from '../registry/key-length.ts';
 import { NO_DATA, requireSession } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
-import { decryptKeyValue, isKeyLength, keyCheckValue, storeKeys } from './put-key.ts';
+import { decryptKeyValue, keyCheckValue, storeKeys } from './put-key.ts';
 
 interface KeySlot {
   readonly id: number;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ByteReader, ByteReaderError, ByteWriter, bytesEqual } from '@sefleet/bytes';
+import { isSefleetError } from '@sefleet/errors';
 import type { Aid } from '@sefleet/globalplatform';
 import type { AppletProgram } from '../applets/applet.ts';
 import type {
@@ -94,8 +95,17 @@ function reading<T>(image: Uint8Array, read: (reader: ByteReader) => T): T {
   try {
     return read(new ByteReader(image, 0, end));
   } catch (error) {
-    if (!(error instanceof ByteReaderError)) throw error;
-    throw secureElementError('SE_IMAGE_MALFORMED', 'the image ends too early or too late', { cause: error });
+    if (isSefleetError(error, 'SE_IMAGE_MALFORMED')) throw error;
+    // What an applet dislikes of its own state is a damage of the image as well.
+    const isDamage = error instanceof ByteReaderError || isSefleetError(error);
+    if (!isDamage) throw error;
+    throw secureElementError(
+      'SE_IMAGE_MALFORMED',
+      'the image is damaged in its middle, or of another program',
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -1,0 +1,14 @@
+import { AES_KEY_LENGTHS, KEY_TYPE } from '@sefleet/globalplatform';
+
+/** True when a key of `type` can have `length` bytes. */
+export function isKeyLength(type: number, length: number): boolean {
+  switch (type) {
+    case KEY_TYPE.AES:
+      return AES_KEY_LENGTHS.includes(length);
+    case KEY_TYPE.DES:
+    case KEY_TYPE.TDES_CBC:
+      return length === 16;
+    default:
+      return length > 0;
+  }
+}

@@ -19,7 +19,7 @@ import {
   withToken,
 } from '@sefleet/globalplatform';
 import type { Scenario3Parameters } from '@sefleet/globalplatform';
-import { publicKeyOf } from './applets/iot-safe/p256.ts';
+import { publicKeyOf, P256 } from './applets/iot-safe/curves.ts';
 import { SECURITY_DOMAIN_LOAD_FILE } from './profiles/standard-profile.ts';
 import { installDomain, newCard, open, seededRng, send, testKeys } from './testing/card-fixture.ts';
 import {
@@ -122,7 +122,7 @@ function newAgreement(
   return new Scenario3Agreement({
     parameters,
     signingKey,
-    authorityDomainPoint: publicKeyOf(authorityScalar),
+    authorityDomainPoint: publicKeyOf(P256, authorityScalar),
     ephemeralScalar,
   });
 }

@@ -21,6 +21,7 @@ export {
   IOT_SAFE_LOAD_FILE,
   IOT_SAFE_MODULE,
 } from './applets/iot-safe/identifiers.ts';
+export { CONTAINER_TYPE as KEY_CONTAINER_TYPE } from './applets/iot-safe/iot-safe-protocol.ts';
 export { BOOTSTRAP_LOAD_FILE, BOOTSTRAP_MODULE, PKCS15_INSTANCE } from './applets/bootstrap/identifiers.ts';
 export { decodeBootstrapFile, encodeBootstrapFile } from './applets/bootstrap/bootstrap-file.ts';
 export type { BootstrapObject } from './applets/bootstrap/bootstrap-file.ts';

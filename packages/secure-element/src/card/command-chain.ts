@@ -21,9 +21,17 @@ export type ChainStep =
  * whole command once it is there, a status word until then. Hosts protect a long command and cut it up
  * afterwards, or they protect each part: the first part shows which, since the MAC of a part that has none
  * of its own cannot verify.
+ *
+ * @param forDomain Whether a Security Domain is selected: an application's own instructions may have the same
+ *   numbers, as PUT PUBLIC KEY of IoT SAFE has that of PUT KEY.
  */
-export function chainCommand(channel: Channel, command: CommandApdu, header: ClassByte): ChainStep {
-  const announced = isAnnounced(command);
+export function chainCommand(
+  channel: Channel,
+  command: CommandApdu,
+  header: ClassByte,
+  forDomain: boolean,
+): ChainStep {
+  const announced = forDomain && isAnnounced(command);
   const goesOn = header.chaining || announced;
   const { chain } = channel;
   if (chain === undefined && !goesOn) return { kind: 'whole', command, opened: false };

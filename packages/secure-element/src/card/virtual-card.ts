@@ -119,7 +119,10 @@ export class VirtualCard implements SecureElement, CardServices {
       return encodeResponse(this.#run(channel, { ...command, cla: 0 }));
     channel.remaining = undefined;
     const { session } = channel;
-    const step = chainCommand(channel, command, header);
+    const forDomain = this.state.entries.some(
+      ({ aid, kind }) => aid === channel.selected && kind === 'security-domain',
+    );
+    const step = chainCommand(channel, command, header, forDomain);
     let response: ResponseApdu;
     if (step.kind === 'part') response = { data: NO_DATA, sw: step.sw };
     else if (step.opened) response = this.#run(channel, { ...step.command, cla: plainClass(command.cla) });

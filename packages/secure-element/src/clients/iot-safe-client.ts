@@ -1,6 +1,6 @@
 import { concatBytes } from '@sefleet/bytes';
 import { isSefleetError } from '@sefleet/errors';
-import { decodeOnlyTlv, decodeTlvs, encodeTlv, STATUS_WORD } from '@sefleet/globalplatform';
+import { decodeOnlyTlv, decodeTlvs, encodeTlv, requireTlv, STATUS_WORD } from '@sefleet/globalplatform';
 import type { Aid } from '@sefleet/globalplatform';
 import { IOT_SAFE_INSTANCE } from '../applets/iot-safe/identifiers.ts';
 import {
@@ -10,7 +10,8 @@ import {
   SESSION,
   SIGNATURE_MODE,
 } from '../applets/iot-safe/iot-safe-protocol.ts';
-import { derSignature, subjectPublicKeyInfo } from '../applets/iot-safe/p256.ts';
+import { derSignature, P256, subjectPublicKeyInfo } from '../applets/iot-safe/curves.ts';
+import { encodePoint, encodePublicKey } from '../applets/iot-safe/public-keys.ts';
 import { AppletLink } from './applet-link.ts';
 import type { LocalTransmit } from './applet-link.ts';
 
@@ -54,7 +55,7 @@ export class IotSafeClient {
       otherSecret === undefined ? NO_DATA : encodeTlv(TAG.PREMASTER, otherSecret),
     );
     const mode = otherSecret === undefined ? PRF_MODE.PSK_PLAIN : PRF_MODE.PSK_ECDHE;
-    return decodeOnlyTlv(this.#command(IOT_SAFE_INS.COMPUTE_PRF, mode, 0, data), TAG.SECRET);
+    return this.#command(IOT_SAFE_INS.COMPUTE_PRF, mode, 0, data);
   }
 
   /** The DER ECDSA signature over a SHA-256 digest with the private key `privateId`. */
@@ -102,14 +103,14 @@ export class IotSafeClient {
 
   /** The public key in container `publicId` as DER SubjectPublicKeyInfo. */
   subjectPublicKeyInfo(publicId: Uint8Array): Uint8Array {
-    return subjectPublicKeyInfo(this.publicKey(publicId));
+    return subjectPublicKeyInfo(P256, this.publicKey(publicId));
   }
 
   /** The ECDH shared secret of the private key `privateId` and an uncompressed point. */
   sharedSecret(privateId: Uint8Array, peer: Uint8Array): Uint8Array {
-    const key = encodeTlv(TAG.PUBLIC_KEY, encodeTlv(TAG.KEY_VALUE, encodeTlv(TAG.EC_POINT, peer)));
+    const key = encodePublicKey(encodePoint(peer));
     const data = concatBytes(encodeTlv(TAG.PRIVATE_ID, privateId), key);
-    return decodeOnlyTlv(this.#command(IOT_SAFE_INS.COMPUTE_DH, 0, 0, data), TAG.SECRET);
+    return this.#command(IOT_SAFE_INS.COMPUTE_DH, 0, 0, data);
   }
 
   /** Random bytes of the card, 1 to 256. */
@@ -177,7 +178,6 @@ function signatureOf(response: Uint8Array): Uint8Array {
 }
 
 function pointOf(response: Uint8Array): Uint8Array {
-  const key = decodeTlvs(decodeOnlyTlv(response, TAG.PUBLIC_KEY));
-  const [value] = key;
-  return decodeOnlyTlv(value?.value ?? NO_DATA, TAG.EC_POINT).slice();
+  const key = decodeTlvs(requireTlv(decodeTlvs(response), TAG.PUBLIC_KEY));
+  return decodeOnlyTlv(requireTlv(key, TAG.KEY_VALUE), TAG.EC_POINT).slice();
 }

@@ -2,7 +2,7 @@ import { concatBytes } from '@sefleet/bytes';
 import { encodeTlv, installForPersonalizationCommand, storeDataCommands } from '@sefleet/globalplatform';
 import type { CommandApdu, KeyEncryptor } from '@sefleet/globalplatform';
 import { IOT_SAFE_STORE, IOT_SAFE_TAG } from '../applets/iot-safe/iot-safe-protocol.ts';
-import { encodePublicKey } from '../applets/iot-safe/key-commands.ts';
+import { encodePoint, encodePublicKey } from '../applets/iot-safe/public-keys.ts';
 import { wrapSecret } from './secret-wrapping.ts';
 
 /** A container of an IoT SAFE applet, to be made or replaced. */
@@ -13,15 +13,24 @@ export type IotSafeContainer =
       readonly privateId: Uint8Array;
       readonly publicId: Uint8Array;
       readonly label: string;
+      /** P-256 unless given; see `KEY_CONTAINER_TYPE`. */
+      readonly type?: number;
       /** 32 bytes when the key comes from outside; else GENERATE KEY PAIR fills the container. */
       readonly privateKey?: Uint8Array;
     }
-  /** Somebody else's public key, an uncompressed point, for signatures that the card checks. */
+  /** Somebody else's public key, an uncompressed point of P-256, for signatures that the card checks. */
   | {
       readonly kind: 'public-key';
       readonly id: Uint8Array;
       readonly label: string;
       readonly publicKey: Uint8Array;
+    }
+  /** A container that PUT PUBLIC KEY fills. */
+  | {
+      readonly kind: 'public-key-slot';
+      readonly id: Uint8Array;
+      readonly label: string;
+      readonly type?: number;
     }
   | { readonly kind: 'file'; readonly id: Uint8Array; readonly label: string; readonly content: Uint8Array }
   | { readonly kind: 'remove-secret'; readonly id: Uint8Array };
@@ -57,6 +66,7 @@ function encodeContainer(session: KeyEncryptor, container: IotSafeContainer): Ui
         encodeTlv(IOT_SAFE_TAG.PRIVATE_ID, container.privateId),
         encodeTlv(IOT_SAFE_TAG.PUBLIC_ID, container.publicId),
         encodeTlv(IOT_SAFE_TAG.PRIVATE_LABEL, Buffer.from(container.label)),
+        ...typeOf(container.type),
         ...(container.privateKey === undefined
           ? []
           : [encodeTlv(IOT_SAFE_TAG.SECRET, wrapSecret(session, container.privateKey))]),
@@ -66,7 +76,14 @@ function encodeContainer(session: KeyEncryptor, container: IotSafeContainer): Ui
         IOT_SAFE_STORE.PUBLIC_KEY,
         encodeTlv(IOT_SAFE_TAG.PUBLIC_ID, container.id),
         encodeTlv(IOT_SAFE_TAG.PUBLIC_LABEL, Buffer.from(container.label)),
-        encodePublicKey(container.publicKey),
+        encodePublicKey(encodePoint(container.publicKey)),
+      );
+    case 'public-key-slot':
+      return encodeTlv(
+        IOT_SAFE_STORE.PUBLIC_KEY,
+        encodeTlv(IOT_SAFE_TAG.PUBLIC_ID, container.id),
+        encodeTlv(IOT_SAFE_TAG.PUBLIC_LABEL, Buffer.from(container.label)),
+        ...typeOf(container.type),
       );
     case 'file':
       return encodeTlv(
@@ -80,4 +97,8 @@ function encodeContainer(session: KeyEncryptor, container: IotSafeContainer): Ui
     default:
       return container satisfies never;
   }
+}
+
+function typeOf(type: number | undefined): readonly Uint8Array[] {
+  return type === undefined ? [] : [encodeTlv(IOT_SAFE_TAG.KEY_TYPE, Uint8Array.of(type))];
 }

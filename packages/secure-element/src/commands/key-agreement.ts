@@ -16,7 +16,7 @@ import {
 } from '@sefleet/globalplatform';
 import type { Dgi, Scenario3Parameters } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
-import { agree } from '../applets/iot-safe/p256.ts';
+import { agree, P256 } from '../applets/iot-safe/curves.ts';
 import type { SecurityDomain } from '../card/card-state.ts';
 import type { PendingAgreement } from '../card/channel.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
@@ -77,7 +77,7 @@ function finish(
   const own = keyAt(authorityDomain(context), AUTHORITY_AGREEMENT_KEY);
   if (own?.type !== KEY_TYPE.EC_PRIVATE) return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   const point = requireTlv(decodeTlvs(ephemeral), KEY_TYPE.EC_PUBLIC);
-  const secret = orRefuse(agree(own.value, point), STATUS_WORD.WRONG_DATA);
+  const secret = orRefuse(agree(P256, own.value, point), STATUS_WORD.WRONG_DATA);
   const random = wantsRandom(parameters) ? context.card.rng.bytes(RANDOM_LENGTH) : undefined;
   const { receiptKey, keys } = deriveScenario3(secret, parameters, random, issuerIdentification(context));
   const replaced = domain.keySets.some((set) => set.version === parameters.keyVersion);

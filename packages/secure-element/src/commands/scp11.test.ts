@@ -18,7 +18,7 @@ import {
   STATUS_SCOPE,
 } from '@sefleet/globalplatform';
 import type { Scp11Options } from '@sefleet/globalplatform';
-import { publicKeyOf } from '../applets/iot-safe/p256.ts';
+import { publicKeyOf, P256 } from '../applets/iot-safe/curves.ts';
 import type { SecureElement } from '../card/secure-element.ts';
 import {
   ISSUER_KEYS,
@@ -55,12 +55,12 @@ async function cardWithKey(): Promise<SecureElement> {
 
 function optionsFor(
   card: SecureElement,
-  certificates = [certificateOf(publicKeyOf(HOST_SCALAR))],
+  certificates = [certificateOf(publicKeyOf(P256, HOST_SCALAR))],
 ): Scp11Options {
   return {
     transmit: card.transmit,
     variant: 'a',
-    cardPoint: publicKeyOf(CARD_SCALAR),
+    cardPoint: publicKeyOf(P256, CARD_SCALAR),
     ...PLACE,
     host: { privateScalar: HOST_SCALAR, certificates, authorityKeyVersion: 0x11, authorityKeyId: 0x10 },
     rng: seededRng('session'),
@@ -92,10 +92,10 @@ test('SCP11b authenticates the card alone: reading is allowed, managing is not',
 test('a chain of certificates is followed, and a link that does not hold is refused', async () => {
   const card = await cardWithKey();
   const middle = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-  const chain = [certificateOf(ecPoint(middle)), certificateOf(publicKeyOf(HOST_SCALAR), middle)];
+  const chain = [certificateOf(ecPoint(middle)), certificateOf(publicKeyOf(P256, HOST_SCALAR), middle)];
   await openScp11Session(optionsFor(card, chain));
   await select(card, ISSUER_SECURITY_DOMAIN);
-  const broken = [certificateOf(ecPoint(middle)), certificateOf(publicKeyOf(HOST_SCALAR), AUTHORITY)];
+  const broken = [certificateOf(ecPoint(middle)), certificateOf(publicKeyOf(P256, HOST_SCALAR), AUTHORITY)];
   await assert.rejects(openScp11Session(optionsFor(card, broken)), (error) =>
     isSefleetError(error, 'GP_STATUS_WORD'),
   );
@@ -103,10 +103,10 @@ test('a chain of certificates is followed, and a link that does not hold is refu
 
 test('a host whose key is not the certified one, and a card that is not the certified one, do not get a session', async () => {
   const card = await cardWithKey();
-  const options = optionsFor(card, [certificateOf(publicKeyOf(CARD_SCALAR))]);
+  const options = optionsFor(card, [certificateOf(publicKeyOf(P256, CARD_SCALAR))]);
   await assert.rejects(openScp11Session(options), (error) => isSefleetError(error, 'GP_CARD_NOT_AUTHENTIC'));
   await select(card, ISSUER_SECURITY_DOMAIN);
-  const cardPoint = publicKeyOf(seededRng('another card').bytes(32));
+  const cardPoint = publicKeyOf(P256, seededRng('another card').bytes(32));
   await assert.rejects(openScp11Session({ ...optionsFor(card), cardPoint }), (error) =>
     isSefleetError(error, 'GP_CARD_NOT_AUTHENTIC'),
   );

@@ -12,7 +12,7 @@ import {
 } from '@sefleet/globalplatform';
 import type { Scp11Variant } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
-import { agree, generateKeyPair, publicKeyOf } from '../applets/iot-safe/p256.ts';
+import { agree, generateKeyPair, publicKeyOf, P256 } from '../applets/iot-safe/curves.ts';
 import type { SecurityDomain } from '../card/card-state.ts';
 import { closeSession } from '../card/channel.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
@@ -71,10 +71,10 @@ function authenticate(
   if (own?.type !== KEY_TYPE.EC_PRIVATE) return refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
   const pair =
     parameters.variant === 'c'
-      ? { privateKey: own.value, publicKey: publicKeyOf(own.value) }
-      : generateKeyPair(card.rng);
-  const ephemeralSecret = orRefuse(agree(pair.privateKey, point), STATUS_WORD.WRONG_DATA);
-  const staticSecret = orRefuse(agree(own.value, hostPoint ?? point), STATUS_WORD.WRONG_DATA);
+      ? { privateKey: own.value, publicKey: publicKeyOf(P256, own.value) }
+      : generateKeyPair(P256, card.rng);
+  const ephemeralSecret = orRefuse(agree(P256, pair.privateKey, point), STATUS_WORD.WRONG_DATA);
+  const staticSecret = orRefuse(agree(P256, own.value, hostPoint ?? point), STATUS_WORD.WRONG_DATA);
   const exchanged = { template, hostPoint: point, cardPoint: pair.publicKey };
   const { session, receipt } = deriveScp11(ephemeralSecret, staticSecret, parameters, exchanged);
   const macLength = (domain.scp03 & SCP03_I.S16) === 0 ? 8 : 16;

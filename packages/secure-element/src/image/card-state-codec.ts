@@ -28,8 +28,8 @@ export interface ImageHeader extends Lineage {
 type Programs = ReadonlyMap<Aid, AppletProgram>;
 
 const MAGIC = 0x5345464c;
-/** Record accounts are in the domains since 3; before, their keys were in applets. */
-const FORMAT_VERSION = 3;
+/** Since 3 record accounts are in the domains, since 4 IoT SAFE containers have types. */
+const FORMAT_VERSION = 4;
 const CHECK_LENGTH = 8;
 const TOKEN_DIGEST_LENGTH = 8;
 const KDD_LENGTH = 10;

@@ -17,7 +17,7 @@ import {
   storeDataCommands,
   withToken,
 } from '@sefleet/globalplatform';
-import { publicKeyOf } from '../applets/iot-safe/p256.ts';
+import { P256, publicKeyOf } from '../applets/iot-safe/curves.ts';
 import { METERING_LOAD_FILE, METERING_MODULE } from '../applets/metering/identifiers.ts';
 import { recordAccountCommands } from '../clients/record-account.ts';
 import type { CutOverGrant, RecordAccountPlan } from '../clients/record-account.ts';
@@ -86,7 +86,7 @@ const AUTHORITY_DOMAIN_CERTIFICATE = encodeCertificate(
     subject: CARD_UNIQUE_DATA,
     usage: CERTIFICATE_USAGE.KEY_AGREEMENT,
     expiration: '20301231',
-    publicKey: publicKeyOf(AUTHORITY_DOMAIN_SCALAR),
+    publicKey: publicKeyOf(P256, AUTHORITY_DOMAIN_SCALAR),
   },
   PARTIES.authority.key,
 );

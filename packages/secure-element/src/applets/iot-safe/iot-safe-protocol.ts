@@ -22,6 +22,8 @@ export const IOT_SAFE_TAG = {
   PUBLIC_KEY: 0x34,
   KEY_VALUE: 0x49,
   EC_POINT: 0x86,
+  RSA_MODULUS: 0x81,
+  RSA_EXPONENT: 0x82,
   STATE: 0x4a,
   KEY_TYPE: 0x4b,
   ACCESS: 0x60,
@@ -55,16 +57,26 @@ export const SIGNATURE_MODE = { FULL_TEXT: 0x01, PADDING: 0x03 } as const;
 /** P1 of commands with a session: open it, go on, finish it, close it. */
 export const SESSION = { OPEN: 0x00, CLOSE: 0x01, MORE: 0x00, LAST: 0x80 } as const;
 
-/** Type of a key container (tag 4B). */
-export const CONTAINER_TYPE = { P256_PERSISTENT: 0x13, P256_VOLATILE: 0x14, SECRET: 0xa0 } as const;
+/** Type of a key container (tag 4B; GSMA IoT.05 §2.5). */
+export const CONTAINER_TYPE = {
+  RSA_2048: 0x03,
+  P256_PERSISTENT: 0x13,
+  P256_VOLATILE: 0x14,
+  BRAINPOOL_PERSISTENT: 0x23,
+  BRAINPOOL_VOLATILE: 0x24,
+  SECRET: 0xa0,
+} as const;
 
 /** Templates of the applet's personalisation by STORE DATA in BER-TLV: what each creates, or removes. */
 export const IOT_SAFE_STORE = {
   /** 86 identifier, 76 label, D1 length and value encrypted under the data encryption key. */
   SECRET: 0xe1,
-  /** 84 and 85 identifiers, 74 label, D1 private key in the same form when it is imported. */
+  /**
+   * 84 and 85 identifiers, 74 label, 4B type ({@link CONTAINER_TYPE.P256_PERSISTENT} unless given), D1 private
+   * key in the same form when a scalar is imported.
+   */
   KEY_PAIR: 0xe2,
-  /** 85 identifier, 75 label, 34 public key. */
+  /** 85 identifier, 75 label, 4B type as above, 34 public key. */
   PUBLIC_KEY: 0xe3,
   /** 83 identifier, 73 label, 80 content. */
   FILE: 0xe4,

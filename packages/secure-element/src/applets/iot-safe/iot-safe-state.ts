@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter, bytesEqual } from '@sefleet/bytes';
+import type { SignatureAlgorithm } from './algorithms.ts';
 
 /** A named object; `id` is what commands refer to it by, as the label is. */
 interface Container {
@@ -11,16 +12,24 @@ interface SecretContainer extends Container {
   readonly value: Uint8Array;
 }
 
-/** A P-256 key pair; empty until GENERATE KEY PAIR or an import fills it. */
+/**
+ * A key pair; empty until GENERATE KEY PAIR or an import fills it. One of a volatile type is filled in the
+ * memory of a logical channel and stays empty here.
+ */
 export interface KeyPairContainer extends Container {
+  /** One of {@link CONTAINER_TYPE}. */
+  readonly type: number;
   readonly publicId: Uint8Array;
+  /** A scalar of 32 bytes, or an RSA key in PKCS #1 DER. */
   readonly privateKey: Uint8Array;
-  /** Uncompressed point, 65 bytes. */
+  /** What stands in tag 49: a point, or modulus and exponent. */
   readonly publicKey: Uint8Array;
 }
 
-/** A public key of somebody else, for VERIFY. */
+/** A public key of somebody else. */
 interface PublicKeyContainer extends Container {
+  readonly type: number;
+  /** As in {@link KeyPairContainer}; empty until it is put. */
   readonly publicKey: Uint8Array;
 }
 
@@ -39,6 +48,28 @@ export interface IotSafeState {
 
 /** A new applet's state. */
 export const EMPTY_IOT_SAFE: IotSafeState = { secrets: [], keyPairs: [], publicKeys: [], files: [] };
+
+/** What a logical channel keeps of the applet until it is deselected. */
+export interface IotSafeMemory {
+  readonly sessions: Map<number, OpenSession>;
+  /** Keys of volatile containers, by the container's identifier in hexadecimal. */
+  readonly volatileKeys: Map<string, KeyPair>;
+}
+
+/** Both halves of a key pair. */
+export type KeyPair = Pick<KeyPairContainer, 'privateKey' | 'publicKey'>;
+
+/** What an open session of the applet waits for. */
+export interface OpenSession {
+  readonly kind: 'sign' | 'verify' | 'put-public-key';
+  /** Identifier of the container that it is about. */
+  readonly id: Uint8Array;
+  readonly mode: number;
+  readonly algorithm: SignatureAlgorithm | undefined;
+  /** The data of UPDATE commands, as they came. */
+  readonly parts: Uint8Array[];
+  length: number;
+}
 
 /** The container with this identifier. */
 export function findContainer<C extends Container>(containers: readonly C[], id: Uint8Array): C | undefined {
@@ -59,10 +90,14 @@ export function encodeIotSafeState(state: IotSafeState): Uint8Array {
   for (const item of state.secrets) for (const part of [item.id, item.label, item.value]) field(part);
   writer.u8(state.keyPairs.length);
   for (const item of state.keyPairs) {
+    writer.u8(item.type);
     for (const part of [item.id, item.label, item.publicId, item.privateKey, item.publicKey]) field(part);
   }
   writer.u8(state.publicKeys.length);
-  for (const item of state.publicKeys) for (const part of [item.id, item.label, item.publicKey]) field(part);
+  for (const item of state.publicKeys) {
+    writer.u8(item.type);
+    for (const part of [item.id, item.label, item.publicKey]) field(part);
+  }
   writer.u8(state.files.length);
   for (const item of state.files) for (const part of [item.id, item.label, item.content]) field(part);
   return writer.finish();
@@ -79,13 +114,19 @@ export function decodeIotSafeState(bytes: Uint8Array): IotSafeState {
   };
   const secrets = list(() => ({ id: field(), label: field(), value: field() }));
   const keyPairs = list(() => ({
+    type: reader.u8(),
     id: field(),
     label: field(),
     publicId: field(),
     privateKey: field(),
     publicKey: field(),
   }));
-  const publicKeys = list(() => ({ id: field(), label: field(), publicKey: field() }));
+  const publicKeys = list(() => ({
+    type: reader.u8(),
+    id: field(),
+    label: field(),
+    publicKey: field(),
+  }));
   const files = list(() => ({ id: field(), label: field(), content: field() }));
   reader.end();
   return { secrets, keyPairs, publicKeys, files };

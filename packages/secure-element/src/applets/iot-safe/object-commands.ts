@@ -1,21 +1,41 @@
-import { decodeTlvs, encodeTlv, requireTlv, STATUS_WORD } from '@sefleet/globalplatform';
+import { concatBytes } from '@sefleet/bytes';
+import { decodeTlvs, encodeTlv, STATUS_WORD } from '@sefleet/globalplatform';
 import type { CommandApdu } from '@sefleet/globalplatform';
-import { orRefuse, refuse } from '../../card/refusal.ts';
+import { refuse } from '../../card/refusal.ts';
 import type { Answer, AppletContext } from '../applet.ts';
+import { ALL_HASHES, ECDSA_SCHEME, RSA_SCHEMES } from './algorithms.ts';
+import { keysOf, named, namedKeyPair, namedPublicKey, publicKeysOf } from './containers.ts';
+import type { PublicKeyEntry } from './containers.ts';
 import { CONTAINER_TYPE, IOT_SAFE_TAG as TAG } from './iot-safe-protocol.ts';
-import { findContainer } from './iot-safe-state.ts';
-import type { IotSafeState } from './iot-safe-state.ts';
+import type { IotSafeState, KeyPairContainer } from './iot-safe-state.ts';
+import { MAX_CONTAINERS } from './personalisation.ts';
+import { curveOf } from './public-keys.ts';
+import { MAX_SESSIONS } from './signature-commands.ts';
 
 type Context = AppletContext<IotSafeState>;
 
-const ACTIVATED = Uint8Array.of(0x05);
-/** Version 1.0 of the interface. */
-const APPLICATION_DATA = encodeTlv(0x80, Uint8Array.of(0x01, 0x00));
 const LIST = 0x01;
-const PRIVATE = 0xc1;
-const PUBLIC = 0xc2;
-const FILE = 0xc3;
-const SECRET = 0xc4;
+const INFO = { PRIVATE: 0xc1, PUBLIC: 0xc2, FILE: 0xc3, SECRET: 0xc4 } as const;
+const ACCESS = { NONE: 0x00, READ: 0x01, UPDATE: 0x02 } as const;
+const FUNCTION = { SIGNATURE: 0x01, GENERATION: 0x02, AGREEMENT: 0x04, DERIVATION: 0x08 } as const;
+const GENERAL_PURPOSE = 0x01;
+const ECKA = 0x01;
+/** PRF with SHA-256, and HKDF. */
+const DERIVATIONS = 0x03;
+const APPLICATION_TAG = {
+  VERSION: 0x10,
+  IDENTIFIER: 0x11,
+  FILES: 0xb1,
+  PRIVATE_KEYS: 0xb2,
+  PUBLIC_KEYS: 0xb3,
+  SECRETS: 0xb4,
+  SESSIONS: 0xb7,
+  FUNCTIONS: 0x90,
+  KEY_AGREEMENT: 0x93,
+  KEY_DERIVATION: 0x94,
+} as const;
+const OBJECT_TAG = { FILE_SIZE: 0x20, FILE_USAGE: 0x21, KEY_USAGE: 0x4e, KEY_AGREEMENT: 0x6f } as const;
+const IDENTIFIER_BYTES = 32;
 
 /**
  * GET DATA (GSMA IoT.05 §4.3): the application, the list of objects, or one object's description; never a
@@ -23,29 +43,25 @@ const SECRET = 0xc4;
  */
 export function getData(command: CommandApdu, context: Context): Answer {
   const { state } = context;
+  if (command.p1 === 0x00) return describeApplication();
+  if (command.p1 === LIST) {
+    return concatBytes(
+      ...state.keyPairs.map((pair) => describePrivate(context, pair)),
+      ...publicKeysOf(context).map(describePublic),
+      ...state.secrets.map(describeSecret),
+      ...state.files.map(describeFile),
+    );
+  }
+  const objects = decodeTlvs(command.data);
   switch (command.p1) {
-    case 0x00:
-      return APPLICATION_DATA;
-    case LIST:
-      return Buffer.concat([
-        ...state.keyPairs.flatMap((pair) => [describePrivate(pair), describePublicOf(pair)]),
-        ...state.publicKeys.map(describePublic),
-        ...state.files.map(describeFile),
-        ...state.secrets.map(describeSecret),
-      ]);
-    case PRIVATE:
-      return describePrivate(byId(state.keyPairs, command, TAG.PRIVATE_ID));
-    case PUBLIC: {
-      const id = requireTlv(decodeTlvs(command.data), TAG.PUBLIC_ID);
-      const pair = state.keyPairs.find((candidate) => Buffer.compare(candidate.publicId, id) === 0);
-      return pair === undefined
-        ? describePublic(byId(state.publicKeys, command, TAG.PUBLIC_ID))
-        : describePublicOf(pair);
-    }
-    case FILE:
-      return describeFile(byId(state.files, command, TAG.FILE_ID));
-    case SECRET:
-      return describeSecret(byId(state.secrets, command, TAG.SECRET_ID));
+    case INFO.PRIVATE:
+      return describePrivate(context, namedKeyPair(state, objects));
+    case INFO.PUBLIC:
+      return describePublic(namedPublicKey(context, objects));
+    case INFO.FILE:
+      return describeFile(named(state.files, objects, TAG.FILE_ID, TAG.FILE_LABEL));
+    case INFO.SECRET:
+      return describeSecret(named(state.secrets, objects, TAG.SECRET_ID, TAG.SECRET_LABEL));
     default:
       return refuse(STATUS_WORD.INCORRECT_P1_P2);
   }
@@ -53,63 +69,100 @@ export function getData(command: CommandApdu, context: Context): Answer {
 
 /** READ FILE (GSMA IoT.05 §4.2): Le bytes from the offset in P1 P2. */
 export function readFile(command: CommandApdu, context: Context): Answer {
-  const file = byId(context.state.files, command, TAG.FILE_ID);
+  const objects = decodeTlvs(command.data);
+  const file = named(context.state.files, objects, TAG.FILE_ID, TAG.FILE_LABEL);
   const offset = (command.p1 << 8) | command.p2;
   if (offset > file.content.length) return refuse(STATUS_WORD.INCORRECT_P1_P2);
   return file.content.slice(offset, offset + (command.le ?? 256));
 }
 
-function byId<C extends { readonly id: Uint8Array; readonly label: Uint8Array }>(
-  containers: readonly C[],
-  command: CommandApdu,
-  tag: number,
-): C {
-  const id = requireTlv(decodeTlvs(command.data), tag);
-  return orRefuse(findContainer(containers, id), STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
+/** The application, 68 bytes in the order in which clients read it. */
+function describeApplication(): Uint8Array {
+  const identifier = new Uint8Array(IDENTIFIER_BYTES);
+  identifier.set(Buffer.from('sefleet IoT SAFE'));
+  const { SIGNATURE, GENERATION, AGREEMENT, DERIVATION } = FUNCTION;
+  return concatBytes(
+    byte(APPLICATION_TAG.VERSION, 0x01),
+    encodeTlv(APPLICATION_TAG.IDENTIFIER, identifier),
+    byte(APPLICATION_TAG.FILES, MAX_CONTAINERS),
+    byte(APPLICATION_TAG.PRIVATE_KEYS, MAX_CONTAINERS),
+    byte(APPLICATION_TAG.PUBLIC_KEYS, MAX_CONTAINERS),
+    byte(APPLICATION_TAG.SECRETS, MAX_CONTAINERS),
+    byte(APPLICATION_TAG.FUNCTIONS, SIGNATURE | GENERATION | AGREEMENT | DERIVATION),
+    encodeTlv(TAG.HASH_ALGORITHM, ALL_HASHES),
+    byte(TAG.SIGNATURE_ALGORITHM, RSA_SCHEMES | ECDSA_SCHEME),
+    byte(APPLICATION_TAG.KEY_AGREEMENT, ECKA),
+    byte(APPLICATION_TAG.KEY_DERIVATION, DERIVATIONS),
+    byte(APPLICATION_TAG.SESSIONS, MAX_SESSIONS),
+  );
 }
 
-function describePrivate(pair: IotSafeState['keyPairs'][number]): Uint8Array {
-  const functions = encodeTlv(TAG.FUNCTIONS, Uint8Array.of(0x05));
-  const body = [
+function describePrivate(context: Context, pair: KeyPairContainer): Uint8Array {
+  const isEc = curveOf(pair.type) !== undefined;
+  const functions = FUNCTION.SIGNATURE | FUNCTION.GENERATION | (isEc ? FUNCTION.AGREEMENT : 0);
+  return encodeTlv(
+    INFO.PRIVATE,
     encodeTlv(TAG.PRIVATE_LABEL, pair.label),
     encodeTlv(TAG.PRIVATE_ID, pair.id),
-    p256(),
-    functions,
+    byte(TAG.ACCESS, ACCESS.UPDATE),
+    state(keysOf(context, pair) !== undefined),
+    ...describeKey(pair.type, functions),
+  );
+}
+
+function describePublic({ id, label, type, publicKey }: PublicKeyEntry): Uint8Array {
+  const isEc = curveOf(type) !== undefined;
+  return encodeTlv(
+    INFO.PUBLIC,
+    encodeTlv(TAG.PUBLIC_LABEL, label),
+    encodeTlv(TAG.PUBLIC_ID, id),
+    byte(TAG.ACCESS, ACCESS.READ | ACCESS.UPDATE),
+    state(publicKey.length > 0),
+    ...describeKey(type, FUNCTION.SIGNATURE | (isEc ? FUNCTION.AGREEMENT : 0)),
+  );
+}
+
+function describeKey(type: number, functions: number): readonly Uint8Array[] {
+  const isEc = curveOf(type) !== undefined;
+  return [
+    byte(TAG.KEY_TYPE, type),
+    byte(OBJECT_TAG.KEY_USAGE, GENERAL_PURPOSE),
+    byte(TAG.FUNCTIONS, functions),
+    byte(TAG.SIGNATURE_ALGORITHM, isEc ? ECDSA_SCHEME : RSA_SCHEMES),
+    encodeTlv(TAG.HASH_ALGORITHM, ALL_HASHES),
+    ...(isEc ? [byte(OBJECT_TAG.KEY_AGREEMENT, ECKA)] : []),
   ];
-  return encodeTlv(PRIVATE, ...body);
 }
 
-function describePublicOf(pair: IotSafeState['keyPairs'][number]): Uint8Array {
+function describeSecret({ id, label }: IotSafeState['secrets'][number]): Uint8Array {
   return encodeTlv(
-    PUBLIC,
-    encodeTlv(TAG.PUBLIC_LABEL, pair.label),
-    encodeTlv(TAG.PUBLIC_ID, pair.publicId),
-    p256(),
+    INFO.SECRET,
+    encodeTlv(TAG.SECRET_LABEL, label),
+    encodeTlv(TAG.SECRET_ID, id),
+    byte(TAG.ACCESS, ACCESS.NONE),
+    state(true),
+    byte(TAG.KEY_TYPE, CONTAINER_TYPE.SECRET),
+    byte(TAG.FUNCTIONS, FUNCTION.DERIVATION),
+    byte(APPLICATION_TAG.KEY_DERIVATION, DERIVATIONS),
   );
 }
 
-function describePublic(key: IotSafeState['publicKeys'][number]): Uint8Array {
-  return encodeTlv(PUBLIC, encodeTlv(TAG.PUBLIC_LABEL, key.label), encodeTlv(TAG.PUBLIC_ID, key.id), p256());
-}
-
-function describeFile(file: IotSafeState['files'][number]): Uint8Array {
-  const size = encodeTlv(0x20, Uint8Array.of(file.content.length >> 8, file.content.length));
-  return encodeTlv(FILE, encodeTlv(TAG.FILE_LABEL, file.label), encodeTlv(TAG.FILE_ID, file.id), size);
-}
-
-function describeSecret(secret: IotSafeState['secrets'][number]): Uint8Array {
-  const type = encodeTlv(TAG.KEY_TYPE, Uint8Array.of(CONTAINER_TYPE.SECRET));
-  const state = encodeTlv(TAG.STATE, ACTIVATED);
+function describeFile({ id, label, content }: IotSafeState['files'][number]): Uint8Array {
   return encodeTlv(
-    SECRET,
-    encodeTlv(TAG.SECRET_LABEL, secret.label),
-    encodeTlv(TAG.SECRET_ID, secret.id),
-    type,
-    state,
+    INFO.FILE,
+    encodeTlv(TAG.FILE_LABEL, label),
+    encodeTlv(TAG.FILE_ID, id),
+    byte(TAG.ACCESS, ACCESS.READ),
+    state(content.length > 0),
+    encodeTlv(OBJECT_TAG.FILE_SIZE, Uint8Array.of(content.length >> 8, content.length)),
+    byte(OBJECT_TAG.FILE_USAGE, GENERAL_PURPOSE),
   );
 }
 
-function p256(): Uint8Array {
-  const type = encodeTlv(TAG.KEY_TYPE, Uint8Array.of(CONTAINER_TYPE.P256_PERSISTENT));
-  return Buffer.concat([type, encodeTlv(TAG.STATE, ACTIVATED)]);
+function state(isFilled: boolean): Uint8Array {
+  return byte(TAG.STATE, isFilled ? 0x01 : 0x00);
+}
+
+function byte(tag: number, value: number): Uint8Array {
+  return encodeTlv(tag, Uint8Array.of(value));
 }

@@ -3,16 +3,16 @@ import type { Tlv } from '@sefleet/globalplatform';
 import { bytesEqual } from '@sefleet/bytes';
 import { orRefuse, refuse } from '../../card/refusal.ts';
 import type { Answer, AppletContext } from '../applet.ts';
-import { IOT_SAFE_STORE, IOT_SAFE_TAG as TAG } from './iot-safe-protocol.ts';
+import { CONTAINER_TYPE, IOT_SAFE_STORE, IOT_SAFE_TAG as TAG } from './iot-safe-protocol.ts';
 import { putContainer } from './iot-safe-state.ts';
 import type { IotSafeState } from './iot-safe-state.ts';
-import { readPoint } from './key-commands.ts';
-import { publicKeyOf } from './p256.ts';
+import { publicKeyOf } from './curves.ts';
+import { curveOf, encodePoint, isKeyType, readPublicKeyValue } from './public-keys.ts';
 
 type Context = AppletContext<IotSafeState>;
 
-/** Containers of each kind. */
-const MAX_CONTAINERS = 16;
+/** Containers of each kind; GET DATA tells it. */
+export const MAX_CONTAINERS = 16;
 const MAX_ID_BYTES = 20;
 const MAX_LABEL_BYTES = 60;
 const MAX_FILE_BYTES = 8192;
@@ -42,13 +42,18 @@ function apply(state: IotSafeState, template: Tlv, context: Context): IotSafeSta
       const name = naming(fields, TAG.PRIVATE_ID, TAG.PRIVATE_LABEL);
       const publicId = identifier(requireTlv(fields, TAG.PUBLIC_ID));
       const imported = findTlv(fields, TAG.SECRET);
+      const type = typeIn(fields);
       const keys =
-        imported === undefined ? { privateKey: EMPTY, publicKey: EMPTY } : readPrivate(imported, context);
-      return { ...state, keyPairs: putContainer(state.keyPairs, { ...name, publicId, ...keys }) };
+        imported === undefined
+          ? { privateKey: EMPTY, publicKey: EMPTY }
+          : readPrivate(imported, type, context);
+      return { ...state, keyPairs: putContainer(state.keyPairs, { ...name, type, publicId, ...keys }) };
     }
     case IOT_SAFE_STORE.PUBLIC_KEY: {
-      const publicKey = findTlv(fields, TAG.PUBLIC_KEY) === undefined ? EMPTY : readPoint(fields).slice();
-      const key = { ...naming(fields, TAG.PUBLIC_ID, TAG.PUBLIC_LABEL), publicKey };
+      const type = typeIn(fields);
+      const isFilled = findTlv(fields, TAG.PUBLIC_KEY) !== undefined;
+      const publicKey = isFilled ? readPublicKeyValue(fields, type) : EMPTY;
+      const key = { ...naming(fields, TAG.PUBLIC_ID, TAG.PUBLIC_LABEL), type, publicKey };
       return { ...state, publicKeys: putContainer(state.publicKeys, key) };
     }
     case IOT_SAFE_STORE.FILE: {
@@ -102,11 +107,18 @@ function decryptField(field: Uint8Array, context: Context): Uint8Array {
   return Uint8Array.from(plain.subarray(0, keyLength));
 }
 
-function readPrivate(field: Uint8Array, context: Context) {
+function typeIn(fields: readonly Tlv[]): number {
+  const [type = CONTAINER_TYPE.P256_PERSISTENT] = findTlv(fields, TAG.KEY_TYPE) ?? [];
+  return isKeyType(type) ? type : refuse(STATUS_WORD.WRONG_DATA);
+}
+
+/** RSA keys are made on the card and not imported. */
+function readPrivate(field: Uint8Array, type: number, context: Context) {
   const privateKey = decryptField(field, context);
-  if (privateKey.length !== PRIVATE_KEY_BYTES) return refuse(STATUS_WORD.WRONG_DATA);
+  const curve = curveOf(type);
+  if (curve === undefined || privateKey.length !== PRIVATE_KEY_BYTES) return refuse(STATUS_WORD.WRONG_DATA);
   try {
-    return { privateKey, publicKey: publicKeyOf(privateKey) };
+    return { privateKey, publicKey: encodePoint(publicKeyOf(curve, privateKey)) };
   } catch {
     // OpenSSL refuses zero and what is beyond the order.
     return refuse(STATUS_WORD.WRONG_DATA);

@@ -53,6 +53,8 @@ export type { LocalTransmit } from './clients/applet-link.ts';
 export { iotSafePersonalisationCommands } from './clients/iot-safe-personalisation.ts';
 export type { IotSafeContainer } from './clients/iot-safe-personalisation.ts';
 export { commandTimeMs } from './timing/command-time.ts';
+export { parseTimingCosts, TIMING_COSTS_FORM } from './timing/timing-costs.ts';
+export type { TimingCosts } from './timing/timing-costs.ts';
 export {
   computedMs,
   JAVA_CARD_2015,

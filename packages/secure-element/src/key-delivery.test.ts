@@ -28,7 +28,7 @@ import {
   withToken,
 } from '@sefleet/globalplatform';
 import type { AuthorityKeys, CommandApdu, Dgi, StaticKeys, Trace } from '@sefleet/globalplatform';
-import { publicKeyOf } from './applets/iot-safe/p256.ts';
+import { P256, publicKeyOf } from './applets/iot-safe/curves.ts';
 import { exportCard } from './card/create-card.ts';
 import type { SecureElement } from './card/secure-element.ts';
 import {
@@ -223,7 +223,7 @@ test('contrast: in scenario #3 neither the carrier nor the authority learns the 
   await send(tsm, installForPersonalizationCommand(aidBytes(NEW_SUPPLIER)));
   const certify = scenario3CertificateCommand(NEW_SUPPLIER_CERTIFICATE);
   const challenge = await send(tsm, certify);
-  const cardPoint = publicKeyOf(seededRng('authority domain').bytes(32));
+  const cardPoint = publicKeyOf(P256, seededRng('authority domain').bytes(32));
   const agreeing = (ephemeralScalar: Uint8Array) =>
     new Scenario3Agreement({
       parameters: { parameter: SCENARIO3_PARAMETER.CERTIFICATE, keyVersion: 1, keyId: 1, keyLength: 16 },

@@ -148,14 +148,16 @@ function createCarriers(
       endpoint,
       topic: recordTopic({ kind, endpoint }),
       credential: () =>
-        createSessionCredential({
-          endpoint,
-          certificateChain,
-          nowMs: runtime.clock.wallMs(),
-          lifetimeMs: settings.sessionCertificateMinutes * MINUTE_MS,
-          rng: runtime.rng,
-          sign: (message) => card.sign(deviceKeyId, message),
-        }),
+        card.whenDone(
+          createSessionCredential({
+            endpoint,
+            certificateChain,
+            nowMs: runtime.clock.wallMs(),
+            lifetimeMs: settings.sessionCertificateMinutes * MINUTE_MS,
+            rng: runtime.rng,
+            sign: (message) => card.sign(deviceKeyId, message),
+          }),
+        ),
     });
   };
 }

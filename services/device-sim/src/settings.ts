@@ -1,4 +1,24 @@
-import { booleanSetting, choiceSetting, integerSetting, portSetting, textSetting } from '@sefleet/config';
+import {
+  booleanSetting,
+  choiceSetting,
+  integerSetting,
+  portSetting,
+  textSetting,
+  type SettingDefinition,
+} from '@sefleet/config';
+import { parseTimingCosts, TIMING_COSTS_FORM, type TimingCosts } from '@sefleet/secure-element';
+
+/** Without a profile nothing takes time, whatever it costs. */
+const timingCostsSetting: SettingDefinition<TimingCosts> = {
+  env: 'SEFLEET_SE_TIMING_COSTS',
+  doc: `costs in place of those of SEFLEET_SE_TIMING: ${TIMING_COSTS_FORM}`,
+  unit: 'ms',
+  default: {},
+  parse: (text) => {
+    const value = parseTimingCosts(text);
+    return value === undefined ? { expected: TIMING_COSTS_FORM } : { value };
+  },
+};
 
 /** What the device simulator can be told, beside what every service can. */
 export const DEVICE_SIM_SETTINGS = {
@@ -67,10 +87,11 @@ export const DEVICE_SIM_SETTINGS = {
   }),
   seTiming: choiceSetting({
     env: 'SEFLEET_SE_TIMING',
-    doc: 'how long cards take for master secrets and for commands of visitors: nothing, or as a chip would',
+    doc: 'how long cards take for everything that they are asked: nothing, or as a chip would',
     choices: ['off', 'java-card-2015'],
     default: 'off',
   }),
+  seTimingCosts: timingCostsSetting,
   racsAddress: textSetting({
     env: 'SEFLEET_RACS_ADDRESS',
     doc: 'where the RACS server of the secure elements listens',

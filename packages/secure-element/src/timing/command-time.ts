@@ -5,9 +5,18 @@ import { MEASURING_COMMAND } from '../applets/measuring/measuring-protocol.ts';
 import { computedMs } from './timing-profile.ts';
 import type { OperationCount, TimingProfile } from './timing-profile.ts';
 
-type Estimate = (command: CommandApdu, blocks: number) => OperationCount;
+/** What a command makes a card do, from the command, the blocks of its data and the length of its answer. */
+type Estimate = (command: CommandApdu, blocks: number, answerLength: number) => OperationCount;
 
 const BLOCK = 16;
+/** P1 of the last part of a text. */
+const LAST = 0x80;
+/** An answer that is longer than this carries an RSA signature or key: those of curves have some 70 bytes. */
+const RSA_ANSWER = 128;
+/** A private operation with 2,048 bits in terms of 1,024: a power of twice the length is eight times the work. */
+const RSA_2048_PRIVATE = 8;
+/** Candidates for two primes, each tried by a power of half the length: about so many private operations. */
+const RSA_2048_GENERATION = 40;
 
 /**
  * What GlobalPlatform commands (class 80) make a card do, beside secure messaging; `blocks` are those of the
@@ -30,23 +39,29 @@ const DOMAIN_COMMANDS: Readonly<Record<number, Estimate>> = {
   [MEASURING_COMMAND.SEAL]: (_, blocks) => ({ aesBlocks: 2 * blocks + 4, writes: 1 }),
   // The same twice.
   [MEASURING_COMMAND.HAND_OVER]: (_, blocks) => ({ aesBlocks: 4 * blocks + 8, writes: 3 }),
+  [MEASURING_COMMAND.CLEAR]: () => ({ writes: 1 }),
 };
 
-/** What IoT SAFE commands (class 00) make a card do. */
+/** What IoT SAFE commands make a card do, in either class. */
 const IOT_SAFE_COMMANDS: Readonly<Record<number, Estimate>> = {
   // Two HMAC per 32 bytes of output, with inner and outer padding.
   [IOT_SAFE_INS.COMPUTE_PRF]: (_, blocks) => ({ shaBlocks: 4 * (4 + Math.ceil(blocks / 4)) }),
   [IOT_SAFE_INS.COMPUTE_HKDF]: (_, blocks) => ({ shaBlocks: 8 + Math.ceil(blocks / 4) }),
-  [IOT_SAFE_INS.COMPUTE_SIGNATURE_UPDATE]: (_, blocks) => ({
+  [IOT_SAFE_INS.COMPUTE_SIGNATURE_UPDATE]: (_, blocks, answer) => ({
     shaBlocks: Math.ceil(blocks / 4),
-    ecMultiplications: 1,
+    ...(answer > RSA_ANSWER ? { rsaPrivate: RSA_2048_PRIVATE } : {}),
+    ...(answer > 2 && answer <= RSA_ANSWER ? { ecMultiplications: 1 } : {}),
   }),
-  [IOT_SAFE_INS.VERIFY_SIGNATURE_UPDATE]: (_, blocks) => ({
+  [IOT_SAFE_INS.VERIFY_SIGNATURE_UPDATE]: ({ p1 }, blocks) => ({
     shaBlocks: Math.ceil(blocks / 4),
-    ecMultiplications: 2,
+    ...(p1 === LAST ? { ecMultiplications: 2 } : {}),
   }),
   [IOT_SAFE_INS.COMPUTE_DH]: () => ({ ecMultiplications: 1 }),
-  [IOT_SAFE_INS.GENERATE_KEY_PAIR]: () => ({ ecMultiplications: 1, writes: 4 }),
+  [IOT_SAFE_INS.GENERATE_KEY_PAIR]: (_, _blocks, answer) =>
+    answer > RSA_ANSWER
+      ? { rsaPrivate: RSA_2048_GENERATION, writes: 80 }
+      : { ecMultiplications: 1, writes: 4 },
+  [IOT_SAFE_INS.PUT_PUBLIC_KEY_UPDATE]: (_, blocks) => ({ writes: blocks }),
   [IOT_SAFE_INS.GET_RANDOM]: (command) => ({ aesBlocks: Math.ceil((command.le ?? 0) / BLOCK) }),
 };
 
@@ -65,9 +80,11 @@ export function commandTimeMs(profile: TimingProfile, apdu: Uint8Array, response
     return computedMs(profile, io) + profile.commandMs;
   }
   const header = decodeClassByte(command.cla);
-  const table = header?.proprietary === true ? DOMAIN_COMMANDS : IOT_SAFE_COMMANDS;
+  const estimate =
+    (header?.proprietary === true ? DOMAIN_COMMANDS[command.ins] : undefined) ??
+    IOT_SAFE_COMMANDS[command.ins];
   const blocks = Math.ceil(command.data.length / BLOCK);
-  const work = table[command.ins]?.(command, blocks) ?? {};
+  const work = estimate?.(command, blocks, response.length) ?? {};
   // MAC and decryption of the command, and the same for the response.
   const messaging =
     header?.secure === true ? { aesBlocks: 2 * (blocks + Math.ceil(response.length / BLOCK)) + 2 } : {};

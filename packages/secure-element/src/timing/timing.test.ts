@@ -30,5 +30,10 @@ test('longer and protected commands take longer, and nonsense takes its transpor
   assert.ok(time('80e2800010' + '00'.repeat(16)) < time('80e2800020' + '00'.repeat(32)));
   assert.ok(time('80f28002024f0000') < time('84f280020a4f00' + '00'.repeat(8) + '00'));
   assert.ok(time('00a404') < 5);
-  assert.ok(time('002b800122' + '9e20' + '00'.repeat(32)) > 60);
+  const sign = '002b800122' + '9e20' + '00'.repeat(32);
+  const signature = '00'.repeat(66) + '9000';
+  assert.ok(time(sign, signature) > 60);
+  assert.ok(time(sign.replace('002b80', '002b00')) < 60, 'only the last part is signed');
+  assert.equal(time(`81${sign.slice(2)}`, signature), time(sign, signature), 'in either class');
+  assert.ok(time(sign, '00'.repeat(260) + '9000') > 3000, 'RSA of 2,048 bits on such a chip');
 });

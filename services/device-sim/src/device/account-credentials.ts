@@ -52,14 +52,14 @@ export function credentialsOf(
     case SECURITY_MODE.RPK: {
       const sign = signerOf(sources.card, account, held);
       return {
-        signingKey: { subjectPublicKeyInfo: account.publicKeyOrIdentity, sign },
+        signingKey: { subjectPublicKeyInfo: account.publicKeyOrIdentity, sign: whenDone(sources.card, sign) },
         trust: { rawPublicKey: (key) => bytesEqual(key, account.serverPublicKey) },
       };
     }
     case SECURITY_MODE.X509: {
       const sign = signerOf(sources.card, account, held);
       return {
-        signingKey: { certificateChain: [account.publicKeyOrIdentity], sign },
+        signingKey: { certificateChain: [account.publicKeyOrIdentity], sign: whenDone(sources.card, sign) },
         trust: trustOf(account, sources.clock),
         ...(account.sni === undefined ? {} : { serverName: account.sni }),
       };
@@ -117,6 +117,14 @@ function signerOf(
   if (held === undefined) throw unusable(account, 'its private key is not in the card');
   const card = cardOf(known, account);
   return (message) => card.sign(held.container, message);
+}
+
+/** In a handshake the signature comes when the chip would have it. */
+function whenDone(card: DeviceCard | undefined, sign: (message: Uint8Array) => Uint8Array) {
+  return (message: Uint8Array): Uint8Array | Promise<Uint8Array> => {
+    const signature = sign(message);
+    return card === undefined ? signature : card.whenDone(signature);
+  };
 }
 
 function cardOf(card: DeviceCard | undefined, account: SecurityAccount): DeviceCard {

@@ -21,8 +21,14 @@ export class CardTiming {
     this.#busyUntilMs = startMs + commandTimeMs(this.#profile, command, response);
   }
 
+  /** True while the chip would still be at work. */
+  get busy(): boolean {
+    return this.#busyUntilMs > this.#runtime.clock.monotonicMs();
+  }
+
   /** `value`, as soon as the chip would be done with everything that it has been asked. */
-  whenDone<T>(value: T): Promise<T> {
+  whenDone<T>(value: T): T | Promise<T> {
+    if (!this.busy) return value;
     const delayMs = Math.max(0, this.#busyUntilMs - this.#runtime.clock.monotonicMs());
     return new Promise((resolve) => {
       this.#runtime.timers.after(delayMs, () => resolve(value));

@@ -70,12 +70,19 @@ export class DeviceCard {
           application === undefined
             ? this.#keys().masterSecret(id, request)
             : this.#visit(application, (keys) => keys.masterSecret(id, request));
-        return this.#timing === undefined ? secret : this.#timing.whenDone(secret);
+        return this.whenDone(secret);
       },
     };
   }
 
-  /** The DER ECDSA signature over the SHA-256 digest of `message`, with a private key of the card. */
+  /** `value`, once a chip would have done all that the card was asked so far; at once without a timing. */
+  whenDone<T>(value: T): T | Promise<T> {
+    return this.#timing === undefined ? value : this.#timing.whenDone(value);
+  }
+
+  /**
+   * The DER ECDSA signature over the SHA-256 digest of `message`, with a private key of the card; at once.
+   */
   sign(container: number, message: Uint8Array): Uint8Array {
     return this.#keys().signMessage(Uint8Array.of(container), message);
   }
@@ -149,8 +156,7 @@ export class DeviceCard {
 
   /** One command APDU of a visitor; its response comes when a chip would give it. */
   answer(command: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    const response = this.transmit(command);
-    return this.#timing === undefined ? response : this.#timing.whenDone(response);
+    return this.whenDone(this.transmit(command));
   }
 
   /**

@@ -106,12 +106,14 @@ const DEVICE_BEHAVIOUR: ObjectBehaviour<DeviceOwner> = {
 const APDU_BEHAVIOUR: ObjectBehaviour<DeviceOwner> = {
   write: (instance, _resourceId, value) => {
     if (!(value instanceof Uint8Array)) throw lwm2mError('LWM2M_BAD_REQUEST', 'a script is opaque');
-    instance.set(1, runScript(instance.owner, value));
+    const responses = runScript(instance.owner, value);
+    if (responses instanceof Promise) return responses.then((late) => instance.set(1, late));
+    instance.set(1, responses);
     return 'handled';
   },
 };
 
-function runScript(owner: DeviceOwner, script: Uint8Array): Uint8Array {
+function runScript(owner: DeviceOwner, script: Uint8Array): Uint8Array | Promise<Uint8Array> {
   try {
     return owner.runApduScript(script);
   } catch (cause) {

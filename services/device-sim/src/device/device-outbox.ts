@@ -16,6 +16,8 @@ export class DeviceOutbox {
   #window: OutboxRecord[];
   /** True while there are records on disk behind those of the window. */
   #spilled: boolean;
+  /** Position of the newest record that came from the disk. */
+  #newest: number;
 
   /** @param durable called when a record may be sent. */
   constructor(device: JournaledDevice, store: FleetStore, journal: GroupCommit, durable: () => void) {
@@ -25,14 +27,14 @@ export class DeviceOutbox {
     this.#durable = durable;
     this.#window = [...store.outbox(device.id, WINDOW)];
     this.#spilled = this.#window.length === WINDOW;
+    this.#newest = this.#window.at(-1)?.position ?? 0;
   }
 
-  /** Takes a new record; it can be sent once it is on disk. */
-  add(record: OutboxRecord): void {
+  /** Takes a new record; it can be sent once it is on disk and `sealed`, the chip's part, is over. */
+  add(record: OutboxRecord, sealed: undefined | Promise<undefined>): void {
     this.#journal.recordSealed(this.#device, record, () => {
-      if (this.#spilled || this.#window.length >= WINDOW) this.#spilled = true;
-      else this.#window.push(record);
-      this.#durable();
+      if (sealed === undefined) this.#take(record);
+      else void sealed.then(() => this.#take(record));
     });
   }
 
@@ -56,10 +58,20 @@ export class DeviceOutbox {
     for (const position of gone) this.#journal.recordAcknowledged(this.#device, position);
   }
 
+  #take(record: OutboxRecord): void {
+    // A refill may have found it on disk already.
+    if (record.position > this.#newest) {
+      if (this.#spilled || this.#window.length >= WINDOW) this.#spilled = true;
+      else this.#window.push(record);
+    }
+    this.#durable();
+  }
+
   #refill(): void {
     // What was removed from the window has to be gone from the disk before that is read.
     this.#journal.flush();
     this.#window = [...this.#store.outbox(this.#device.id, WINDOW)];
     this.#spilled = this.#window.length === WINDOW;
+    this.#newest = this.#window.at(-1)?.position ?? this.#newest;
   }
 }

@@ -11,7 +11,7 @@ const FIRMWARE_HOOKS: FirmwareHooks<DeviceOwner> = {
   protocols: [PROTOCOL.COAP, PROTOCOL.COAPS],
   packageBytesMax: PACKAGE_BYTES_MAX,
   download: ({ firmware }, uri, signal) => firmware.download(uri, signal),
-  verify: ({ firmware }, image) => firmware.receive(image),
+  verify: (device, image) => device.whenCardIsDone(device.firmware.receive(image)),
   apply: ({ firmware }) => firmware.apply(),
   discard: ({ firmware }) => firmware.discard(),
 };

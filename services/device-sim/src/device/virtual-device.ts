@@ -223,13 +223,17 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     return this.#newestRecord;
   }
 
-  runApduScript(script: Uint8Array): Uint8Array {
+  runApduScript(script: Uint8Array): Uint8Array | Promise<Uint8Array> {
     const commands = decodeApduScript(script);
     const answers = this.#services.exchange?.(this, commands) ?? this.card.exchange(commands);
     const responses = encodeApduScript(answers);
     // The owner may act on the answer at once: what it confirms has to outlast this process.
     this.#services.journal.flush();
-    return responses;
+    return this.card.whenDone(responses);
+  }
+
+  whenCardIsDone<T>(value: T): T | Promise<T> {
+    return this.card.whenDone(value);
   }
 
   /** Puts the card back from an image of it, on disk too. @throws SefleetError `SIM_CARD_IMAGE_REFUSED` */
@@ -333,7 +337,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   #queue(sealed: Uint8Array): void {
     this.#newestRecord = sealed;
     this.#sealed++;
-    this.#outbox.add({ position: this.#sealed, sealed });
+    this.#outbox.add({ position: this.#sealed, sealed }, this.card.whenDone(undefined));
   }
 
   #deliver(): void {

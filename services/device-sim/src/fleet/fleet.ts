@@ -9,7 +9,7 @@ import {
 import type { EventLog } from '@sefleet/observability';
 import type { AddressableChannel, Rng, Runtime } from '@sefleet/runtime';
 import { createSeededRng } from '@sefleet/runtime/sim';
-import { JAVA_CARD_2015 } from '@sefleet/secure-element';
+import { JAVA_CARD_2015, type TimingCosts } from '@sefleet/secure-element';
 import { connectivityText } from '../device/connectivity.ts';
 import { createFleetTransport } from '../device/transport/fleet-transport.ts';
 import type { StreamTransportOptions } from '../device/transport/stream-connection.ts';
@@ -60,6 +60,8 @@ export interface FleetLimits {
   readonly cipherSuite: CipherSuiteName;
   /** How long cards take; `off` unless given. */
   readonly seTiming?: 'off' | 'java-card-2015';
+  /** Costs in place of the profile's. */
+  readonly seTimingCosts?: TimingCosts;
 }
 
 /** A device that takes longer to start makes room for the next; it goes on trying. */
@@ -134,7 +136,8 @@ export class Fleet {
       connectivity: plan.connectivity,
       clientSettings: { ...CLIENT_SETTINGS, awakeTimeMs: limits.awakeTimeMs },
       clientEvents: this.#clientEvents(),
-      cardTiming: limits.seTiming === 'java-card-2015' ? JAVA_CARD_2015 : undefined,
+      cardTiming:
+        limits.seTiming === 'java-card-2015' ? { ...JAVA_CARD_2015, ...limits.seTimingCosts } : undefined,
       withoutReadings: (kind) => KIND_FACTS[kind].withoutReadings,
       carrierFor: (device) => ports.carrierFor(device, this.metrics),
       count: (name) => this.metrics.count(name),

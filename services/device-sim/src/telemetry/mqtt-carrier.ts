@@ -31,7 +31,7 @@ export interface MqttDeviceOptions {
   readonly endpoint: string;
   readonly topic: string;
   /** A credential for the next session. */
-  credential(): SessionCredential;
+  credential(): SessionCredential | Promise<SessionCredential>;
 }
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -112,10 +112,11 @@ export class MqttCarrier implements RecordCarrier {
   }
 
   /** Resolves when the connection stands or has failed, so that the gate lets in the next. */
-  #connect(): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
+  async #connect(): Promise<void> {
+    const credential = await this.#validCredential();
+    if (this.#stopped) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const client = this.#open();
+    const client = this.#open(credential);
     this.#client = client;
     client.on('connect', () => {
       this.#ready = true;
@@ -134,12 +135,11 @@ export class MqttCarrier implements RecordCarrier {
       if (!this.#ready && !this.#stopped) this.#fleet.events.failed(disconnected(reason));
       this.#closed(client);
     });
-    return promise;
+    await promise;
   }
 
-  #open(): MqttClient {
+  #open({ certificateChainPem, privateKeyPem }: SessionCredential): MqttClient {
     const { url, authority } = this.#fleet;
-    const { certificateChainPem, privateKeyPem } = this.#validCredential();
     return connect(url, {
       protocolVersion: 4,
       clientId: this.#device.endpoint,
@@ -157,10 +157,10 @@ export class MqttCarrier implements RecordCarrier {
     });
   }
 
-  #validCredential(): SessionCredential {
+  async #validCredential(): Promise<SessionCredential> {
     const untilMs = this.#fleet.runtime.clock.wallMs() + CREDENTIAL_MARGIN_MS;
     if (this.#credential === undefined || this.#credential.notAfterMs < untilMs) {
-      this.#credential = this.#device.credential();
+      this.#credential = await this.#device.credential();
     }
     return this.#credential;
   }

@@ -72,8 +72,8 @@ export const IOT_SAFE_STORE = {
   /** 86 identifier, 76 label, D1 length and value encrypted under the data encryption key. */
   SECRET: 0xe1,
   /**
-   * 84 and 85 identifiers, 74 label, 4B type ({@link CONTAINER_TYPE.P256_PERSISTENT} unless given), D1 private
-   * key in the same form when a scalar is imported.
+   * 84 and 85 identifiers, 74 label, 4B type (persistent P-256 unless given), D1 private key in the same form
+   * when a scalar is imported.
    */
   KEY_PAIR: 0xe2,
   /** 85 identifier, 75 label, 4B type as above, 34 public key. */

@@ -147,8 +147,8 @@ function textOf(objects: readonly Tlv[], mode: number, { hash }: SignatureAlgori
 }
 
 /**
- * The objects of VERIFY, and the signature at their end. Its length comes as BER has it, and from clients that
- * follow the letter of IoT.05 on two bytes: 33 00 40.
+ * The objects of VERIFY, and the signature at their end. Its length comes as BER has it, and from some
+ * clients on two bytes: 33 00 40.
  */
 function splitSignature(data: Uint8Array): {
   readonly objects: readonly Tlv[];

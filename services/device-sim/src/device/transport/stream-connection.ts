@@ -45,6 +45,8 @@ export async function connectDeviceStream(
   const tls = secured ? sessionTlsOf(request, { runtime, card, lifetimeMs }) : undefined;
   const endpoint = createCoapStreamEndpoint({ runtime, handler: request.handler });
   try {
+    // The chip has just signed the session's certificate.
+    await card?.whenDone(undefined);
     const { watch, greeted } = watchFor(request, runtime);
     const peer = endpoint.attach(watch(await options.openStream(place, tls)));
     const leave = await greeted;

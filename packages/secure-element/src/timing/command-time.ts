@@ -13,7 +13,7 @@ const BLOCK = 16;
 const LAST = 0x80;
 /** An answer that is longer than this carries an RSA signature or key: those of curves have some 70 bytes. */
 const RSA_ANSWER = 128;
-/** A private operation with 2,048 bits in terms of one with 1,024: twice the length is eight times the work. */
+/** A private operation with 2,048 bits, in those with 1,024: twice the length is eight times the work. */
 const RSA_2048_PRIVATE = 8;
 /** Candidates for two primes, each tried by a power of half the length: about so many private operations. */
 const RSA_2048_GENERATION = 40;

@@ -1,5 +1,18 @@
 import type { Runtime } from '@sefleet/runtime';
-import { commandTimeMs, type TimingProfile } from '@sefleet/secure-element';
+import { commandTimeMs, JAVA_CARD_2015, type TimingCosts, type TimingProfile } from '@sefleet/secure-element';
+
+/** What the settings say of a chip's time. */
+export interface CardTimingSettings {
+  /** How long cards take; `off` unless given. */
+  readonly seTiming?: 'off' | 'java-card-2015';
+  /** Costs in place of the profile's. */
+  readonly seTimingCosts?: TimingCosts;
+}
+
+/** The profile that the settings ask for; undefined: answers come at once. */
+export function timingOf({ seTiming = 'off', seTimingCosts }: CardTimingSettings): TimingProfile | undefined {
+  return seTiming === 'off' ? undefined : { ...JAVA_CARD_2015, ...seTimingCosts };
+}
 
 /**
  * The time that a chip would take for what a virtual card does at once. A chip does one thing after the

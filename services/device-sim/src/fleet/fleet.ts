@@ -9,7 +9,7 @@ import {
 import type { EventLog } from '@sefleet/observability';
 import type { AddressableChannel, Rng, Runtime } from '@sefleet/runtime';
 import { createSeededRng } from '@sefleet/runtime/sim';
-import { JAVA_CARD_2015, type TimingCosts } from '@sefleet/secure-element';
+import { timingOf, type CardTimingSettings } from '../device/card-timing.ts';
 import { connectivityText } from '../device/connectivity.ts';
 import { createFleetTransport } from '../device/transport/fleet-transport.ts';
 import type { StreamTransportOptions } from '../device/transport/stream-connection.ts';
@@ -49,7 +49,7 @@ export interface FleetPorts {
 }
 
 /** How a fleet behaves towards its servers. */
-export interface FleetLimits {
+export interface FleetLimits extends CardTimingSettings {
   readonly startConcurrency: number;
   readonly handshakeConcurrency: number;
   readonly keepAliveMs: number;
@@ -58,10 +58,6 @@ export interface FleetLimits {
   /** Validity of the certificates that cards issue for TLS sessions. */
   readonly sessionCertificateMinutes: number;
   readonly cipherSuite: CipherSuiteName;
-  /** How long cards take; `off` unless given. */
-  readonly seTiming?: 'off' | 'java-card-2015';
-  /** Costs in place of the profile's. */
-  readonly seTimingCosts?: TimingCosts;
 }
 
 /** A device that takes longer to start makes room for the next; it goes on trying. */
@@ -136,8 +132,7 @@ export class Fleet {
       connectivity: plan.connectivity,
       clientSettings: { ...CLIENT_SETTINGS, awakeTimeMs: limits.awakeTimeMs },
       clientEvents: this.#clientEvents(),
-      cardTiming:
-        limits.seTiming === 'java-card-2015' ? { ...JAVA_CARD_2015, ...limits.seTimingCosts } : undefined,
+      cardTiming: timingOf(limits),
       withoutReadings: (kind) => KIND_FACTS[kind].withoutReadings,
       carrierFor: (device) => ports.carrierFor(device, this.metrics),
       count: (name) => this.metrics.count(name),

@@ -53,4 +53,11 @@ test('running meters change their supplier over the wire, and no reading is lost
   await until('every record is stored', async () => (await compareLedgers(system.backend)).lost === 0);
   const { duplicated, unexpected } = await compareLedgers(system.backend);
   assert.deepEqual({ duplicated, unexpected }, { duplicated: 0, unexpected: 0 });
+  const suppliers = new Map<string, string[]>();
+  for await (const { devices } of system.backend.telemetry.listLedger({})) {
+    for (const { endpoint, stakeholder } of devices)
+      suppliers.set(endpoint, [...(suppliers.get(endpoint) ?? []), stakeholder]);
+  }
+  for (const endpoint of endpoints)
+    assert.deepEqual(suppliers.get(endpoint), ['northern-power', 'sunrise-energy']);
 });

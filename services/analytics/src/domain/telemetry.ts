@@ -9,9 +9,10 @@ export interface ReadingRow {
   readonly stakeholder: string;
 }
 
-/** What a device has stored. */
+/** What is stored of a device for one stakeholder. */
 export interface LedgerRow {
   readonly endpoint: string;
+  readonly stakeholder: string;
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly stored: number;

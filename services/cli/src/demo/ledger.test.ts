@@ -49,3 +49,16 @@ test('finds nothing where all is well', async () => {
   );
   assert.deepEqual(totals, { sent: 5, stored: 5, lost: 0, duplicated: 0, unexpected: 0, differences: [] });
 });
+
+test('adds up what a device sealed for several stakeholders', async () => {
+  const totals = await compareLedgers(
+    backendWith(
+      [{ endpoint: 'a', lastSequence: 7n }],
+      [
+        { endpoint: 'a', stored: 4n, duplicated: 0n },
+        { endpoint: 'a', stored: 3n, duplicated: 0n },
+      ],
+    ),
+  );
+  assert.deepEqual(totals, { sent: 7, stored: 7, lost: 0, duplicated: 0, unexpected: 0, differences: [] });
+});

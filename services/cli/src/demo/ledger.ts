@@ -23,27 +23,25 @@ export async function compareLedgers(backend: Backend): Promise<LedgerTotals> {
   for await (const { devices } of backend.simulation.listDeviceLedger({})) {
     for (const device of devices) sentBy.set(device.endpoint, Number(device.lastSequence));
   }
-  let [stored, lost, duplicated, unexpected] = [0, 0, 0, 0];
-  const differences: string[] = [];
-  const unseen = new Map(sentBy);
+  const storedBy = new Map<string, number>();
+  let duplicated = 0;
+  // A device that seals for several stakeholders has a row for each.
   for await (const { devices } of backend.telemetry.listLedger({})) {
     for (const device of devices) {
-      const sent = sentBy.get(device.endpoint) ?? 0;
-      const kept = Number(device.stored);
-      unseen.delete(device.endpoint);
-      stored += kept;
+      storedBy.set(device.endpoint, (storedBy.get(device.endpoint) ?? 0) + Number(device.stored));
       duplicated += Number(device.duplicated);
-      lost += Math.max(0, sent - kept);
-      unexpected += Math.max(0, kept - sent);
-      if (sent !== kept && differences.length < MAX_DIFFERENCES) {
-        differences.push(`${device.endpoint}: sent ${sent}, stored ${kept}`);
-      }
     }
   }
-  for (const [endpoint, sent] of unseen) {
-    lost += sent;
-    if (sent > 0 && differences.length < MAX_DIFFERENCES)
-      differences.push(`${endpoint}: sent ${sent}, stored 0`);
+  let [stored, lost, unexpected] = [0, 0, 0];
+  const differences: string[] = [];
+  for (const endpoint of new Set([...storedBy.keys(), ...sentBy.keys()])) {
+    const sent = sentBy.get(endpoint) ?? 0;
+    const kept = storedBy.get(endpoint) ?? 0;
+    stored += kept;
+    lost += Math.max(0, sent - kept);
+    unexpected += Math.max(0, kept - sent);
+    if (sent !== kept && differences.length < MAX_DIFFERENCES)
+      differences.push(`${endpoint}: sent ${sent}, stored ${kept}`);
   }
   const sent = [...sentBy.values()].reduce((sum, count) => sum + count, 0);
   return { sent, stored, lost, duplicated, unexpected, differences };

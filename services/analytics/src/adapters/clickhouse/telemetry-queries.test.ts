@@ -110,11 +110,23 @@ test('lists devices in pages, by kind and by search', async () => {
 });
 
 test('counts what is stored of each device', async () => {
+  const stakeholder = 'northern-power';
+  // One number, for two stakeholders: two records.
+  const fresh = [4, 5].map((sequence) => record('meter-2', sequence, { stakeholder: 'sunrise-energy' }));
+  await createRecordStore(client, { monotonicMs: () => 0, wallMs: () => Date.now() }).insert(fresh, 'fresh');
   const rows: LedgerRow[] = [];
   for await (const row of queries.ledger()) rows.push(row);
   assert.deepEqual(rows, [
-    { endpoint: 'meter-1', firstSequence: 1, lastSequence: 5000, stored: 5000, duplicated: 0 },
-    { endpoint: 'meter-2', firstSequence: 3, lastSequence: 4, stored: 2, duplicated: 0 },
-    { endpoint: 'obu-1', firstSequence: 1, lastSequence: 1, stored: 1, duplicated: 0 },
+    { endpoint: 'meter-1', stakeholder, firstSequence: 1, lastSequence: 5000, stored: 5000, duplicated: 0 },
+    { endpoint: 'meter-2', stakeholder, firstSequence: 3, lastSequence: 4, stored: 2, duplicated: 0 },
+    {
+      endpoint: 'meter-2',
+      stakeholder: 'sunrise-energy',
+      firstSequence: 4,
+      lastSequence: 5,
+      stored: 2,
+      duplicated: 0,
+    },
+    { endpoint: 'obu-1', stakeholder, firstSequence: 1, lastSequence: 1, stored: 1, duplicated: 0 },
   ]);
 });

@@ -126,6 +126,7 @@ function toReading({ at_ms, sequence, metric, value, stakeholder }: RawReading):
 
 interface RawLedger {
   readonly endpoint: string;
+  readonly stakeholder: string;
   readonly first_sequence: string | number;
   readonly last_sequence: string | number;
   readonly stored: string | number;
@@ -134,7 +135,7 @@ interface RawLedger {
 
 async function* ledger(client: ClickHouseClient): AsyncIterable<LedgerRow> {
   const result = await client.query({
-    query: 'SELECT * FROM ledger ORDER BY endpoint',
+    query: 'SELECT * FROM ledger ORDER BY endpoint, stakeholder',
     format: 'JSONEachRow',
   });
   for await (const rows of result.stream<RawLedger>()) {
@@ -142,6 +143,7 @@ async function* ledger(client: ClickHouseClient): AsyncIterable<LedgerRow> {
       const raw = row.json();
       yield {
         endpoint: raw.endpoint,
+        stakeholder: raw.stakeholder,
         firstSequence: Number(raw.first_sequence),
         lastSequence: Number(raw.last_sequence),
         stored: Number(raw.stored),

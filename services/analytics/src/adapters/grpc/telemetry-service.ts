@@ -12,6 +12,7 @@ export function createTelemetryService(state: TelemetryState): ServedService {
       const queries = await state.queries();
       let devices: {
         endpoint: string;
+        stakeholder: string;
         firstSequence: bigint;
         lastSequence: bigint;
         stored: bigint;
@@ -20,6 +21,7 @@ export function createTelemetryService(state: TelemetryState): ServedService {
       for await (const row of queries.ledger()) {
         devices.push({
           endpoint: row.endpoint,
+          stakeholder: row.stakeholder,
           firstSequence: BigInt(row.firstSequence),
           lastSequence: BigInt(row.lastSequence),
           stored: BigInt(row.stored),

@@ -70,6 +70,13 @@ export declare type StoredLedger = Message<"sefleet.telemetry.v1.StoredLedger"> 
    * @generated from field: uint64 duplicated = 5;
    */
   duplicated: bigint;
+
+  /**
+   * For whom the records were sealed.
+   *
+   * @generated from field: string stakeholder = 6;
+   */
+  stakeholder: string;
 };
 
 /**
@@ -143,7 +150,7 @@ export declare const GetIngestStatisticsResponseSchema: GenMessage<GetIngestStat
  */
 export declare const TelemetryService: GenService<{
   /**
-   * Per device: how many records are stored, over which sequence numbers, and how often one was stored twice.
+   * Per device and stakeholder, in this order: how many records are stored, over which sequence numbers, and how often one was stored twice.
    *
    * @generated from rpc sefleet.telemetry.v1.TelemetryService.ListLedger
    */

@@ -76,6 +76,22 @@ for (const [verb, switches] of [
   });
 }
 
+for (const [story, devices, giver] of [
+  ['insurer-change', 'obus', 'vehicle-owner'],
+  ['provider-change', 'kits', 'carekit-leasing'],
+] as const) {
+  test(`${story} is rehearsed on the word of ${giver}, and its evidence verifies`, async () => {
+    const out = join(folder, story);
+    const options = [`--${devices}`, '8', '--faults', 'lost-ack=20%,power-cut=20%', '--out', out, '--json'];
+    const { code, stdout } = await sefleet('rehearse', story, ...options);
+    assert.equal(code, 0, stdout);
+    assert.equal(JSON.parse(stdout).switched, 8);
+    const bundle = JSON.parse(readFileSync(join(out, 'bundle.json'), 'utf8'));
+    assert.ok(bundle.meters.every((meter: { mandate: { party: string } }) => meter.mandate.party === giver));
+    assert.equal((await sefleet('report', 'verify', out)).code, 0);
+  });
+}
+
 test('what nobody can rehearse is refused before anything starts', async () => {
   for (const args of [
     ['--faults', 'meteor=1%'],

@@ -32,6 +32,7 @@ export const METRICS: readonly Metric[] = [
   { id: 68, name: 'respiratoryRate', unit: '1/min' },
   { id: 69, name: 'bodyTemperature', unit: 'Cel' },
   { id: 70, name: 'glucose', unit: 'mg/dL' },
+  { id: 71, name: 'measurementsTaken', unit: '1' },
   // How many values of the record the card found out of the bounds that the healthcare provider gave it.
   { id: 95, name: 'vitalSignAlarm', unit: '' },
 ];

@@ -20,7 +20,8 @@ const TAG_BYTES: Readonly<Record<number, number>> = {
 };
 const HEADER = { ALGORITHM: 1, KEY_ID: 4, IV: 5 } as const;
 const FIELD = { SEQUENCE: 1, AT: 2, VALUES: 3 } as const;
-const ACTIVE_ENERGY_WH = 1;
+/** What counts up: energy of a meter, distance of a vehicle, measurements of a medical kit. */
+const COUNTERS: ReadonlySet<unknown> = new Set([1, 33, 71]);
 /** CBOR tag 16, COSE_Encrypt0, as one byte. */
 const COSE_ENCRYPT0_TAG = 0xd0;
 const KEY_INFO = 'sefleet record key v1\0';
@@ -98,7 +99,7 @@ function decrypt(
 function energyOf(values: unknown): number {
   if (!Array.isArray(values)) return Number.NaN;
   for (const pair of values as unknown[]) {
-    if (Array.isArray(pair) && pair[0] === ACTIVE_ENERGY_WH) return Number(pair[1]);
+    if (Array.isArray(pair) && COUNTERS.has(pair[0])) return Number(pair[1]);
   }
   return Number.NaN;
 }

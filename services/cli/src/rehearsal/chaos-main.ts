@@ -36,6 +36,7 @@ for (let run = 1; run <= Number(values.runs); run++) {
     (createHash('sha256').update(`kill/${seed}`).digest().readUInt32BE(0) / 2 ** 32) * KILL_SPAN_MS;
   try {
     const plan = {
+      story: 'supplier-switch' as const,
       meters: Number(values.meters),
       from: 'northern-power',
       to: 'sunrise-energy',

@@ -2,6 +2,7 @@ import type { RehearsalProcess } from './rehearsal-services.ts';
 
 /** What is rehearsed, as the command line says it. */
 export interface RehearsalPlan {
+  readonly story: RehearsalStory;
   readonly meters: number;
   readonly from: string;
   readonly to: string;
@@ -27,6 +28,9 @@ export interface RehearsalPlan {
   /** Which one; provisioning unless given. */
   readonly killService?: RehearsalProcess;
 }
+
+/** Whose devices change hands. */
+export type RehearsalStory = 'supplier-switch' | 'insurer-change' | 'provider-change';
 
 /** Why the meters change their supplier; with `cancel` and `object`, what comes between. */
 export type RehearsalVerb =

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { switching } from '@sefleet/api';
+import { common, switching } from '@sefleet/api';
 import { createGrpcClient, readTlsFiles } from '@sefleet/service';
 import type { Progress } from '../terminal/progress.ts';
 import { judgeRehearsal, type EndedSwitch, type GroundClient, type Office } from './judge-rehearsal.ts';
@@ -17,6 +17,11 @@ const LONG_CALL = { deadlineMs: 1_800_000 };
 const RECOVERY_MS = 12_000;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
+const KINDS: Readonly<Record<RehearsalPlan['story'], common.DeviceKind>> = {
+  'supplier-switch': common.DeviceKind.SMART_METER,
+  'insurer-change': common.DeviceKind.OBU,
+  'provider-change': common.DeviceKind.RPM_GATEWAY,
+};
 /** Between two switches of the same meters: the second falls into the same day. */
 const NEXT_LEG_MS = 6 * HOUR_MS;
 
@@ -109,11 +114,12 @@ class Rehearsal {
   }
 
   async #prepare(): Promise<readonly string[]> {
-    const { meters, seed, intervalMinutes, windowHours, faults } = this.#plan;
-    this.#progress.say(`making ${meters} meters with their cards`);
+    const { story, meters, seed, intervalMinutes, windowHours, faults } = this.#plan;
+    this.#progress.say(`making ${meters} devices with their cards`);
     const { endpoints } = await this.#ground.prepareGround(
       {
         meters,
+        kind: KINDS[story],
         seed: BigInt(seed),
         now: BigInt(Math.min(this.#startAt, this.#cutOverAt - windowHours * HOUR_MS)),
         intervalMinutes,

@@ -1,7 +1,10 @@
 import { decodeSealedRecord, deriveRecordKey, metricNamed, openTelemetryRecord } from '@sefleet/cose';
 import type { BillingLine } from '@sefleet/evidence';
 
-const ACTIVE_ENERGY = metricNamed('activeEnergyWh')?.id;
+/** What counts up and is charged by: energy, distance, measurements. */
+const COUNTERS = new Set(
+  ['activeEnergyWh', 'odometerM', 'measurementsTaken'].map((name) => metricNamed(name)?.id),
+);
 
 /**
  * What the suppliers bill for a meter: each opens the records that were sealed for it and charges what the
@@ -27,7 +30,7 @@ export function billMeter(
     const key = keys.get(name) ?? deriveRecordKey(master, endpoint);
     keys.set(name, key);
     const { timestampMs: until, values } = openTelemetryRecord(sealed, key, endpoint);
-    const wh = values.find(([metric]) => metric === ACTIVE_ENERGY)?.[1];
+    const wh = values.find(([metric]) => COUNTERS.has(metric))?.[1];
     if (wh === undefined) continue;
     // Who comes back as a supplier later does not bill what another one delivered meanwhile.
     if (supplier !== current) last.clear();

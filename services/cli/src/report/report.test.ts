@@ -13,6 +13,7 @@ const CUT = Date.UTC(2026, 5, 1);
 const NASTY = '"><script>alert(1)</script>';
 
 const plan: RehearsalPlan = {
+  story: 'supplier-switch',
   meters: 1,
   from: 'northern-power',
   to: 'sunrise-energy',

@@ -21,6 +21,8 @@ import {
   partyRefusals,
   partyRoles,
 } from './parties.ts';
+import { rehearseInsurerChange } from './rehearse-insurer-change.ts';
+import { rehearseProviderChange } from './rehearse-provider-change.ts';
 import { rehearseSupplierSwitch } from './rehearse-supplier-switch.ts';
 import { reportVerify } from './report-verify.ts';
 import { seApdu } from './se-apdu.ts';
@@ -62,6 +64,8 @@ export const VERBS: readonly Verb[] = [
   partyContract,
   partyRefusals,
   rehearseSupplierSwitch,
+  rehearseInsurerChange,
+  rehearseProviderChange,
   reportVerify,
   doctor,
 ];

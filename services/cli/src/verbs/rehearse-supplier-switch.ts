@@ -1,175 +1,19 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import manifest from '../../package.json' with { type: 'json' };
-import { usageError, type Verb, type VerbArguments } from '../command-line.ts';
-import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
-import { onInterruption } from '../interruption.ts';
-import {
-  FAULTS,
-  parseFaults,
-  parseNotice,
-  REHEARSAL_VERBS,
-  type RehearsalPlan,
-} from '../rehearsal/rehearsal-plan.ts';
-import { legsOf } from '../rehearsal/rehearsal-legs.ts';
-import { RehearsalServices, type GroundKind } from '../rehearsal/rehearsal-services.ts';
-import { runRehearsal } from '../rehearsal/run-rehearsal.ts';
-import { passed, summariseRehearsal, type RehearsalSummary } from '../report/rehearsal-summary.ts';
-import { writeReport } from '../report/write-report.ts';
-import { createProgress } from '../terminal/progress.ts';
+import { REHEARSAL_VERBS } from '../rehearsal/rehearsal-plan.ts';
+import { rehearsalVerb } from './rehearsal-verb.ts';
 
-const MAX_METERS = 20_000;
-const GROUNDS: readonly GroundKind[] = ['live', 'light'];
-const HELP = 'Run `sefleet rehearse supplier-switch --help` for the options.';
-const INTERVAL_MS = 15 * 60_000;
-
-export const rehearseSupplierSwitch: Verb = {
+export const rehearseSupplierSwitch = rehearsalVerb({
   name: 'rehearse supplier-switch',
   summary: 'move a cohort of meters to another supplier, keys and readings included, and prove what happened',
-  options: {
-    meters: { type: 'string', value: 'n', default: '200', doc: 'meters of the cohort' },
-    from: { type: 'string', value: 'party', default: 'northern-power', doc: 'the supplier that is left' },
-    to: { type: 'string', value: 'party', default: 'sunrise-energy', doc: 'the supplier that comes' },
-    third: {
-      type: 'string',
-      value: 'party',
-      default: 'harbour-light',
-      doc: 'with back-to-back: the supplier after that one',
-    },
-    verb: { type: 'string', value: 'verb', default: 'switch', doc: REHEARSAL_VERBS.join(', ') },
-    at: { type: 'string', value: 'time', default: '+2m', doc: 'real time until the instant, at the most' },
-    'cut-over': {
-      type: 'string',
-      value: 'instant',
-      doc: 'the instant itself, such as 2027-03-28T03:00+02:00; the notice counts back from it',
-    },
-    window: {
-      type: 'string',
-      value: 'hours',
-      default: '6',
-      doc: 'readings before and after the instant',
-    },
-    compress: { type: 'string', value: 'n', default: '60', doc: 'virtual seconds a real second' },
-    faults: {
-      type: 'string',
-      value: 'list',
-      default: '',
-      doc: `shares of the meters, such as offline=2%: ${[...FAULTS.onTheWay, ...FAULTS.inTheHouse].join(', ')}`,
-    },
-    seed: { type: 'string', value: 'n', default: '1', doc: 'the same seed plays the same faults' },
-    concurrency: { type: 'string', value: 'n', default: '32', doc: 'meters worked on at once' },
-    canary: { type: 'string', value: 'percent', default: '0', doc: 'share of the meters that goes first' },
-    'stop-above': {
-      type: 'string',
-      value: 'percent',
-      default: '0',
-      doc: 'share of failures that stops the switch; 0: none',
-    },
-    ground: {
-      type: 'string',
-      value: 'kind',
-      default: 'light',
-      doc: 'live: the real services, LwM2M over DTLS; light: virtual meters, no network',
-    },
-    'kill-after': { type: 'string', value: 'ms', doc: 'kills provisioning once, so long after the start' },
-    out: { type: 'string', value: 'folder', default: 'report', doc: 'where the report goes' },
-    data: { type: 'string', value: 'folder', doc: 'keeps databases and logs there instead of removing them' },
-    json: { type: 'boolean', doc: 'prints the summary as JSON' },
-  },
+  story: 'supplier-switch',
+  devices: 'meters',
+  from: 'northern-power',
+  to: 'sunrise-energy',
+  third: 'harbour-light',
+  verbs: REHEARSAL_VERBS,
+  grounds: ['light', 'live'],
   examples: [
     'sefleet rehearse supplier-switch',
     'sefleet rehearse supplier-switch --meters 2000 --from northern-power --to sunrise-energy --at +2m --compress 60 \\\n    --faults offline=2%,lost-ack=1%,drift=3% --seed 11 --out report/ --json',
+    'sefleet rehearse supplier-switch --verb forced-switch --meters 50',
   ],
-  run: async (parsed) => {
-    const plan = readPlan(parsed);
-    const out = resolve(parsed.text('out') ?? 'report');
-    const kept = parsed.text('data');
-    const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
-    const startedMs = performance.now();
-    const ground = GROUNDS.find((kind) => kind === parsed.text('ground'));
-    if (ground === undefined)
-      throw usageError(`--ground ${parsed.text('ground')} is none of ${GROUNDS.join(', ')}`, HELP);
-    const suppliers = [...new Set(legsOf(plan).flatMap(({ from, to }) => [from, to]))];
-    const services = await RehearsalServices.start({ dataFolder, ground, suppliers });
-    const tidyUp = async (): Promise<void> => {
-      await services.stop();
-      if (kept === undefined) rmSync(dataFolder, { recursive: true, force: true });
-    };
-    onInterruption((code) => void tidyUp().then(() => process.exit(code)));
-    try {
-      const result = await runRehearsal(plan, services, createProgress());
-      const summary = summariseRehearsal(plan, result, performance.now() - startedMs, manifest.version);
-      writeReport(out, summary, result);
-      if (parsed.flag('json')) console.log(JSON.stringify(summary));
-      else console.log(formatSummary(summary, out));
-      return exitCode(summary);
-    } finally {
-      await tidyUp();
-    }
-  },
-};
-
-function exitCode(summary: RehearsalSummary): ExitCode {
-  return passed(summary) ? EXIT_CODES.passed : EXIT_CODES.dataIntegrity;
-}
-
-function readPlan(parsed: VerbArguments): RehearsalPlan {
-  const help = HELP;
-  const faults = parseFaults(parsed.text('faults') ?? '');
-  if (faults === undefined)
-    throw usageError(`--faults ${parsed.text('faults')} is no list of known faults and shares`, help);
-  const noticeMs = parseNotice(parsed.text('at') ?? '');
-  if (noticeMs === undefined)
-    throw usageError(`--at ${parsed.text('at')} is no time like +2m, 90s or 1h`, help);
-  const verb = REHEARSAL_VERBS.find((name) => name === parsed.text('verb'));
-  if (verb === undefined)
-    throw usageError(`--verb ${parsed.text('verb')} is none of ${REHEARSAL_VERBS.join(', ')}`, help);
-  return {
-    meters: parsed.integer('meters', 1, MAX_METERS),
-    from: parsed.text('from') ?? '',
-    to: parsed.text('to') ?? '',
-    third: parsed.text('third') ?? '',
-    verb,
-    noticeMs,
-    cutOverAt: readCutOver(parsed.text('cut-over'), help),
-    compress: parsed.integer('compress', 1, 10_000),
-    faults,
-    seed: parsed.integer('seed', 0, 0xffff_ffff),
-    concurrency: parsed.integer('concurrency', 1, 1024),
-    canaryPercent: parsed.integer('canary', 0, 100),
-    stopAbovePercent: parsed.integer('stop-above', 0, 100),
-    intervalMinutes: 15,
-    windowHours: parsed.integer('window', 1, 72),
-    killAfterMs:
-      parsed.text('kill-after') === undefined ? undefined : parsed.integer('kill-after', 0, 86_400_000),
-  };
-}
-
-/** An instant with its offset from UTC, on a whole quarter of an hour: meters read at no other. */
-function readCutOver(text: string | undefined, help: string): number | undefined {
-  if (text === undefined) return undefined;
-  const at = /(?:Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isFinite(at) && at > 0 && at % INTERVAL_MS === 0) return at;
-  throw usageError(`--cut-over ${text} is no instant like 2027-03-28T03:00+02:00`, help);
-}
-
-function formatSummary(summary: RehearsalSummary, out: string): string {
-  const { switched, meters, rolledBack, exceptions, gapWh, overlapWh, residualWh, durationMs } = summary;
-  const failed = Object.entries(exceptions).map(([reason, n]) => `${n} ${reason}`);
-  const lines = [
-    `${switched} of ${meters} meters switched, ${rolledBack} rolled back, exceptions: ${failed.join(', ') || 'none'}`,
-    `energy: ${gapWh} Wh in gaps, ${overlapWh} Wh twice, ${residualWh} Wh residual`,
-    `old supplier: ${summary.oldSupplierProbesRefused} of ${summary.oldSupplierProbes} probes refused; receipts verified: ${summary.receiptsVerified}; secrets found elsewhere: ${summary.canaryHits}`,
-    ...summary.invariants.map(
-      ({ name, holds, detail }) => `${holds ? 'holds ' : 'BROKEN'}  ${name}: ${detail}`,
-    ),
-    `${(durationMs / 1000).toFixed(1)} s; report: ${join(out, 'index.html')}`,
-  ];
-  return lines.join('\n');
-}
-
-function temporaryFolder(): string {
-  const parent = resolve('.sefleet');
-  mkdirSync(parent, { recursive: true });
-  return mkdtempSync(join(parent, 'rehearsal-'));
-}
+});

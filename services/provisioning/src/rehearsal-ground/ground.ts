@@ -13,6 +13,8 @@ export interface GroundPlan {
   readonly startAt: number;
   readonly intervalMs: number;
   readonly cutOverAt: number;
+  /** What the registers count, as records name it. */
+  readonly metric: number;
   readonly faults: ReadonlyMap<string, number>;
 }
 
@@ -61,7 +63,16 @@ export class Ground {
     const card = importCard(delivered.image, { rng: this.#rng });
     const register = new RegisterModel(seed, endpoint, startAt, intervalMs);
     const { driftMs } = faults;
-    const meter = new VirtualMeter({ endpoint, card, recordsApplet, register, startAt, intervalMs, driftMs });
+    const meter = new VirtualMeter({
+      endpoint,
+      card,
+      recordsApplet,
+      register,
+      startAt,
+      intervalMs,
+      driftMs,
+      metric: this.#plan.metric,
+    });
     const answering = other === undefined ? card : importCard(other, { rng: this.#rng });
     this.#places.set(endpoint, { meter, faults, answering, exchanges: [], count: 0, earlier: [] });
   }

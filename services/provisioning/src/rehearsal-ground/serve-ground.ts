@@ -12,7 +12,12 @@ export interface GroundHolder {
   ground: Ground | undefined;
 }
 
-const SUPPLIER_ROLE = 'energy-supplier';
+/** What kinds of devices are called, who the supplier of each is, and what its register counts. */
+const KINDS: ReadonlyMap<common.DeviceKind, { name: string; supplier: string; metric: number }> = new Map([
+  [common.DeviceKind.SMART_METER, { name: 'meter', supplier: 'energy-supplier', metric: 1 }],
+  [common.DeviceKind.OBU, { name: 'obu', supplier: 'insurer', metric: 33 }],
+  [common.DeviceKind.RPM_GATEWAY, { name: 'gateway', supplier: 'healthcare-provider', metric: 71 }],
+]);
 const MAX_METERS = 20_000;
 const METERS_PER_MESSAGE = 32;
 const CARDS_PER_ORDER = 1000;
@@ -26,18 +31,23 @@ export function serveGround(holder: GroundHolder, factory: Factory, rng: Rng): S
       }
       if (request.meters === 1 && request.faults.some(({ name }) => name === 'swap'))
         throw groundError('GROUND_NOT_SUPPORTED', 'cards of one meter alone cannot be swapped');
+      const kind =
+        request.kind === common.DeviceKind.UNSPECIFIED ? common.DeviceKind.SMART_METER : request.kind;
+      const played = KINDS.get(kind);
+      if (played === undefined) throw groundError('GROUND_NOT_SUPPORTED', 'no such kind of device');
       const ground = new Ground(
         {
           seed: String(request.seed),
           startAt: Number(request.now),
           intervalMs: request.intervalMinutes * 60_000,
           cutOverAt: Number(request.cutOverAt),
+          metric: played.metric,
           faults: new Map(request.faults.map(({ name, percent }) => [name, percent])),
         },
         rng,
       );
-      const endpoints = Array.from({ length: request.meters }, (_, i) => meterName(i + 1));
-      const cards = [...(await orderCards(factory, endpoints)).values()];
+      const endpoints = Array.from({ length: request.meters }, (_, i) => meterName(played.name, i + 1));
+      const cards = [...(await orderCards(factory, endpoints, kind, played.supplier)).values()];
       cards.forEach((card, i) => {
         const swapped = ground.faultsOf(card.endpoint).swapped;
         // Where cards were swapped, the next meter's answers.
@@ -130,23 +140,23 @@ function require({ ground }: GroundHolder): Ground {
   return ground;
 }
 
-function meterName(number: number): string {
-  return `urn:dev:sefleet:meter-${String(number).padStart(6, '0')}`;
+function meterName(name: string, number: number): string {
+  return `urn:dev:sefleet:${name}-${String(number).padStart(6, '0')}`;
 }
 
 async function orderCards(
   factory: Factory,
   endpoints: readonly string[],
+  kind: common.DeviceKind,
+  supplier: string,
 ): Promise<Map<string, DeliveredCard>> {
   const cards = new Map<string, DeliveredCard>();
   for (let at = 0; at < endpoints.length; at += CARDS_PER_ORDER) {
-    const devices = endpoints
-      .slice(at, at + CARDS_PER_ORDER)
-      .map((endpoint) => ({ endpoint, kind: common.DeviceKind.SMART_METER }));
+    const devices = endpoints.slice(at, at + CARDS_PER_ORDER).map((endpoint) => ({ endpoint, kind }));
     for await (const { cards: made } of factory.manufactureCards({ devices })) {
       for (const { endpoint, cardImage, applications } of made) {
         const records = applications.find(
-          ({ role, type }) => role === SUPPLIER_ROLE && type === provisioning.CardApplicationType.RECORDS,
+          ({ role, type }) => role === supplier && type === provisioning.CardApplicationType.RECORDS,
         );
         cards.set(endpoint, { endpoint, image: cardImage, recordsApplet: aid(records?.aid ?? '') });
       }

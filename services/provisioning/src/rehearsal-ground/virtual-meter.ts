@@ -3,8 +3,6 @@ import { isSefleetError } from '@sefleet/errors';
 import { RecordsClient, type CutOverRecords, type SecureElement } from '@sefleet/secure-element';
 import type { RegisterModel } from './register-model.ts';
 
-const ACTIVE_ENERGY_WH = 1;
-
 /** A cut-over reading that was taken: for which instant, and when by true time. */
 interface TakenReading {
   readonly instant: number;
@@ -31,6 +29,7 @@ export class VirtualMeter {
   readonly #client: RecordsClient;
   readonly #intervalMs: number;
   readonly #driftMs: number;
+  readonly #metric: number;
   readonly #firstAt: number;
   #nextAt: number;
   #instant: number | undefined;
@@ -47,6 +46,8 @@ export class VirtualMeter {
     readonly startAt: number;
     readonly intervalMs: number;
     readonly driftMs: number;
+    /** What the register counts, as records name it. */
+    readonly metric: number;
   }) {
     this.endpoint = options.endpoint;
     this.card = options.card;
@@ -54,6 +55,7 @@ export class VirtualMeter {
     this.#register = options.register;
     this.#intervalMs = options.intervalMs;
     this.#driftMs = options.driftMs;
+    this.#metric = options.metric;
     this.#firstAt = options.startAt;
     this.#nextAt = options.startAt;
   }
@@ -111,7 +113,7 @@ export class VirtualMeter {
     if (instant === undefined || this.#order === undefined || instant > local) return;
     this.#instant = undefined;
     const registerWh = this.#registerAt(instant);
-    const values = [[ACTIVE_ENERGY_WH, registerWh] as const];
+    const values = [[this.#metric, registerWh] as const];
     try {
       const records = this.#client.handOver(this.#order, { timestampMs: instant, values });
       this.records.push(records.closing, records.opening);
@@ -123,7 +125,7 @@ export class VirtualMeter {
   }
 
   #measure(at: number): void {
-    const values = [[ACTIVE_ENERGY_WH, this.#registerAt(at)] as const];
+    const values = [[this.#metric, this.#registerAt(at)] as const];
     this.records.push(this.#client.seal({ timestampMs: at, values }));
   }
 

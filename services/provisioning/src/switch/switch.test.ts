@@ -150,7 +150,7 @@ describe('supplier switch', () => {
 
   for (const [kind, from, to, giver] of [
     ['obu', 'shield-insurance', 'beacon-insurance', 'vehicle-owner'],
-    ['rpm-gateway', 'valley-clinic', 'lakeside-hospital', 'patient'],
+    ['rpm-gateway', 'valley-clinic', 'lakeside-hospital', 'carekit-leasing'],
   ] as const) {
     it(`moves the records of an ${kind} from ${from} to ${to} on the word of the ${giver}`, async () => {
       const bench = await createSwitchBench(3, {}, kind);

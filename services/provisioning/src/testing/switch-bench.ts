@@ -16,6 +16,8 @@ export const START = Date.UTC(2026, 5, 1, 20);
 /** Their cut-over. */
 export const CUT = Date.UTC(2026, 5, 1, 22);
 const MINUTE_MS = 60_000;
+/** What the registers of a kind count. */
+const METRICS: Readonly<Record<DeviceKind, number>> = { 'smart-meter': 1, obu: 33, 'rpm-gateway': 71 };
 
 /** A rehearsal in one process: factory, ground, office and journal. */
 export async function createSwitchBench(
@@ -26,7 +28,14 @@ export async function createSwitchBench(
   const bench = await createBench();
   const endpoints = Array.from({ length: meters }, (_, i) => `m-${i}`);
   const shares = new Map(Object.entries(faults));
-  const plan = { seed: '7', startAt: START, intervalMs: 15 * MINUTE_MS, cutOverAt: CUT, faults: shares };
+  const plan = {
+    seed: '7',
+    startAt: START,
+    intervalMs: 15 * MINUTE_MS,
+    cutOverAt: CUT,
+    metric: METRICS[kind],
+    faults: shares,
+  };
   const ground = new Ground(plan, bench.runtime.rng);
   const { endpointsToCards } = await deliver(bench, endpoints, kind);
   const { domains, supplier } = CARD_PLANS[kind];

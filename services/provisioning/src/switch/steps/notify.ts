@@ -7,11 +7,14 @@ import { provisioningError } from '../../errors.ts';
 import { cardUniqueData, signingPoint } from '../../manufacture/management-domains.ts';
 import type { StepContext } from '../step-context.ts';
 
-/** Who chooses the supplier of a kind of device. */
+/**
+ * Who chooses the supplier of a kind of device: the customer; of medical kits their owner, who leases them
+ * (GlobalPlatform's IoT paper §4.3: the patient cannot change the provider).
+ */
 const SUBSCRIBERS: Readonly<Record<DeviceKind, PartyId>> = {
   'smart-meter': partyId('household'),
   obu: partyId('vehicle-owner'),
-  'rpm-gateway': partyId('patient'),
+  'rpm-gateway': partyId('carekit-leasing'),
 };
 const NONCE_BYTES = 8;
 

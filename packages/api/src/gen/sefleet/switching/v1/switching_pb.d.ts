@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Counter } from "../../common/v1/common_pb.js";
+import type { Counter, DeviceKind } from "../../common/v1/common_pb.js";
 
 /**
  * Describes the file sefleet/switching/v1/switching.proto.
@@ -619,6 +619,13 @@ export declare type PrepareGroundRequest = Message<"sefleet.switching.v1.Prepare
    * @generated from field: int64 cut_over_at = 6;
    */
   cutOverAt: bigint;
+
+  /**
+   * Unspecified: smart meters.
+   *
+   * @generated from field: sefleet.common.v1.DeviceKind kind = 7;
+   */
+  kind: DeviceKind;
 };
 
 /**

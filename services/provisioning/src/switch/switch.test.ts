@@ -1,7 +1,9 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { checkRehearsal } from '@sefleet/evidence';
+import type { KeyCustody } from '../custody/key-custody.ts';
 import type { DeviceKind } from '../domain/device-kind.ts';
+import { provisioningError } from '../errors.ts';
 import { recordRehearsal } from '../testing/rehearsal-record.ts';
 import { createSwitchBench as openBench, CUT, order, runToEnd, START } from '../testing/switch-bench.ts';
 
@@ -21,8 +23,8 @@ async function createSwitchBench(
   opened.push(bench.bench);
   return {
     ...bench,
-    office: (isAlive?: () => boolean) => {
-      const office = bench.office(isAlive);
+    office: (isAlive?: () => boolean, custody?: KeyCustody) => {
+      const office = bench.office(isAlive, custody);
       // A killed office never comes to an end.
       if (isAlive === undefined) opened.push(office);
       return office;
@@ -181,6 +183,49 @@ describe('supplier switch', () => {
     equal(total, 60);
     ok(stopped.includes('more than 20 per cent'), stopped);
     ok((states.get('planned') ?? 0) >= 30, 'the others were not begun');
+  });
+
+  it('needs nothing of a supplier that has failed: neither its vault nor its signature', async () => {
+    const bench = await createSwitchBench(3);
+    const custody: KeyCustody = {
+      images: bench.bench.custody.images,
+      close: () => undefined,
+      vault: (party) => {
+        if (party === 'northern-power') throw provisioningError('CUSTODY_KEY_NOT_FOUND', 'nobody is there');
+        return bench.bench.custody.vault(party);
+      },
+    };
+    const desk = bench.office(undefined, custody);
+    const switchId = await desk.start({ ...order([]), verb: 'forced-switch' });
+    await runToEnd(desk, bench.ground, switchId, CUT + HOUR_MS);
+    for (const { state, evidence } of await desk.meters(switchId)) {
+      equal(state, 'confirmed');
+      ok(!evidence.closing.some(({ party }) => party === 'northern-power'));
+      deepEqual(
+        evidence.probes.map(({ by, attempt }) => `${by} ${attempt}`),
+        [
+          'northern-power select-old-domain',
+          'trusted-services personalise-new-domain',
+          'city-grid personalise-new-domain',
+        ],
+      );
+    }
+  });
+
+  it('lets the old supplier try everything that it still has, and nothing of it works', async () => {
+    const bench = await createSwitchBench(1);
+    const desk = bench.office();
+    const switchId = await desk.start(order(bench.endpoints));
+    await runToEnd(desk, bench.ground, switchId, CUT + HOUR_MS);
+    const [meter] = await desk.meters(switchId);
+    const tries = meter?.evidence.probes.map(({ by, attempt, sw }) => [by, attempt, sw !== '9000']);
+    deepEqual(tries, [
+      ['northern-power', 'session-from-before', true],
+      ['northern-power', 'select-old-domain', true],
+      ['northern-power', 'old-key-cryptogram', true],
+      ['trusted-services', 'personalise-new-domain', true],
+      ['city-grid', 'personalise-new-domain', true],
+    ]);
   });
 
   it('refuses a second switch of a meter, strangers and suppliers that are none', async () => {

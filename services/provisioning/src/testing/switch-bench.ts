@@ -1,5 +1,6 @@
 import { SqliteDatabase } from '@sefleet/service';
 import type { CardLinks } from '../card-link/card-link.ts';
+import type { KeyCustody } from '../custody/key-custody.ts';
 import { CARD_PLANS } from '../domain/card-plan.ts';
 import type { DeviceKind } from '../domain/device-kind.ts';
 import { partyId } from '../domain/party.ts';
@@ -57,11 +58,12 @@ export async function createSwitchBench(
   const journal = await SqlSwitchJournal.open(new SqliteDatabase(':memory:'));
   const clock = new SwitchClock(bench.runtime.clock);
   clock.advance(START);
-  const office = (isAlive: () => boolean = () => true) => {
+  const office = (isAlive: () => boolean = () => true, custody: KeyCustody = bench.custody) => {
     const meter = mortal(meterPort(ground), isAlive);
     const mortalLinks: CardLinks = { open: (endpoint) => mortal(links.open(endpoint), isAlive) };
     const ports = {
       ...bench,
+      custody,
       links: mortalLinks,
       meter,
       stakeholders: NO_STAKEHOLDER_SERVERS,

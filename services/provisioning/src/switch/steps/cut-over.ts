@@ -3,10 +3,10 @@ import { aidBytes, STATUS_WORD } from '@sefleet/globalplatform';
 import { FIRST_GENERATION, keyVersionOf } from '../../domain/key-versions.ts';
 import { GERMAN_CALENDAR, technicalDeadline } from '../../domain/switch/working-days.ts';
 import { provisioningError } from '../../errors.ts';
-import { tryCryptogram, trySelect } from '../../rotation/old-key-probe.ts';
 import { forgetActivation } from '../cut-over-staging.ts';
 import { findEntry } from '../meter-card.ts';
 import type { StepContext } from '../step-context.ts';
+import { keepOldSession } from './probe-old.ts';
 import { removeFromCard } from './credential.ts';
 
 const RETRY_MS = 60_000;
@@ -51,43 +51,14 @@ export async function extraditeApplet(context: StepContext): Promise<void> {
 /** Deletes the old supplier's domain with all of its keys. */
 export async function removeOldDomain(context: StepContext): Promise<void> {
   const { old, evidence, inDoubt } = context;
+  const goOnAsBefore = await keepOldSession(context);
   const session = await context.openTsm();
   if (inDoubt) await context.accountForLostReceipts(session);
   for (const object of [old.credential, old.domain]) await removeFromCard(context, session, object);
   if ((await findEntry(session, old.domain)) !== undefined)
     throw refused('DELETE of the old domain', STATUS_WORD.OK);
   evidence.keyStates.push({ domain: old.domain, when: 'after-removal', keys: [] });
-}
-
-/**
- * The old supplier tries everything it has: its domain, and its keys on the new one. All has to be refused.
- */
-export async function probeAsOldSupplier(context: StepContext): Promise<void> {
-  const { old, fresh, card, custody, device, order, evidence, rng, store, endpoint } = context;
-  const held = (await store.domains(endpoint)).find(({ domain }) => domain === old.domain);
-  const generation = held?.generation ?? FIRST_GENERATION;
-  const keys = await custody.vault(order.from).diversify('domain', generation, device.diversification);
-  const channel = card.channelOf('from');
-  const domainAid = aidBytes(fresh.domain);
-  const tries = {
-    'select-old-domain': await trySelect(channel, aidBytes(old.domain)),
-    'old-key-cryptogram': await tryCryptogram({
-      channel,
-      domainAid,
-      keys,
-      keyVersion: keyVersionOf(generation),
-      rng,
-    }),
-  };
-  for (const [attempt, sw] of Object.entries(tries)) {
-    evidence.probes.push({
-      by: order.from,
-      attempt,
-      sw: sw.toString(16).padStart(4, '0'),
-      at: context.now(),
-    });
-    if (sw === STATUS_WORD.OK) throw provisioningError('PROVISIONING_OLD_KEY_ALIVE', `${attempt} was let in`);
-  }
+  await goOnAsBefore?.();
 }
 
 /** The books: whose domain the meter has now. */

@@ -4,11 +4,11 @@ import {
   closeBooks,
   extraditeApplet,
   fetchCutOverRecords,
-  probeAsOldSupplier,
   removeOldDomain,
 } from './cut-over.ts';
 import { closeAccount, confirmRecords, openAccount } from './accounts.ts';
 import { takeMandate, verifyCard } from './notify.ts';
+import { probeAsOldSupplier } from './probe-old.ts';
 import { stageRecordKey, scheduleCutOver } from './stage-cut-over.ts';
 import { agreeOnKeys, installFreshDomain, takePossession } from './stage.ts';
 

@@ -33,6 +33,7 @@ const meter = fields(
     state: name,
     reason: name,
     mandate: statement,
+    lookUp: fields({ askedAt: whole, deadlineAt: whole, answeredAt: whole }, ['answeredAt']),
     cardCertificate: hex,
     tokens: dictionary(digest, MAX.ENTRIES),
     receipts: list(
@@ -68,7 +69,7 @@ const meter = fields(
     timings: list(fields({ step: name, startedAt: whole, endedAt: whole, attempts: whole }), MAX.ENTRIES),
     closing: statements,
   },
-  ['mandate', 'cardCertificate', 'agreement', 'cutOver'],
+  ['mandate', 'lookUp', 'cardCertificate', 'agreement', 'cutOver'],
 );
 
 /** The shape of a bundle; there is no field that nobody looks at. */

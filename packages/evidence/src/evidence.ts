@@ -79,6 +79,10 @@ export interface MeterEvidence {
   readonly reason: string;
   /** The customer's, or for verbs without a customer the authority's, order to switch. */
   readonly mandate: SignedStatement | undefined;
+  /** The question to the market which metering point this is, and when it had to be and was answered. */
+  readonly lookUp:
+    | { readonly askedAt: number; readonly deadlineAt: number; readonly answeredAt?: number }
+    | undefined;
   /** Certificate of the card's controlling-authority domain, hexadecimal. */
   readonly cardCertificate: string | undefined;
   /** SHA-256 of every token, by what it allows. */

@@ -51,6 +51,10 @@ export const PROVISIONING_ERRORS = {
   },
   SWITCH_CERTIFICATE_REFUSED: { fault: 'peer', doc: "A card refused the new supplier's certificate." },
   SWITCH_CARD_FULL: { fault: 'peer', doc: 'A card has no room for another Security Domain or its keys.' },
+  SWITCH_LOOK_UP_TIMEOUT: {
+    fault: 'peer',
+    doc: 'The market did not say within two hours which metering point a meter is.',
+  },
   SWITCH_METER_REFUSED: { fault: 'peer', doc: 'A meter refused a command of the switch.' },
   SWITCH_UNREACHABLE_TIMEOUT: {
     fault: 'environment',

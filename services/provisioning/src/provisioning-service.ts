@@ -27,6 +27,7 @@ import { StakeholderLinks } from './adapters/management/stakeholder-links.ts';
 import { ManagedMeterPort } from './adapters/management/managed-meter-port.ts';
 import { openStores } from './store/open-stores.ts';
 import { openParties } from './parties/open-parties.ts';
+import { OWN_REGISTER, REHEARSED_REGISTER } from './switch/market-register.ts';
 import { SwitchAudit } from './switch/switch-audit.ts';
 import { SwitchClosing } from './switch/switch-closing.ts';
 import { SwitchClock } from './switch/switch-clock.ts';
@@ -61,7 +62,18 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     await runner.resume();
     const meter = new ManagedMeterPort(client, settings.cardTimeoutMs);
     const stakeholders = new StakeholderLinks(stakeholderServers, tls, settings.cardTimeoutMs);
-    const switchPorts = { store, journal, custody, links, meter, stakeholders, rng: runtime.rng, log };
+    const market = settings.rehearsal ? REHEARSED_REGISTER : OWN_REGISTER;
+    const switchPorts = {
+      store,
+      journal,
+      custody,
+      links,
+      meter,
+      market,
+      stakeholders,
+      rng: runtime.rng,
+      log,
+    };
     const office = new SwitchOffice(switchPorts, clock, runtime);
     await office.resume();
     const parties = await openParties({ ...stores, ...ports, orders, authority, clock, settings });

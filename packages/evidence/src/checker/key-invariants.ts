@@ -3,6 +3,7 @@ import { invariantOf, type Invariant } from './invariant.ts';
 
 const FINAL = new Set(['confirmed', 'rolled-back', 'exception']);
 const NEW_KEYS = 3;
+const LOOK_UP_MS = 2 * 3_600_000;
 
 type ProblemOf = (meter: MeterEvidence) => string | undefined;
 
@@ -51,6 +52,7 @@ export function keyInvariants({ meters, switches }: EvidenceBundle): readonly In
       (meter) => lateProblem(meter, orders),
       'within the deadline',
     ),
+    each('the market answered every look-up within two hours', confirmed, lookUpProblem, 'all answered'),
   ];
 }
 
@@ -93,6 +95,15 @@ function rollbackProblem({ keyStates, newKeyCheckValues }: MeterEvidence): strin
   return last?.when === 'after-removal' && last.keys.length === 0
     ? undefined
     : "the new supplier's domain is still there";
+}
+
+/** Two hours are what markets have (BNetzA BK6-22-024), counted here once more. */
+function lookUpProblem({ lookUp }: MeterEvidence): string | undefined {
+  if (lookUp?.answeredAt === undefined) return 'the market was not asked, or did not answer';
+  const { askedAt, answeredAt } = lookUp;
+  return answeredAt >= askedAt && answeredAt - askedAt <= LOOK_UP_MS
+    ? undefined
+    : `answered ${answeredAt - askedAt} ms after the question`;
 }
 
 function lateProblem(

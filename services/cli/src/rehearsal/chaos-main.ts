@@ -43,6 +43,7 @@ for (let run = 1; run <= Number(values.runs); run++) {
       third: 'harbour-light',
       noticeMs: 120_000,
       cutOverAt: undefined,
+      market: 'DE',
       compress: 60,
       faults: parseFaults(FAULTS) ?? new Map(),
       seed,

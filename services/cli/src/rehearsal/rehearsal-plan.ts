@@ -12,6 +12,8 @@ export interface RehearsalPlan {
   readonly noticeMs: number;
   /** The instant, milliseconds since 1970; undefined for one that follows from the notice. */
   readonly cutOverAt: number | undefined;
+  /** Whose working days count: DE, DK, GB. */
+  readonly market: string;
   /** Virtual time that passes in real time. */
   readonly compress: number;
   readonly faults: ReadonlyMap<string, number>;
@@ -56,7 +58,7 @@ export const REHEARSAL_VERBS: readonly RehearsalVerb[] = [
 /** Faults by where they are played. */
 export const FAULTS = {
   onTheWay: ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'replay', 'swap'],
-  inTheHouse: ['tsm-preload', 'foreign-certificate', 'se-full'],
+  inTheHouse: ['tsm-preload', 'foreign-certificate', 'expired-certificate', 'se-full', 'look-up-late'],
 } as const;
 
 const PLACES: readonly string[] = [...FAULTS.onTheWay, ...FAULTS.inTheHouse];

@@ -139,7 +139,7 @@ class Rehearsal {
     cutOverAt: number,
     number: number,
   ): Promise<string> {
-    const { concurrency, canaryPercent, stopAbovePercent, faults, seed } = this.#plan;
+    const { concurrency, canaryPercent, stopAbovePercent, faults, seed, market } = this.#plan;
     await this.#office.advanceClock({ now: BigInt(startAt) });
     const { switchId } = await this.#office.startSwitch(
       {
@@ -154,6 +154,7 @@ class Rehearsal {
         stopAbovePercent,
         faults: sharesOf(faults, FAULTS.inTheHouse),
         seed: BigInt(seed),
+        market,
       },
       LONG_CALL,
     );

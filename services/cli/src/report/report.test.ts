@@ -20,6 +20,7 @@ const plan: RehearsalPlan = {
   third: 'harbour-light',
   noticeMs: 0,
   cutOverAt: undefined,
+  market: 'DE',
   compress: 60,
   faults: new Map([['offline', 2]]),
   seed: 1,

@@ -56,6 +56,7 @@ function optionsOf({ devices, from, to, third, verbs, grounds }: StoryVerb): Ver
       value: 'instant',
       doc: 'the instant itself, such as 2027-03-28T03:00+02:00; the notice counts back from it',
     },
+    market: { type: 'string', value: 'code', default: 'DE', doc: 'whose working days count: DE, DK, GB' },
     window: { type: 'string', value: 'hours', default: '6', doc: 'readings before and after the instant' },
     compress: { type: 'string', value: 'n', default: '60', doc: 'virtual seconds a real second' },
     faults: {
@@ -146,6 +147,7 @@ function readPlan(told: StoryVerb, parsed: VerbArguments): RehearsalPlan {
     third: parsed.text('third') ?? '',
     verb,
     noticeMs,
+    market: parsed.text('market') ?? '',
     cutOverAt: readCutOver(parsed.text('cut-over'), help),
     compress: parsed.integer('compress', 1, 10_000),
     faults,

@@ -70,6 +70,7 @@ const ORDER: SwitchOrder = {
   stopAbovePercent: 10,
   faults: new Map([['offline', 2]]),
   seed: 7,
+  market: 'DK',
 };
 
 for (const { name, skip, url } of [

@@ -86,18 +86,24 @@ export class SupplierAgreement {
   }
 }
 
+/** Who issues a certificate, and when it ends (`YYYYMMDD`). */
+interface CertificateTerms {
+  readonly authority?: PartyId;
+  readonly expiration?: string;
+}
+
 /** The certificate with which `party` presents itself to cards, issued by `authority`. */
 export async function issueSupplierCertificate(
   custody: KeyCustody,
   party: PartyId,
-  authority: PartyId = CONTROLLING_AUTHORITY,
+  { authority = CONTROLLING_AUTHORITY, expiration = EXPIRATION }: CertificateTerms = {},
 ): Promise<Uint8Array> {
   return custody.vault(authority).certify({
     serialNumber: Uint8Array.of(findParty(party)?.number ?? 0, 0x01),
     authority: AUTHORITY_IDENTIFIER,
     subject: Buffer.from(party).subarray(0, 16),
     usage: CERTIFICATE_USAGE.DIGITAL_SIGNATURE,
-    expiration: EXPIRATION,
+    expiration,
     publicKey: await signingPoint(custody, party),
   });
 }

@@ -6,7 +6,7 @@ import type { KeyCustody } from '../custody/key-custody.ts';
 import { partyId, TRUSTED_SERVICE_MANAGER } from '../domain/party.ts';
 import type { GrowingEvidence, MeterSwitch } from '../domain/switch/meter-switch.ts';
 import type { SwitchOrder } from '../domain/switch/switch-order.ts';
-import { GERMAN_CALENDAR, technicalDeadline } from '../domain/switch/working-days.ts';
+import { deadlineIn } from '../domain/switch/working-days.ts';
 import {
   canBeTakenBack,
   isSwitchOver,
@@ -18,6 +18,7 @@ import { PROVISIONING_EVENTS } from '../events.ts';
 import type { Device, ProvisioningStore } from '../store/provisioning-store.ts';
 import type { SwitchJournal } from '../store/switch-journal.ts';
 import { MeterCard } from './meter-card.ts';
+import type { MarketRegister } from './market-register.ts';
 import type { MeterPort } from './meter-port.ts';
 import type { StakeholderPort } from './stakeholder-port.ts';
 import { judge } from './reasons.ts';
@@ -32,6 +33,7 @@ export interface MeterRunPorts {
   readonly custody: KeyCustody;
   readonly links: CardLinks;
   readonly meter: MeterPort;
+  readonly market: MarketRegister;
   readonly rng: Rng;
   readonly log: EventLog;
   readonly now: () => number;
@@ -75,7 +77,8 @@ export class MeterRun {
       }
       if (rule === undefined) break;
       if (!rule.atCutOver && wish === '' && this.#ports.now() >= this.#order.cutOverAt) {
-        await this.#record({ takeBack: `${FAILED}missed-instant`, attempts: 0 });
+        const why = rule.step === 'look-up' ? 'look-up-unanswered' : 'missed-instant';
+        await this.#record({ takeBack: `${FAILED}${why}`, attempts: 0 });
         continue;
       }
       if (rule.atCutOver && this.#ports.now() < this.#order.cutOverAt) {
@@ -94,7 +97,7 @@ export class MeterRun {
     } catch (error) {
       const committed = !canBeTakenBack(this.#meter.done, this.#meter.inDoubt);
       const { reason, detail, final } = judge(error, this.#meter.attempts, committed);
-      const late = this.#ports.now() > technicalDeadline(this.#order.cutOverAt, GERMAN_CALENDAR);
+      const late = this.#ports.now() > deadlineIn(this.#order.market, this.#order.cutOverAt);
       this.#ports.log.emit(PROVISIONING_EVENTS.switchStepFailed, {
         endpoint: this.#meter.endpoint,
         step: what,
@@ -135,6 +138,7 @@ export class MeterRun {
     const staged =
       done !== undefined &&
       done !== 'mandate' &&
+      done !== 'look-up' &&
       (done !== 'card-certificate' || inDoubt || next !== 'install-domain');
     await this.#record({ attempts: this.#meter.attempts + 1 });
     const context = this.#context();
@@ -188,7 +192,7 @@ export class MeterRun {
   }
 
   #context(): StepContext {
-    const { links, rng, custody, meter, store, now, stakeholders, wallNow, pause } = this.#ports;
+    const { links, rng, custody, meter, market, store, now, stakeholders, wallNow, pause } = this.#ports;
     const { endpoint } = this.#meter;
     const channel = lazily(() => links.open(endpoint));
     const context: StepContext = new StepContext({
@@ -198,6 +202,7 @@ export class MeterRun {
       device: this.#device,
       card: new MeterCard(channel, this.#device.diversification, rng, this.#evidence.exchanges),
       meter,
+      market,
       custody,
       store,
       rng,

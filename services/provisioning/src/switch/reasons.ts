@@ -7,6 +7,7 @@ const REASONS: Readonly<Partial<Record<ProvisioningErrorCode, string>>> = {
   SWITCH_DOMAIN_PRELOADED: 'preloaded-keys',
   SWITCH_CERTIFICATE_REFUSED: 'certificate-refused',
   SWITCH_CARD_FULL: 'card-full',
+  SWITCH_LOOK_UP_TIMEOUT: 'look-up-unanswered',
   SWITCH_METER_REFUSED: 'meter-refused',
   SWITCH_UNREACHABLE_TIMEOUT: 'unreachable',
   PROVISIONING_CARD_REFUSED: 'card-refused',

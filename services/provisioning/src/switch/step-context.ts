@@ -20,6 +20,7 @@ import { cardLabel, FIRST_DERIVATION_VERSION, RECEIPT_KEY_BYTES } from '../manuf
 import type { CardIdentity } from '../manufacture/management-domains.ts';
 import type { Device, ProvisioningStore } from '../store/provisioning-store.ts';
 import { readConfirmationCounter, type MeterCard } from './meter-card.ts';
+import type { MarketRegister } from './market-register.ts';
 import type { MeterPort } from './meter-port.ts';
 import type { StakeholderPort } from './stakeholder-port.ts';
 import { TokenOffice, type AllowedCommand } from './token-office.ts';
@@ -33,6 +34,7 @@ export class StepContext {
   readonly device: Device;
   readonly card: MeterCard;
   readonly meter: MeterPort;
+  readonly market: MarketRegister;
   readonly custody: KeyCustody;
   readonly store: ProvisioningStore;
   readonly rng: Rng;
@@ -64,6 +66,7 @@ export class StepContext {
     readonly device: Device;
     readonly card: MeterCard;
     readonly meter: MeterPort;
+    readonly market: MarketRegister;
     readonly custody: KeyCustody;
     readonly store: ProvisioningStore;
     readonly rng: Rng;
@@ -79,6 +82,7 @@ export class StepContext {
     this.device = device;
     this.card = options.card;
     this.meter = options.meter;
+    this.market = options.market;
     this.custody = custody;
     this.store = options.store;
     this.rng = rng;

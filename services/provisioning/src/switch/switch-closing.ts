@@ -11,7 +11,7 @@ import { CARD_PLANS } from '../domain/card-plan.ts';
 import { allParties, partyId, TRUSTED_SERVICE_MANAGER } from '../domain/party.ts';
 import type { MeterSwitch } from '../domain/switch/meter-switch.ts';
 import type { SwitchOrder } from '../domain/switch/switch-order.ts';
-import { GERMAN_CALENDAR, technicalDeadline } from '../domain/switch/working-days.ts';
+import { deadlineIn } from '../domain/switch/working-days.ts';
 import { provisioningError } from '../errors.ts';
 import type { ProvisioningStore } from '../store/provisioning-store.ts';
 import type { PartyRegistry } from './party-registry.ts';
@@ -48,7 +48,7 @@ export class SwitchClosing {
       from,
       to,
       cutOverAt,
-      deadlineAt: technicalDeadline(cutOverAt, GERMAN_CALENDAR),
+      deadlineAt: deadlineIn(order.market, cutOverAt),
       meters: meters.length,
       root: merkleRoot(evidence),
       closing: [],

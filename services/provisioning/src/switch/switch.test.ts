@@ -70,6 +70,21 @@ describe('supplier switch', () => {
     equal(verdict.switched, 30);
   });
 
+  for (const [fault, reason] of [
+    ['tsm-preload', 'preloaded-keys'],
+    ['swap', 'swapped-card'],
+    ['foreign-certificate', 'certificate-refused'],
+    ['expired-certificate', 'certificate-refused'],
+    ['se-full', 'card-full'],
+    ['look-up-late', 'look-up-unanswered'],
+  ] as const) {
+    it(`ends with ${reason} where ${fault} is played, and the old supplier goes on`, async () => {
+      const verdict = await rehearse(3, { [fault]: 100 });
+      deepEqual(broken(verdict), []);
+      deepEqual([verdict.exceptions, verdict.switched], [{ [reason]: 3 }, 0]);
+    });
+  }
+
   it('finds keys that were loaded ahead, swapped cards, foreign certificates and full cards', async () => {
     const faults = { 'tsm-preload': 20, swap: 20, 'foreign-certificate': 20, 'se-full': 20 };
     const verdict = await rehearse(30, faults);

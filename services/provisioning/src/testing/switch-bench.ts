@@ -6,6 +6,7 @@ import type { DeviceKind } from '../domain/device-kind.ts';
 import { partyId } from '../domain/party.ts';
 import { Ground } from '../rehearsal-ground/ground.ts';
 import { SqlSwitchJournal } from '../store/sql/sql-switch-journal.ts';
+import { OWN_REGISTER, REHEARSED_REGISTER } from '../switch/market-register.ts';
 import type { MeterPort } from '../switch/meter-port.ts';
 import { NO_STAKEHOLDER_SERVERS } from '../switch/stakeholder-port.ts';
 import { SwitchClock } from '../switch/switch-clock.ts';
@@ -67,6 +68,7 @@ export async function createSwitchBench(
       links: mortalLinks,
       meter,
       stakeholders: NO_STAKEHOLDER_SERVERS,
+      market: faults['look-up-late'] === undefined ? OWN_REGISTER : REHEARSED_REGISTER,
       journal: mortal(journal, isAlive),
       rng: bench.runtime.rng,
     };
@@ -89,6 +91,7 @@ export function order(endpoints: readonly string[], faults: ReadonlyMap<string, 
     stopAbovePercent: 0,
     faults,
     seed: 7,
+    market: 'DE',
   };
 }
 

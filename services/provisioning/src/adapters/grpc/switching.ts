@@ -5,6 +5,7 @@ import { serve, type ServedService } from '@sefleet/service';
 import type { KeyCustody } from '../../custody/key-custody.ts';
 import { allParties, type Party } from '../../domain/party.ts';
 import type { SwitchVerb } from '../../domain/switch/switch-order.ts';
+import { DEFAULT_MARKET } from '../../domain/switch/working-days.ts';
 import { provisioningError } from '../../errors.ts';
 import type { PartyRegistry } from '../../switch/party-registry.ts';
 import type { SwitchAudit } from '../../switch/switch-audit.ts';
@@ -120,6 +121,7 @@ function toRequest(request: switching.StartSwitchRequest) {
     stopAbovePercent: request.stopAbovePercent,
     faults: new Map(request.faults.map(({ name, percent }) => [name, percent])),
     seed: Number(request.seed),
+    market: request.market === '' ? DEFAULT_MARKET : request.market,
   };
 }
 

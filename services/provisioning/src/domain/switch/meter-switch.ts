@@ -56,6 +56,7 @@ export function planMeter(
       state: 'planned',
       reason: '',
       mandate: undefined,
+      lookUp: undefined,
       cardCertificate: undefined,
       tokens: {},
       receipts: [],

@@ -1,5 +1,6 @@
 import { findParty, type PartyId } from '../party.ts';
 import { provisioningError } from '../../errors.ts';
+import { MARKETS } from './working-days.ts';
 
 /** Why meters change their supplier. */
 export type SwitchVerb = 'switch' | 'erroneous-transfer' | 'forced-switch' | 'move-in';
@@ -20,6 +21,8 @@ export interface SwitchOrder {
   readonly stopAbovePercent: number;
   readonly faults: FaultShares;
   readonly seed: number;
+  /** Whose calendar and time zone count: a key of `MARKETS`. */
+  readonly market: string;
 }
 
 /** Fewer meters than this say nothing about a failure share. */
@@ -44,6 +47,10 @@ export function checkOrder(order: SwitchOrder): void {
       throw provisioningError('PROVISIONING_STAKEHOLDER_NOT_FOUND', `${party} is no supplier`);
     }
   }
+  if (!MARKETS.has(order.market))
+    throw provisioningError('PROVISIONING_REQUEST_INVALID', `market ${order.market} has no calendar here`, {
+      hint: `Known are ${[...MARKETS.keys()].join(', ')}.`,
+    });
   if (order.from === order.to)
     throw provisioningError('PROVISIONING_REQUEST_INVALID', 'a supplier cannot follow itself');
   const shares = [order.canaryPercent, order.stopAbovePercent, ...order.faults.values()];

@@ -15,6 +15,7 @@ export type SwitchState =
  */
 export type SwitchStep =
   | 'mandate'
+  | 'look-up'
   | 'card-certificate'
   | 'install-domain'
   | 'agree-keys'
@@ -44,6 +45,7 @@ interface StepRule {
  */
 export const SWITCH_STEPS: readonly StepRule[] = [
   { step: 'mandate', state: 'planned', atCutOver: false },
+  { step: 'look-up', state: 'planned', atCutOver: false },
   { step: 'card-certificate', state: 'notified', atCutOver: false },
   { step: 'install-domain', state: 'notified', atCutOver: false },
   { step: 'agree-keys', state: 'notified', atCutOver: false },

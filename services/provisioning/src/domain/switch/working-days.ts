@@ -1,45 +1,44 @@
+import { HOLIDAY_RULES, holidaysOf, type HolidayRule } from './holidays.ts';
+
 /** Where deadlines are counted: the market's time zone, and the free days beside Saturday and Sunday. */
 export interface MarketCalendar {
   /** IANA name, for example "Europe/Berlin". */
   readonly timeZone: string;
-  /** `YYYY-MM-DD`. */
-  readonly holidays: ReadonlySet<string>;
+  readonly holidays: readonly HolidayRule[];
 }
 
+/** The market that counts unless an order names another. */
+export const DEFAULT_MARKET = 'DE';
+
+/** The markets whose calendars are known. */
+export const MARKETS: ReadonlyMap<string, MarketCalendar> = new Map([
+  ['DE', { timeZone: 'Europe/Berlin', holidays: HOLIDAY_RULES.DE }],
+  ['DK', { timeZone: 'Europe/Copenhagen', holidays: HOLIDAY_RULES.DK }],
+  ['GB', { timeZone: 'Europe/London', holidays: HOLIDAY_RULES.GB }],
+]);
+
 const HOUR_MS = 3_600_000;
+/** BNetzA BK6-22-024: the API of the metering point look-up. */
+const LOOK_UP_MS = 2 * HOUR_MS;
 const WEEKEND: ReadonlySet<string> = new Set(['Sat', 'Sun']);
 /** No market has a longer row of days without work. */
 const MAX_FREE_DAYS = 14;
 
-/** Holidays that all of Germany has in 2026 and 2027; a market sets its own. */
-export const GERMAN_CALENDAR: MarketCalendar = {
-  timeZone: 'Europe/Berlin',
-  holidays: new Set([
-    '2026-01-01',
-    '2026-04-03',
-    '2026-04-06',
-    '2026-05-01',
-    '2026-05-14',
-    '2026-05-25',
-    '2026-10-03',
-    '2026-12-25',
-    '2026-12-26',
-    '2027-01-01',
-    '2027-03-26',
-    '2027-03-29',
-    '2027-05-01',
-    '2027-05-06',
-    '2027-05-17',
-    '2027-10-03',
-    '2027-12-25',
-    '2027-12-26',
-  ]),
-};
-
 /** True when people work on the day on which `instant` lies. */
 export function isWorkingDay(instant: number, calendar: MarketCalendar): boolean {
   const { date, weekday } = localDay(instant, calendar.timeZone);
-  return !WEEKEND.has(weekday) && !calendar.holidays.has(date);
+  return !WEEKEND.has(weekday) && !isHoliday(date, calendar);
+}
+
+/** When a market has to have answered the question which metering point it is: two hours after it. */
+export function lookUpDeadline(askedAt: number): number {
+  return askedAt + LOOK_UP_MS;
+}
+
+/** When the technical switch has to be over by the calendar of a market; an unknown one is the default. */
+export function deadlineIn(market: string, cutOverAt: number): number {
+  const calendar = MARKETS.get(market) ?? MARKETS.get(DEFAULT_MARKET);
+  return calendar === undefined ? cutOverAt : technicalDeadline(cutOverAt, calendar);
 }
 
 /**
@@ -59,6 +58,16 @@ function startOfWork(instant: number, calendar: MarketCalendar): number {
     if (isWorkingDay(at, calendar)) return at;
   }
   return limit;
+}
+
+const YEARS = new Map<string, ReadonlySet<string>>();
+
+function isHoliday(day: string, { timeZone, holidays }: MarketCalendar): boolean {
+  const year = day.slice(0, 4);
+  const key = `${timeZone} ${year}`;
+  const known = YEARS.get(key) ?? holidaysOf(holidays, Number(year));
+  YEARS.set(key, known);
+  return known.has(day);
 }
 
 const FORMATS = new Map<string, Intl.DateTimeFormat>();

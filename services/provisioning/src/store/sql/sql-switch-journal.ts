@@ -3,6 +3,7 @@ import { everyTurn, WriteQueue, type SqlDatabase, type SqlRow, type SqlStatement
 import { partyId } from '../../domain/party.ts';
 import type { MeterSwitch } from '../../domain/switch/meter-switch.ts';
 import type { SwitchOrder, SwitchVerb } from '../../domain/switch/switch-order.ts';
+import { DEFAULT_MARKET } from '../../domain/switch/working-days.ts';
 import type { SwitchState, SwitchStep } from '../../domain/switch/switch-state.ts';
 import type { SwitchControls, SwitchCounts, SwitchJournal } from '../switch-journal.ts';
 import { migrate } from './migrate.ts';
@@ -149,6 +150,7 @@ function toOrder(text: string): SwitchOrder {
     stopAbovePercent: Number(value['stopAbovePercent']),
     faults: new Map(faults),
     seed: Number(value['seed']),
+    market: typeof value['market'] === 'string' ? value['market'] : DEFAULT_MARKET,
   };
 }
 

@@ -1,7 +1,6 @@
 import { sha256Hex } from '@sefleet/evidence';
 import { aidBytes, STATUS_WORD } from '@sefleet/globalplatform';
-import { FIRST_GENERATION, keyVersionOf } from '../../domain/key-versions.ts';
-import { GERMAN_CALENDAR, technicalDeadline } from '../../domain/switch/working-days.ts';
+import { deadlineIn } from '../../domain/switch/working-days.ts';
 import { provisioningError } from '../../errors.ts';
 import { forgetActivation } from '../cut-over-staging.ts';
 import { findEntry } from '../meter-card.ts';
@@ -19,7 +18,7 @@ export async function fetchCutOverRecords(context: StepContext): Promise<number 
   const { meter, endpoint, evidence, order } = context;
   const records = await meter.cutOverRecords(endpoint);
   if (records === undefined) {
-    if (context.now() > technicalDeadline(order.cutOverAt, GERMAN_CALENDAR)) {
+    if (context.now() > deadlineIn(order.market, order.cutOverAt)) {
       throw provisioningError('SWITCH_METER_REFUSED', `${endpoint} has taken no cut-over reading`);
     }
     return context.now() + RETRY_MS;

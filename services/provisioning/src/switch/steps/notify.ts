@@ -3,6 +3,7 @@ import { verifyCertificate } from '@sefleet/globalplatform';
 import { CONTROLLING_AUTHORITY, partyId, type PartyId } from '../../domain/party.ts';
 import { mandateGiver } from '../../domain/switch/switch-order.ts';
 import type { DeviceKind } from '../../domain/device-kind.ts';
+import { lookUpDeadline } from '../../domain/switch/working-days.ts';
 import { provisioningError } from '../../errors.ts';
 import { cardUniqueData, signingPoint } from '../../manufacture/management-domains.ts';
 import type { StepContext } from '../step-context.ts';
@@ -33,6 +34,24 @@ export async function takeMandate(context: StepContext): Promise<void> {
 }
 
 /**
+ * The new supplier asks the market which metering point it is. The market answers when it answers; two hours
+ * are its deadline, after which the switch of this meter cannot be prepared any more.
+ */
+export async function lookUp(context: StepContext): Promise<number | undefined> {
+  const { evidence, market, order, endpoint, now } = context;
+  const askedAt = evidence.lookUp?.askedAt ?? now();
+  const deadlineAt = lookUpDeadline(askedAt);
+  evidence.lookUp = { askedAt, deadlineAt };
+  const answeredAt = market.answerAt(order, endpoint, askedAt);
+  const dueAt = Math.min(answeredAt, deadlineAt);
+  if (now() < dueAt) return dueAt;
+  if (answeredAt > deadlineAt)
+    throw provisioningError('SWITCH_LOOK_UP_TIMEOUT', 'the market did not answer within two hours');
+  evidence.lookUp = { askedAt, deadlineAt, answeredAt };
+  return undefined;
+}
+
+/**
  * The new supplier looks at the card: its certificate has to be the Controlling Authority's and name the card
  * of this very meter.
  */
@@ -50,6 +69,6 @@ export async function verifyCard(context: StepContext): Promise<void> {
 }
 
 /** `YYYYMMDD`, as GlobalPlatform certificates write dates. */
-function dateOf(ms: number): string {
+export function dateOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10).replaceAll('-', '');
 }

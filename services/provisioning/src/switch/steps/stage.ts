@@ -4,6 +4,7 @@ import {
   aidBytes,
   aesKeyCheckValue,
   checkPutKeyResponse,
+  decodeCertificate,
   encodeSecurityDomainParameters,
   expectStatus,
   installForPersonalizationCommand,
@@ -15,9 +16,11 @@ import {
 } from '@sefleet/globalplatform';
 import { FIRST_GENERATION, keyVersionOf } from '../../domain/key-versions.ts';
 import { partyId, TRUSTED_SERVICE_MANAGER } from '../../domain/party.ts';
+import type { SwitchOrder } from '../../domain/switch/switch-order.ts';
 import { provisioningError } from '../../errors.ts';
 import { AGREED_KEY_VERSION, issueSupplierCertificate, SupplierAgreement } from '../agreement.ts';
 import { isPlayedOn } from '../faults.ts';
+import { dateOf } from './notify.ts';
 import { findEntry, readHeldKeys } from '../meter-card.ts';
 import { installed, type StepContext } from '../step-context.ts';
 import { credentialCommands } from '../../manufacture/credential-commands.ts';
@@ -73,12 +76,8 @@ export async function agreeOnKeys(context: StepContext): Promise<void> {
   if (opened.sw === STATUS_WORD.CONDITIONS_NOT_SATISFIED)
     throw preloaded('the fresh domain has an owner already');
   if (opened.sw !== STATUS_WORD.OK) throw refused('INSTALL [for personalization]', opened.sw);
-  const foreign = isPlayedOn(order, 'foreign-certificate', context.endpoint);
-  const certificate = await issueSupplierCertificate(
-    custody,
-    order.to,
-    foreign ? FOREIGN_AUTHORITY : undefined,
-  );
+  const certificate = await issueSupplierCertificate(custody, order.to, playedTerms(order, context.endpoint));
+  checkOfferedCertificate(context, certificate);
   const presented = await session.transmit(scenario3CertificateCommand(certificate));
   if (presented.sw === STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED)
     throw refused('STORE DATA 3A01', presented.sw);
@@ -171,6 +170,22 @@ async function tryOpen(open: () => Promise<SecureChannelSession>): Promise<Secur
     if (unknown) return undefined;
     throw error;
   }
+}
+
+/**
+ * A card has no clock: that a certificate has ended, the trusted service manager has to see before it
+ * passes it on. Whose it is, the card sees for itself.
+ */
+function checkOfferedCertificate({ now }: StepContext, certificate: Uint8Array): void {
+  const { expiration } = decodeCertificate(certificate);
+  if (dateOf(now()) <= expiration) return;
+  throw provisioningError('SWITCH_CERTIFICATE_REFUSED', `the certificate ended on ${expiration}`);
+}
+
+/** The faults: a certificate of another authority, or one that ended long ago. */
+function playedTerms(order: SwitchOrder, endpoint: string) {
+  if (isPlayedOn(order, 'foreign-certificate', endpoint)) return { authority: FOREIGN_AUTHORITY };
+  return isPlayedOn(order, 'expired-certificate', endpoint) ? { expiration: '20200101' } : {};
 }
 
 /** The fault: a trusted service manager that loads keys of its own into the domain before its owner comes. */

@@ -1,13 +1,8 @@
 import type { SwitchStep } from '../../domain/switch/switch-state.ts';
 import type { StepContext } from '../step-context.ts';
-import {
-  closeBooks,
-  extraditeApplet,
-  fetchCutOverRecords,
-  removeOldDomain,
-} from './cut-over.ts';
+import { closeBooks, extraditeApplet, fetchCutOverRecords, removeOldDomain } from './cut-over.ts';
 import { closeAccount, confirmRecords, openAccount } from './accounts.ts';
-import { takeMandate, verifyCard } from './notify.ts';
+import { lookUp, takeMandate, verifyCard } from './notify.ts';
 import { probeAsOldSupplier } from './probe-old.ts';
 import { stageRecordKey, scheduleCutOver } from './stage-cut-over.ts';
 import { agreeOnKeys, installFreshDomain, takePossession } from './stage.ts';
@@ -17,6 +12,7 @@ export const STEP_ACTIONS: Readonly<
   Record<SwitchStep, (context: StepContext) => Promise<number | undefined | void>>
 > = {
   mandate: takeMandate,
+  'look-up': lookUp,
   'card-certificate': verifyCard,
   'install-domain': installFreshDomain,
   'agree-keys': agreeOnKeys,

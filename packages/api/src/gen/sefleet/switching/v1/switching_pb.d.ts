@@ -81,6 +81,13 @@ export declare type StartSwitchRequest = Message<"sefleet.switching.v1.StartSwit
    * @generated from field: uint64 seed = 11;
    */
   seed: bigint;
+
+  /**
+   * Whose working days and time zone deadlines are counted by: DE (also when empty), DK, GB.
+   *
+   * @generated from field: string market = 12;
+   */
+  market: string;
 };
 
 /**

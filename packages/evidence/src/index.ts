@@ -1,7 +1,14 @@
 export { canonicalJson } from './canonical.ts';
 export { checkRehearsal } from './checker/check-rehearsal.ts';
 export type { Invariant } from './checker/invariant.ts';
-export type { BillingLine, MeterTruth, RehearsalRecord, Verdict } from './checker/rehearsal.ts';
+export type {
+  BillingLine,
+  IntervalCount,
+  MeterTruth,
+  Misbilling,
+  RehearsalRecord,
+  Verdict,
+} from './checker/rehearsal.ts';
 export { bundleRoot, exchangeDigest, merkleRoot, sha256Hex } from './digests.ts';
 export { EVIDENCE_ERRORS } from './errors.ts';
 export type {

@@ -1,5 +1,6 @@
 import type { MeterEvidence } from '../evidence.ts';
 import { checkContinuity, type Continuity } from './continuity.ts';
+import { IntervalTally } from './interval-tally.ts';
 import { invariantOf } from './invariant.ts';
 import { energyInvariants, evidenceInvariants } from './invariants.ts';
 import { keyInvariants } from './key-invariants.ts';
@@ -20,10 +21,15 @@ export function checkRehearsal(rehearsal: RehearsalRecord): Verdict {
   const bills = grouped(billing);
   const continuity = new Map<string, Continuity>();
   const unaccounted: string[] = [];
+  const tally = new IntervalTally(rehearsal.intervalMs);
   for (const [endpoint, switches] of journeys) {
     const truth = truths.get(endpoint);
     if (truth === undefined) unaccounted.push(`${endpoint}: nobody knows its register`);
-    else continuity.set(endpoint, checkContinuity(switches, truth, bills.get(endpoint) ?? [], rehearsal));
+    else {
+      const found = checkContinuity(switches, truth, bills.get(endpoint) ?? [], rehearsal);
+      continuity.set(endpoint, found);
+      tally.add(truth, found.readings);
+    }
   }
   const { invariants, receiptsVerified } = evidenceInvariants(rehearsal);
   const oldProbes = bundle.meters
@@ -51,6 +57,8 @@ export function checkRehearsal(rehearsal: RehearsalRecord): Verdict {
       ...invariants,
       ...serverInvariants(rehearsal),
     ],
+    misbillings: [...continuity.values()].flatMap(({ misbillings }) => misbillings),
+    intervals: tally.counts(),
   };
 }
 

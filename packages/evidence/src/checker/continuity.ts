@@ -1,5 +1,5 @@
 import type { MeterEvidence } from '../evidence.ts';
-import type { BillingLine, MeterTruth, RehearsalRecord } from './rehearsal.ts';
+import type { BillingLine, MeterTruth, Misbilling, RehearsalRecord } from './rehearsal.ts';
 import { openSealedReading, type SealedReading } from './sealed-reading.ts';
 
 /** How one meter's energy was accounted for. */
@@ -12,6 +12,8 @@ export interface Continuity {
   readonly residualWh: number;
   /** What is wrong with the readings themselves. */
   readonly problems: readonly string[];
+  readonly misbillings: readonly Misbilling[];
+  readonly readings: readonly SealedReading[];
 }
 
 /**
@@ -38,8 +40,9 @@ export function checkContinuity(
   problems.push(...handOverProblems(readings, switches));
   problems.push(...billProblems(billing, readings));
   const billed = billing.reduce((sum, line) => sum + line.energyWh, 0);
-  const { gapWh, overlapWh } = coverage(billing, readings, truth);
-  return { gapWh, overlapWh, residualWh: truth.lastRegisterWh - truth.firstRegisterWh - billed, problems };
+  const { gapWh, overlapWh, misbillings } = coverage(billing, readings, truth);
+  const residualWh = truth.lastRegisterWh - truth.firstRegisterWh - billed;
+  return { gapWh, overlapWh, residualWh, problems, misbillings, readings };
 }
 
 /** Sequence numbers count up by one: none was lost and none sent twice. */
@@ -149,11 +152,12 @@ function coverage(
   billing: readonly BillingLine[],
   readings: readonly SealedReading[],
   truth: MeterTruth,
-): { readonly gapWh: number; readonly overlapWh: number } {
+): { readonly gapWh: number; readonly overlapWh: number; readonly misbillings: readonly Misbilling[] } {
   const registerAt = new Map<number, number>(readings.map(({ at, registerWh }) => [at, registerWh]));
   registerAt.set(truth.firstAt, truth.firstRegisterWh);
   registerAt.set(truth.lastAt, truth.lastRegisterWh);
   const instants = [...registerAt.keys()].toSorted((a, b) => a - b);
+  const misbillings: Misbilling[] = [];
   let gapWh = 0;
   let overlapWh = 0;
   instants.forEach((until, i) => {
@@ -163,6 +167,7 @@ function coverage(
     const times = billing.filter((line) => line.from <= from && line.until >= until).length;
     if (times === 0) gapWh += energy;
     if (times > 1) overlapWh += energy * (times - 1);
+    if (times !== 1) misbillings.push({ endpoint: truth.endpoint, from, until, energyWh: energy, times });
   });
-  return { gapWh, overlapWh };
+  return { gapWh, overlapWh, misbillings };
 }

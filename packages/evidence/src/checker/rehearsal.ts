@@ -50,6 +50,27 @@ export interface RehearsalRecord {
   readonly canaryHits: readonly string[];
 }
 
+/** Energy that was billed by nobody, or more than once, between two readings of a meter. */
+export interface Misbilling {
+  readonly endpoint: string;
+  readonly from: number;
+  readonly until: number;
+  readonly energyWh: number;
+  /** How often it was billed. */
+  readonly times: number;
+}
+
+/** The readings of all meters for the end of one interval. */
+export interface IntervalCount {
+  readonly at: number;
+  /** Meters that had to have one. */
+  readonly expected: number;
+  /** Meters that had one. */
+  readonly received: number;
+  /** Readings by supplier; at an instant of a switch one meter has two. */
+  readonly bySupplier: Readonly<Record<string, number>>;
+}
+
 /** What the checker found. */
 export interface Verdict {
   readonly meters: number;
@@ -64,4 +85,6 @@ export interface Verdict {
   readonly canaryHits: number;
   readonly receiptsVerified: number;
   readonly invariants: readonly Invariant[];
+  readonly misbillings: readonly Misbilling[];
+  readonly intervals: readonly IntervalCount[];
 }

@@ -1,5 +1,3 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { switching } from '@sefleet/api';
 import { toHex } from '@sefleet/bytes';
 import {
@@ -12,7 +10,9 @@ import {
   type SwitchEvidence,
 } from '@sefleet/evidence';
 import type { GrpcClient } from '@sefleet/service';
-import { scanForCanaries, type Canary } from './canary-scan.ts';
+import type { Canary } from './canary-scan.ts';
+import { scanRehearsal, type ScannedProcess } from './rehearsal-scan.ts';
+import { plainReadings } from './plain-readings.ts';
 import type { RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
 import type { RehearsalLayout } from './rehearsal-services.ts';
@@ -41,11 +41,21 @@ export async function judgeRehearsal(
   ended: readonly EndedSwitch[],
   office: Office,
   ground: GroundClient,
-): Promise<Omit<RehearsalResult, 'phasesMs' | 'startedAt' | 'cutOverAt'>> {
+  processes: readonly ScannedProcess[],
+): Promise<Omit<RehearsalResult, 'phasesMs' | 'load' | 'startedAt' | 'cutOverAt'>> {
   const { parties: knowledge } = await office.listParties({}, LONG_CALL);
   const { bundle, details } = await collectBundle(office, ended);
   const disclosed = await disclose(office, ended);
-  const truths = await collectTruths(ground);
+  const { truths, cards } = await collectTruths(ground);
+  const scans = scanRehearsal({
+    folder: layout.dataFolder,
+    // Of a real fleet they are chips.
+    cardFolders: new Set([CARDS_FOLDER]),
+    processes,
+    canaries: [...disclosed.canaries, ...plainReadings([...truths.values()], disclosed.recordKeys)],
+    cards,
+    left: leftBy(bundle.meters),
+  });
   const received = await readSupplierInboxes(layout);
   const record: RehearsalRecord = {
     bundle,
@@ -57,7 +67,7 @@ export async function judgeRehearsal(
     received,
     recordKeys: disclosed.recordKeys,
     receiptKeys: disclosed.receiptKeys,
-    canaryHits: scanForCanaries(placesOf(layout), disclosed.canaries),
+    canaryHits: scans.flatMap(({ hits }) => hits),
   };
   return {
     verdict: checkRehearsal(record),
@@ -65,15 +75,9 @@ export async function judgeRehearsal(
     parties: knowledge.map(({ name, title, roles, holds }) => ({ name, title, roles, holds })),
     truths,
     details,
+    scans,
     endedAt: ended.at(-1)?.endedAt ?? 0,
   };
-}
-
-/** Everything that is kept, but for the cards themselves: of a real fleet they are chips. */
-function placesOf({ dataFolder }: RehearsalLayout): readonly string[] {
-  return readdirSync(dataFolder)
-    .filter((name) => name !== CARDS_FOLDER)
-    .map((name) => join(dataFolder, name));
 }
 
 /** What the suppliers have of a meter, each from its own server; they bill nothing else. */
@@ -137,10 +141,15 @@ async function collectEvidence(office: Office, switchId: string) {
   return { evidence, details };
 }
 
-async function collectTruths(ground: GroundClient): Promise<ReadonlyMap<string, MeterTruth>> {
+/** Cards that are searched for what former parties left on them. */
+const CARDS_SEARCHED = 5;
+
+async function collectTruths(ground: GroundClient) {
   const truths = new Map<string, MeterTruth>();
-  for await (const { meters } of ground.collectMeters({})) {
+  const cards = new Map<string, Uint8Array>();
+  for await (const { meters } of ground.collectMeters({ images: CARDS_SEARCHED })) {
     for (const meter of meters) {
+      if (meter.cardImage.length > 0) cards.set(meter.endpoint, meter.cardImage);
       truths.set(meter.endpoint, {
         endpoint: meter.endpoint,
         records: meter.records,
@@ -155,5 +164,13 @@ async function collectTruths(ground: GroundClient): Promise<ReadonlyMap<string, 
       });
     }
   }
-  return truths;
+  return { truths, cards };
+}
+
+/** Who was left by a switch that came to its end, and did not get its devices back. */
+function leftBy(meters: readonly MeterEvidence[]): ReadonlySet<string> {
+  const last = new Map(meters.map((meter) => [meter.endpoint, meter]));
+  const ends = [...last.values()];
+  const stay = new Set(ends.map(({ state, from, to }) => (state === 'confirmed' ? to : from)));
+  return new Set(meters.map(({ from }) => from).filter((party) => !stay.has(party)));
 }

@@ -1,3 +1,5 @@
+import type { ScannedPlace } from './canary-scan.ts';
+import type { LoadProfile } from './load-sampler.ts';
 import type { EvidenceBundle, MeterTruth, Verdict } from '@sefleet/evidence';
 
 /** How a party takes part, for the knowledge table. */
@@ -15,6 +17,9 @@ export interface RehearsalResult {
   readonly parties: readonly PartyKnowledge[];
   readonly truths: ReadonlyMap<string, MeterTruth>;
   readonly details: ReadonlyMap<string, string>;
+  /** What was searched for secrets, and what was found. */
+  readonly scans: readonly ScannedPlace[];
+  readonly load: LoadProfile;
   readonly cutOverAt: number;
   readonly startedAt: number;
   readonly endedAt: number;

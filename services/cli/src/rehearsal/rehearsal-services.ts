@@ -87,6 +87,11 @@ export class RehearsalServices {
     return services;
   }
 
+  /** The processes that run, by name. */
+  get processes(): readonly { readonly name: string; readonly pid: number }[] {
+    return [...this.#children].flatMap(([name, { pid }]) => (pid === undefined ? [] : [{ name, pid }]));
+  }
+
   /** The processes that keep what they need to go on after a kill. */
   get killable(): readonly RehearsalProcess[] {
     return [...this.#launches.keys()].filter((name) => name !== 'rehearsal-ground');

@@ -1,14 +1,18 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { scanForCanaries } from './canary-scan.ts';
+import { scanFiles, scanMemory } from './canary-scan.ts';
 import { RehearsalClock } from './rehearsal-clock.ts';
 import { parseFaults, parseNotice } from './rehearsal-plan.ts';
+import { scanRehearsal } from './rehearsal-scan.ts';
 
 const HOUR_MS = 3_600_000;
+const NO_PROC = existsSync('/proc/self/mem') ? false : 'this system shows no memory of processes';
 
 describe('what a rehearsal is told', () => {
   it('reads shares of faults and refuses what it does not know', () => {
@@ -53,23 +57,80 @@ describe('the clock of a rehearsal', () => {
 });
 
 describe('the canary scan', () => {
+  const value = Buffer.from('00fb2233445566778899aabbccddeeff', 'hex');
+  const canary = { owner: 'northern-power', name: 'record key', value, onCard: true };
+  const forms = [
+    Buffer.concat([Buffer.from('xx'), value]),
+    value.toString('hex'),
+    value.toString('hex').toUpperCase(),
+    ...[0, 1, 2].map((before) =>
+      Buffer.concat([Buffer.alloc(before, 7), value, Buffer.alloc(3)]).toString('base64'),
+    ),
+    Buffer.concat([Buffer.alloc(1, 7), value]).toString('base64url'),
+  ];
+
   it('finds a secret in any file and form, and none where none is', (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'canaries-'));
     t.after(() => rmSync(folder, { recursive: true }));
     mkdirSync(join(folder, 'deep'));
-    const value = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
     writeFileSync(join(folder, 'clean.log'), 'nothing here');
-    const canary = { owner: 'northern-power', name: 'record key', value };
-    deepEqual(scanForCanaries([folder], [canary]), []);
-    for (const form of [
-      Buffer.concat([Buffer.from('xx'), value]),
-      value.toString('hex'),
-      value.toString('base64'),
-    ]) {
+    deepEqual(scanFiles(folder, [canary]).hits, []);
+    for (const form of forms) {
       writeFileSync(join(folder, 'deep', 'leak'), form);
-      deepEqual(scanForCanaries([folder], [canary]), [
+      deepEqual(scanFiles(folder, [canary]).hits, [
         `${join(folder, 'deep', 'leak')}: record key of northern-power`,
       ]);
     }
+  });
+
+  it('finds a secret across the pieces in which a file is read', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'canaries-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'large'), Buffer.concat([Buffer.alloc(16 * 1024 * 1024 - 5), value]));
+    equal(scanFiles(folder, [canary]).hits.length, 1);
+  });
+
+  for (const [what, form] of [
+    ['bytes', 'Buffer.from(hex, "hex")'],
+    ['text', 'hex.toUpperCase() + "!"'],
+  ] as const) {
+    it(`finds a leak in the memory of a process: ${what}`, { skip: NO_PROC }, async (t) => {
+      // The secret comes over the pipe: on the command line it would be in everybody's sight.
+      const program = `process.on("message", (hex) => { globalThis.leak = ${form}; process.send("ready"); })`;
+      const child = fork('-e', [program], { execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+      t.after(() => child.kill('SIGKILL'));
+      const other = Buffer.from(value).reverse();
+      child.send(value.toString('hex'));
+      await once(child, 'message');
+      const scanned = scanMemory({ name: 'leaky', pid: child.pid ?? 0 }, [canary]);
+      deepEqual(scanned.hits, ['memory of leaky: record key of northern-power']);
+      ok(scanned.bytes > 1_000_000);
+      deepEqual(scanMemory({ name: 'leaky', pid: child.pid ?? 0 }, [{ ...canary, value: other }]).hits, []);
+    });
+  }
+
+  it('lets the custodian hold everything, those who run cards what is on cards, and nobody else', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'canaries-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const master = { ...canary, name: 'record master key', onCard: false };
+    const names = ['provisioning', 'device-sim', 'lwm2m-server'];
+    const places = scanRehearsal({
+      folder,
+      cardFolders: new Set(),
+      processes: names.map((name) => ({ name, pid: 0 })),
+      canaries: [canary, master],
+      cards: new Map([['m-1', Buffer.concat([Buffer.alloc(9), value])]]),
+      left: new Set(['northern-power']),
+    });
+    deepEqual(
+      places.map(({ kind, secrets, hits }) => [kind, secrets, hits.length]),
+      [
+        ['files', 2, 0],
+        ['memory', 0, 0],
+        ['memory', 1, 0],
+        ['memory', 2, 0],
+        ['card', 1, 1],
+      ],
+    );
   });
 });

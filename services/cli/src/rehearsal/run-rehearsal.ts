@@ -4,6 +4,7 @@ import { createGrpcClient, readTlsFiles } from '@sefleet/service';
 import type { Progress } from '../terminal/progress.ts';
 import { judgeRehearsal, type EndedSwitch, type GroundClient, type Office } from './judge-rehearsal.ts';
 import { RehearsalClock } from './rehearsal-clock.ts';
+import { LoadSampler } from './load-sampler.ts';
 import { legsOf, type Leg } from './rehearsal-legs.ts';
 import { FAULTS, type RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
@@ -50,6 +51,7 @@ class Rehearsal {
   readonly #office: Office;
   readonly #ground: GroundClient;
   readonly #phasesMs: Record<string, number> = {};
+  readonly #load = new LoadSampler();
   readonly #startAt: number;
   readonly #cutOverAt: number;
 
@@ -90,10 +92,18 @@ class Rehearsal {
     await this.#ground.advanceGround({ now: BigInt(this.#windowEnd(switches)) }, LONG_CALL);
     this.#progress.say('collecting evidence and readings');
     const judged = await this.#timed('check', () =>
-      judgeRehearsal(this.#plan, this.#services.layout, switches, this.#office, this.#ground),
+      judgeRehearsal(
+        this.#plan,
+        this.#services.layout,
+        switches,
+        this.#office,
+        this.#ground,
+        this.#services.processes,
+      ),
     );
     const startedAt = this.#startAt;
-    return { ...judged, startedAt, cutOverAt: this.#cutOverAt, phasesMs: this.#phasesMs };
+    const load = this.#load.profile();
+    return { ...judged, load, startedAt, cutOverAt: this.#cutOverAt, phasesMs: this.#phasesMs };
   }
 
   /** Of a second switch: later on the same day, when there is time to prepare it. */
@@ -185,6 +195,7 @@ class Rehearsal {
       }
       const state = await this.#office.getSwitch({ switchId }, LONG_CALL);
       this.#show(state, endpoints.length);
+      this.#load.sample(performance.now(), loadOf(state), this.#services.processes);
       if (state.done) return Math.round(clock.now);
       if (state.stopped !== '' && !stopped) {
         stopped = true;
@@ -246,6 +257,18 @@ class Rehearsal {
     this.#progress.finish(phase, `${this.#phasesMs[phase]} ms`);
     return result;
   }
+}
+
+function loadOf(state: switching.GetSwitchResponse) {
+  const through = ['confirmed', 'exception', 'rolled-back'].reduce(
+    (sum, name) => sum + Number(state.states.find((counter) => counter.name === name)?.value ?? 0),
+    0,
+  );
+  return {
+    backlog: Number(state.total) - through,
+    working: Number(state.working),
+    commandsSent: Number(state.commandsSent),
+  };
 }
 
 function roundUp(at: number, step: number): number {

@@ -21,8 +21,9 @@ export function billMeter(
   const last = new Map<string, { readonly at: number; readonly wh: number }>();
   const lines: BillingLine[] = [];
   let current = '';
-  for (const bytes of records) {
-    const sealed = decodeSealedRecord(bytes);
+  // Each supplier has its own part of the records: put together they are in the order of their sealing again.
+  const ordered = records.map(decodeSealedRecord).toSorted((a, b) => a.sequence - b.sequence);
+  for (const sealed of ordered) {
     const supplier = sealed.stakeholder;
     const name = `${supplier}:${sealed.keyVersion}`;
     const master = masters.get(name);

@@ -122,7 +122,14 @@ export class Ground {
   /** Every meter with all that it sealed. */
   *collect() {
     for (const [endpoint, { meter, exchanges, faults }] of this.#places) {
-      yield { endpoint, records: meter.records, exchanges, faults: faults.names, ...meter.truth() };
+      yield {
+        endpoint,
+        card: meter.card,
+        records: meter.records,
+        exchanges,
+        faults: faults.names,
+        ...meter.truth(),
+      };
     }
   }
 

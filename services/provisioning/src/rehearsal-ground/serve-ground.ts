@@ -1,5 +1,6 @@
 import { common, management, provisioning, switching } from '@sefleet/api';
 import { aid } from '@sefleet/globalplatform';
+import { exportCard } from '@sefleet/secure-element';
 import type { Rng } from '@sefleet/runtime';
 import { serve, type GrpcClient, type ServedService, type ServiceImplementation } from '@sefleet/service';
 import { groundError } from './errors.ts';
@@ -59,11 +60,13 @@ export function serveGround(holder: GroundHolder, factory: Factory, rng: Rng): S
     advanceGround: async ({ now }) => {
       return { nextReturnAt: BigInt(await require(holder).advance(Number(now))) };
     },
-    async *collectMeters() {
+    async *collectMeters({ images }) {
       let meters = [];
+      let pictured = 0;
       for (const meter of require(holder).collect()) {
         meters.push({
           ...meter,
+          cardImage: pictured++ < images ? exportCard(meter.card) : new Uint8Array(),
           faults: [...meter.faults],
           firstAt: BigInt(meter.firstAt),
           lastAt: BigInt(meter.lastAt),

@@ -19,7 +19,12 @@ export interface Disclosure {
     readonly recordMasterKey: Uint8Array;
   }[];
   /** Secrets that must be found nowhere outside of their owner's vault. */
-  readonly canaries: { readonly owner: string; readonly name: string; readonly value: Uint8Array }[];
+  readonly canaries: {
+    readonly owner: string;
+    readonly name: string;
+    readonly value: Uint8Array;
+    readonly onCard: boolean;
+  }[];
   readonly receiptKeys: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -48,19 +53,20 @@ export class SwitchAudit {
       await vault.ensureMaster('record', FIRST_RECORD_KEY_VERSION);
       const recordMasterKey = await vault.release('record', FIRST_RECORD_KEY_VERSION);
       suppliers.push({ supplier: party, keyVersion: FIRST_RECORD_KEY_VERSION, recordMasterKey });
-      canaries.push({ owner: party, name: 'record master key', value: recordMasterKey });
+      canaries.push({ owner: party, name: 'record master key', value: recordMasterKey, onCard: false });
       for (const { endpoint } of meters.slice(0, CANARY_METERS)) {
         canaries.push({
           owner: party,
           name: `record key of ${endpoint}`,
           value: await vault.recordKey(FIRST_RECORD_KEY_VERSION, endpoint),
+          onCard: true,
         });
       }
       for (const device of [...devices.values()].slice(0, CANARY_METERS)) {
         await vault.ensureMaster('domain', FIRST_GENERATION);
         const { enc, mac, dek } = await vault.diversify('domain', FIRST_GENERATION, device.diversification);
         const name = `domain keys of ${device.endpoint}`;
-        canaries.push(...[enc, mac, dek].map((value) => ({ owner: party, name, value })));
+        canaries.push(...[enc, mac, dek].map((value) => ({ owner: party, name, value, onCard: true })));
       }
     }
     const receiptKeys = new Map<string, Uint8Array>();

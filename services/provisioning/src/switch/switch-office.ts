@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Runtime } from '@sefleet/runtime';
+import { CountedLinks } from '../card-link/counted-links.ts';
 import { CARD_PLANS } from '../domain/card-plan.ts';
 import { DEVICE_KINDS } from '../domain/device-kind.ts';
 import { partyId } from '../domain/party.ts';
@@ -21,6 +22,8 @@ export interface SwitchProgress extends SwitchCounts {
   readonly paused: boolean;
   readonly stopped: string;
   readonly done: boolean;
+  /** Commands that cards were sent since this office opened. */
+  readonly commandsSent: number;
 }
 
 /** What is asked of a switch, before it has an id. */
@@ -37,14 +40,17 @@ const MAX_METERS = 100_000;
 /** Takes orders to switch, runs the campaigns and answers how they stand. */
 export class SwitchOffice {
   readonly #ports: MeterRunPorts;
+  readonly #links: CountedLinks;
   readonly #clock: SwitchClock;
   readonly #runtime: Runtime;
   readonly #campaigns = new Map<string, Campaign>();
   #closed = false;
 
   constructor(ports: Omit<MeterRunPorts, 'now' | 'wallNow' | 'pause'>, clock: SwitchClock, runtime: Runtime) {
+    this.#links = new CountedLinks(ports.links);
     this.#ports = {
       ...ports,
+      links: this.#links,
       now: () => clock.now(),
       wallNow: () => runtime.clock.wallMs(),
       pause: (ms) => new Promise((resolve) => void runtime.timers.after(ms, resolve)),
@@ -118,6 +124,7 @@ export class SwitchOffice {
       working: campaign?.working ?? 0,
       nextDueAt: campaign?.nextDueAt ?? 0,
       done: campaign === undefined || campaign.isOver,
+      commandsSent: this.#links.commands,
     };
   }
 

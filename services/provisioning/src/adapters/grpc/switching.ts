@@ -153,6 +153,7 @@ function toState(progress: SwitchProgress) {
     paused: progress.paused,
     stopped: progress.stopped,
     done: progress.done,
+    commandsSent: BigInt(progress.commandsSent),
   };
 }
 

@@ -227,6 +227,13 @@ export declare type GetSwitchResponse = Message<"sefleet.switching.v1.GetSwitchR
    * @generated from field: bool done = 13;
    */
   done: boolean;
+
+  /**
+   * Commands that cards were sent since this process started, by all switches.
+   *
+   * @generated from field: uint64 commands_sent = 14;
+   */
+  commandsSent: bigint;
 };
 
 /**
@@ -581,6 +588,13 @@ export declare type Canary = Message<"sefleet.switching.v1.Canary"> & {
    * @generated from field: bytes value = 3;
    */
   value: Uint8Array;
+
+  /**
+   * Whether it lies on a card too, so that who runs the card has it.
+   *
+   * @generated from field: bool on_card = 4;
+   */
+  onCard: boolean;
 };
 
 /**
@@ -702,6 +716,12 @@ export declare const AdvanceGroundResponseSchema: GenMessage<AdvanceGroundRespon
  * @generated from message sefleet.switching.v1.CollectMetersRequest
  */
 export declare type CollectMetersRequest = Message<"sefleet.switching.v1.CollectMetersRequest"> & {
+  /**
+   * Adds the images of so many cards, for a search of what is left on them.
+   *
+   * @generated from field: uint32 images = 1;
+   */
+  images: number;
 };
 
 /**
@@ -784,6 +804,13 @@ export declare type MeterTruth = Message<"sefleet.switching.v1.MeterTruth"> & {
    * @generated from field: repeated sefleet.switching.v1.CutOverReading cut_overs = 11;
    */
   cutOvers: CutOverReading[];
+
+  /**
+   * The card as it is now; empty unless it was asked for.
+   *
+   * @generated from field: bytes card_image = 12;
+   */
+  cardImage: Uint8Array;
 };
 
 /**

@@ -63,17 +63,8 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const meter = new ManagedMeterPort(client, settings.cardTimeoutMs);
     const stakeholders = new StakeholderLinks(stakeholderServers, tls, settings.cardTimeoutMs);
     const market = settings.rehearsal ? REHEARSED_REGISTER : OWN_REGISTER;
-    const switchPorts = {
-      store,
-      journal,
-      custody,
-      links,
-      meter,
-      market,
-      stakeholders,
-      rng: runtime.rng,
-      log,
-    };
+    const { rng } = runtime;
+    const switchPorts = { store, journal, custody, links, meter, market, stakeholders, rng, log };
     const office = new SwitchOffice(switchPorts, clock, runtime);
     await office.resume();
     const parties = await openParties({ ...stores, ...ports, orders, authority, clock, settings });

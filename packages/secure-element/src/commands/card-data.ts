@@ -49,7 +49,6 @@ export function cardCapabilities(scp03: number): Uint8Array {
   const tokens = encodeTlv(0x85, fromHex('fb02'));
   const receipts = encodeTlv(0x86, fromHex('38'));
   const daps = encodeTlv(0x87, fromHex('fb02'));
-  const curves = encodeTlv(0x88, fromHex('000102'));
   return encodeTlv(
     0x67,
     scp,
@@ -60,6 +59,5 @@ export function cardCapabilities(scp03: number): Uint8Array {
     tokens,
     receipts,
     daps,
-    curves,
   );
 }

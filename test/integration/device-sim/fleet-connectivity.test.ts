@@ -99,6 +99,30 @@ async function runCase({ backend }: RunningSystem, { connectivity, binding, cred
   assert.deepEqual(registrations, []);
 }
 
+for (const transport of [Transport.COAPS_TCP, Transport.COAP_TCP, Transport.COAP]) {
+  test(`devices over ${Transport[transport]} come back to a server that was killed, and lose nothing`, async () => {
+    const { backend, supervisor } = system;
+    await backend.simulation.startFleet({ kinds: KINDS, seed: 3n, connectivity: { transport } });
+    await untilRegistered(backend, DEVICES);
+    const pid = supervisor.pids().get('lwm2m-server');
+    assert.ok(pid !== undefined);
+    process.kill(pid, 'SIGKILL');
+    await until('the server is back', async () => supervisor.pids().get('lwm2m-server') !== pid);
+    const sealed = Number((await progress()).recordsSealed);
+    await until('records', async () => {
+      const { recordsSealed, recordsAcknowledged } = await progress();
+      return Number(recordsSealed) > sealed + 3 * DEVICES && recordsSealed - recordsAcknowledged < 4n;
+    });
+    await untilRegistered(backend, DEVICES);
+    const { drained } = await backend.simulation.drainFleet({ timeoutMs: 60_000 }, { deadlineMs: 70_000 });
+    assert.ok(drained);
+    await until('the ledger', async () => (await compareLedgers(backend)).lost === 0);
+    const { lost, duplicated } = await compareLedgers(backend);
+    assert.deepEqual([lost, duplicated], [0, 0]);
+    await backend.simulation.stopFleet({}, { deadlineMs: 30_000 });
+  });
+}
+
 test('a fleet in whose folder devices were made otherwise is not given accounts in its cards', async () => {
   const connectivity = { bootstrap: BootstrapMode.SMARTCARD };
   await assert.rejects(system.backend.simulation.startFleet({ kinds: KINDS, seed: 3n, connectivity }), {

@@ -1,11 +1,7 @@
 import type { CipherSuiteName } from '@sefleet/dtls';
 import { isSefleetError } from '@sefleet/errors';
-import { CONTENT_FORMAT, type RegistrationState } from '@sefleet/lwm2m';
-import {
-  DEFAULT_CLIENT_SETTINGS,
-  type Lwm2mClientEvents,
-  type Lwm2mClientSettings,
-} from '@sefleet/lwm2m-coap';
+import { CONTENT_FORMAT } from '@sefleet/lwm2m';
+import { DEFAULT_CLIENT_SETTINGS, type Lwm2mClientSettings } from '@sefleet/lwm2m-coap';
 import type { EventLog } from '@sefleet/observability';
 import type { AddressableChannel, Rng, Runtime } from '@sefleet/runtime';
 import { createSeededRng } from '@sefleet/runtime/sim';
@@ -24,6 +20,7 @@ import type { GroupCommit } from '../store/group-commit.ts';
 import type { RecordCarrier } from '../telemetry/record-carrier.ts';
 import type { CardSource } from './card-source.ts';
 import { servicesOf, withNetworkOf, type FleetHooks } from './fleet-hooks.ts';
+import { deviceEvents } from './device-events.ts';
 import { FleetMetrics } from './fleet-metrics.ts';
 import { planDevices, type PlannedDevice } from './fleet-plan.ts';
 import { Gate } from './gate.ts';
@@ -65,9 +62,9 @@ const START_SLOT_MS = 10_000;
 const RESTART_DELAY_MS = 5000;
 const ORDER_RETRY_MS = 1000;
 const SWEEP_MS = 1000;
+/** A large fleet asks its server less often: a hundred signs of life a second, at most. */
+const KEEP_ALIVE_MS_A_DEVICE = 10;
 const MINUTE_MS = 60_000;
-/** States in which a server has a device. */
-const HELD: ReadonlySet<RegistrationState> = new Set(['registered', 'updating']);
 const DRAIN_POLL_MS = 50;
 const STOP_CONCURRENCY = 64;
 
@@ -131,7 +128,13 @@ export class Fleet {
       }),
       connectivity: plan.connectivity,
       clientSettings: { ...CLIENT_SETTINGS, awakeTimeMs: limits.awakeTimeMs },
-      clientEvents: this.#clientEvents(),
+      clientEvents: deviceEvents({
+        metrics: this.metrics,
+        log: ports.log,
+        total: this.total,
+        device: (endpoint) => this.#devices.get(endpoint),
+        takesReadings: () => this.#readings,
+      }),
       cardTiming: timingOf(limits),
       withoutReadings: (kind) => KIND_FACTS[kind].withoutReadings,
       carrierFor: (device) => ports.carrierFor(device, this.metrics),
@@ -330,53 +333,14 @@ export class Fleet {
     }
   }
 
-  #clientEvents(): Lwm2mClientEvents {
-    const { metrics } = this;
-    return {
-      bootstrapped: (endpoint) => {
-        metrics.deviceBootstrapped(endpoint);
-        this.#devices.get(endpoint)?.bootstrapFinished();
-      },
-      registered: (endpoint) => {
-        const device = this.#devices.get(endpoint);
-        device?.registered();
-        if (this.#readings) device?.startReadings();
-        if (metrics.deviceRegistered(endpoint, this.total)) {
-          this.#ports.log.emit(EVENTS.fleetRegistered, {
-            devices: this.total,
-            tookMs: metrics.allRegisteredMs,
-          });
-        }
-      },
-      updated: (endpoint) => this.#devices.get(endpoint)?.heard(),
-      deregistered: (endpoint) => this.#noteLoss(endpoint),
-      registrationFailed: (endpoint, _server, error) => {
-        this.#noteLoss(endpoint);
-        metrics.count(`registration.${isSefleetError(error) ? error.code : 'failed'}`);
-      },
-      bootstrapFailed: (_endpoint, error) =>
-        metrics.count(`bootstrap.${isSefleetError(error) ? error.code : 'failed'}`),
-      connectionLost: (_endpoint, _server, reason) => metrics.count(`connection.${reason}`),
-      handlerFailed: (endpoint, error) => {
-        metrics.count('device.handlerFailed');
-        this.#ports.log.emit(EVENTS.deviceHandlerFailed, { endpoint, error });
-      },
-    };
-  }
-
-  /** A device with several servers is registered as long as one of them has it. */
-  #noteLoss(endpoint: string): void {
-    const servers = this.#devices.get(endpoint)?.client.servers() ?? [];
-    if (!servers.some(({ state }) => HELD.has(state))) this.metrics.deviceUnregistered(endpoint);
-  }
-
   /** Looks every second for devices whose server has been silent for too long. */
   #sweep(): void {
     if (this.#stopped.signal.aborted) return;
     // A device that sleeps is not woken to see whether its server is there.
     if (this.plan.connectivity.queueMode) return;
     const { clock, timers } = this.#ports.runtime;
-    const sinceMs = clock.monotonicMs() - this.#limits.keepAliveMs;
+    const silenceMs = Math.max(this.#limits.keepAliveMs, this.total * KEEP_ALIVE_MS_A_DEVICE);
+    const sinceMs = clock.monotonicMs() - silenceMs;
     for (const device of this.#devices.values()) device.keepAlive(sinceMs);
     timers.after(SWEEP_MS, () => this.#sweep());
   }

@@ -68,6 +68,7 @@ export async function runService<D extends SettingDefinitions>(
       tls,
       services: running.grpc,
       log,
+      kind: description.name,
     });
     const effective = {
       ...describeSettings(SERVICE_SETTINGS, own),

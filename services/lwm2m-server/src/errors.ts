@@ -43,6 +43,10 @@ export const LWM2M_SERVICE_ERRORS = {
     fault: 'environment',
     doc: 'An operation that is not made twice may have been made: the device or the server went in the middle.',
   },
+  LWM2M_SHARD_UNAVAILABLE: {
+    fault: 'environment',
+    doc: 'No server that answers has the device, and another server of the fleet does not answer.',
+  },
   LWM2M_FIRMWARE_FAILED: { fault: 'peer', doc: 'The device did not take the firmware image.' },
   LWM2M_GATEWAY_TOO_LARGE: { fault: 'peer', doc: 'A gateway tells of more end devices than are taken.' },
   LWM2M_TREE_BOUND: {

@@ -5,6 +5,7 @@ import { DeviceAccess } from './adapters/grpc/device-access.ts';
 import { serveRecordInbox } from './adapters/grpc/record-inbox-service.ts';
 import { RecordInbox } from './adapters/inbox/record-inbox.ts';
 import { serveDeviceManagement } from './adapters/grpc/device-management.ts';
+import { Shards } from './adapters/shards/shards.ts';
 import { ApduDoor } from './domain/apdu-door.ts';
 import { Campaigns } from './domain/campaigns/campaigns.ts';
 import { FirmwareImages } from './domain/campaigns/firmware-images.ts';
@@ -41,8 +42,12 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
     await operations.resume();
     const sources = [transports, bootstrap.transports, counted(server), counted(bootstrap.server)];
     const statistics = new Statistics(server, parts.store, context.log, sources);
+    const shards = openShards(context, fleet);
     return {
-      grpc: [serveNorthbound(parts, fleet, { campaigns, operations, statistics }), ...servedInbox(parts)],
+      grpc: [
+        serveNorthbound(parts, fleet, { campaigns, operations, statistics, shards }),
+        ...servedInbox(parts),
+      ],
       ready: {
         lwm2mPort: transports.port,
         bootstrapPort: bootstrap.transports.port,
@@ -53,6 +58,7 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
       stop: async () => {
         campaigns.stop();
         operations.stop();
+        shards.close();
         management.saveSessions();
         await Promise.all([
           bootstrap.server.close(),
@@ -79,6 +85,19 @@ function createRunner(
   return new OperationRunner(models, new FirmwareRollout(fleet, images, runtime.timers, settings.publicUri));
 }
 
+function openShards({ settings, tls, log }: Lwm2mServiceContext, fleet: FleetDirectory): Shards {
+  return new Shards(settings.peers, {
+    tls,
+    log,
+    ownUri: settings.publicUri,
+    own: (endpoint) => {
+      const device = fleet.find(endpoint);
+      if (device === undefined) return undefined;
+      return { reachable: device.reachable, updatedAtMs: device.registration.updatedAtMs };
+    },
+  });
+}
+
 function createOperationQueue(
   { store, runtime, reports }: SharedParts,
   fleet: FleetDirectory,
@@ -103,6 +122,7 @@ function serveNorthbound(
     readonly campaigns: Campaigns;
     readonly operations: OperationQueue;
     readonly statistics: Statistics;
+    readonly shards: Shards;
   },
 ): ServedService {
   return serveDeviceManagement({

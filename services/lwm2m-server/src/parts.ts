@@ -84,7 +84,7 @@ export async function openSharedParts(
     certificates: new DeviceCertificates(tls, directory, clock),
     plain: new PlainDevices(settings.plainEndpoints),
     reports: new DeviceReports({ log, journal, forwarder, store, clock, listener }),
-    gatekeeper: createGatekeeper(settings.accessFile, store, runtime, log),
+    gatekeeper: createGatekeeper(settings, store, runtime, log),
   };
 }
 
@@ -124,9 +124,18 @@ async function openModels(folder: string): Promise<ModelRegistry> {
   return createModelRegistry([...own, ...given], omaModels());
 }
 
-function createGatekeeper(file: string, store: ServerStore, { clock }: Runtime, log: EventLog): Gatekeeper {
-  const rules =
-    file === '' ? DEFAULT_RULES : parseAccessRules(readGivenFile(file, 'LWM2M_ACCESS_FILE_INVALID'));
+function createGatekeeper(
+  { accessFile, peers }: Lwm2mServiceContext['settings'],
+  store: ServerStore,
+  { clock }: Runtime,
+  log: EventLog,
+): Gatekeeper {
+  const given =
+    accessFile === ''
+      ? DEFAULT_RULES
+      : parseAccessRules(readGivenFile(accessFile, 'LWM2M_ACCESS_FILE_INVALID'));
+  // The other servers ask who has a device; what they ask for in a caller's name is judged by the caller's rule.
+  const rules = peers === '' ? given : new Map([['lwm2m-server', {}], ...given]);
   return new Gatekeeper({
     rules,
     store,

@@ -78,6 +78,13 @@ export const LWM2M_SERVER_SETTINGS = {
     pattern: /^(coaps?(\+tcp)?:\/\/\S+(\s+|$))*$/,
     expected: 'coaps URIs with blanks between them',
   }),
+  peers: textSetting({
+    env: 'SEFLEET_LWM2M_PEERS',
+    doc: 'other management servers, `host:port=coaps://host:port`: gRPC target and where devices reach it',
+    default: '',
+    pattern: /^(\S+:\d+=coaps?(\+tcp)?:\/\/\S+(\s+|$))*$/,
+    expected: 'gRPC targets with the URIs of devices behind them, blanks between them',
+  }),
   templateFile: textSetting({
     env: 'SEFLEET_BOOTSTRAP_TEMPLATES',
     doc: 'JSON file with what a bootstrap writes beside the accounts, by kind and name of devices',

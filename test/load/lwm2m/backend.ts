@@ -24,28 +24,36 @@ interface Ready {
  * device.
  */
 export class LoadBackend {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'sefleet-bench-'));
+  readonly folder = mkdtempSync(join(tmpdir(), 'sefleet-bench-'));
   client!: GrpcClient<typeof management.DeviceManagementService>;
   lwm2mPort = 0;
   bootstrapPort = 0;
-  #grpcPort = 0;
+  grpcPort = 0;
   #provisioning!: GrpcServer;
   #server!: ChildProcess;
 
-  readonly #environment: Readonly<Record<string, string>>;
+  #environment: Readonly<Record<string, string>>;
+  readonly #pki: string;
 
-  private constructor(environment: Readonly<Record<string, string>>) {
+  private constructor(environment: Readonly<Record<string, string>>, beside: LoadBackend | undefined) {
     this.#environment = environment;
+    this.#pki = beside === undefined ? this.folder : beside.#pki;
   }
 
-  /** @param environment settings of the server beside those that the backend makes */
-  static async start(environment: Readonly<Record<string, string>> = {}): Promise<LoadBackend> {
-    const backend = new LoadBackend(environment);
-    await ensureLocalPki(backend.#folder, ['lwm2m-server', 'provisioning', 'cli']);
+  /**
+   * @param environment settings of the server beside those that the backend makes
+   * @param beside another backend of the same authority
+   */
+  static async start(
+    environment: Readonly<Record<string, string>> = {},
+    beside?: LoadBackend,
+  ): Promise<LoadBackend> {
+    const backend = new LoadBackend(environment, beside);
+    await ensureLocalPki(backend.#pki, ['lwm2m-server', 'provisioning', 'cli']);
     backend.#provisioning = await startGrpcServer({
       address: '127.0.0.1',
       port: 0,
-      tls: readTlsFiles(backend.#folder, 'provisioning'),
+      tls: readTlsFiles(backend.#pki, 'provisioning'),
       services: [backend.#credentials()],
       log: createEventLog({ service: 'provisioning', level: 'silent' }),
     });
@@ -58,9 +66,9 @@ export class LoadBackend {
       env: {
         ...process.env,
         SEFLEET_LOG_LEVEL: 'error',
-        SEFLEET_DATA: this.#folder,
-        SEFLEET_PKI: this.#folder,
-        SEFLEET_GRPC_PORT: String(this.#grpcPort),
+        SEFLEET_DATA: this.folder,
+        SEFLEET_PKI: this.#pki,
+        SEFLEET_GRPC_PORT: String(this.grpcPort),
         SEFLEET_LWM2M_PORT: String(this.lwm2mPort),
         SEFLEET_BOOTSTRAP_PORT: String(this.bootstrapPort),
         SEFLEET_PROVISIONING_TARGET: `127.0.0.1:${this.#provisioning.port}`,
@@ -71,11 +79,25 @@ export class LoadBackend {
     });
     const [message] = await once(this.#server, 'message');
     const ready = message as Ready; // what the service's life sends first
-    this.#grpcPort = ready.grpcPort;
+    this.grpcPort = ready.grpcPort;
     this.lwm2mPort = ready.lwm2mPort;
     this.bootstrapPort = ready.bootstrapPort;
-    const tls = readTlsFiles(this.#folder, 'cli');
+    const tls = readTlsFiles(this.#pki, 'cli');
     this.client = createGrpcClient(management.DeviceManagementService, `127.0.0.1:${ready.grpcPort}`, tls);
+  }
+
+  /** Starts the server again, on its ports, with other settings. */
+  async restart(environment: Readonly<Record<string, string>>): Promise<void> {
+    this.#environment = environment;
+    await this.killServer();
+    await this.startServer();
+  }
+
+  /** The gRPC interface with another caller's certificate. */
+  async clientOf(caller: string): Promise<GrpcClient<typeof management.DeviceManagementService>> {
+    await ensureLocalPki(this.#pki, [caller]);
+    const tls = readTlsFiles(this.#pki, caller);
+    return createGrpcClient(management.DeviceManagementService, `127.0.0.1:${this.grpcPort}`, tls);
   }
 
   /** `kill -9` of the server. */
@@ -111,7 +133,7 @@ export class LoadBackend {
   async stop(): Promise<void> {
     await this.killServer();
     await this.#provisioning.close(100);
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   #credentials() {

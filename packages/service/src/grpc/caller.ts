@@ -3,6 +3,9 @@ import type { PeerCertificate } from 'node:tls';
 import { SefleetError } from '@sefleet/errors';
 import { SERVICE_ORGANISATION } from '../local-pki.ts';
 
+/** Metadata with the name of the caller whose call a service passes on. */
+export const ON_BEHALF_OF = 'sefleet-on-behalf-of';
+
 /** Verified certificates that are remembered; a fleet of services has a handful. */
 const MAX_REMEMBERED = 256;
 

@@ -17,6 +17,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import type { TlsFiles } from '../tls-files.ts';
+import { ON_BEHALF_OF } from './caller.ts';
 import { toMethodDefinition } from './definition.ts';
 import { fromServiceError } from './status.ts';
 
@@ -25,6 +26,8 @@ export interface CallOptions {
   /** Milliseconds until the call is given up. Unary calls have a default; streams run until they end. */
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
+  /** Name of the caller whose call this is, for a service that passes calls on to its own kind. */
+  readonly onBehalfOf?: string;
 }
 
 /** A conversation: send as you like, read what comes. */
@@ -120,7 +123,7 @@ function callerOf(client: Client, method: DescMethod, target: string): unknown {
             requestSerialize,
             responseDeserialize,
             create(method.input, request),
-            new Metadata({ waitForReady: true }),
+            metadataOf(options),
             { deadline },
             (error, response) => (error === null ? resolve(response) : reject(fromServiceError(error, name))),
           );
@@ -134,7 +137,7 @@ function callerOf(client: Client, method: DescMethod, target: string): unknown {
             requestSerialize,
             responseDeserialize,
             create(method.input, request),
-            new Metadata({ waitForReady: true }),
+            metadataOf(options),
             deadlineOf(options),
           ),
           name,
@@ -146,7 +149,7 @@ function callerOf(client: Client, method: DescMethod, target: string): unknown {
           path,
           requestSerialize,
           responseDeserialize,
-          new Metadata({ waitForReady: true }),
+          metadataOf(options),
           deadlineOf(options),
         );
         return {
@@ -157,6 +160,12 @@ function callerOf(client: Client, method: DescMethod, target: string): unknown {
         };
       };
   }
+}
+
+function metadataOf({ onBehalfOf }: CallOptions): Metadata {
+  const metadata = new Metadata({ waitForReady: true });
+  if (onBehalfOf !== undefined) metadata.set(ON_BEHALF_OF, onBehalfOf);
+  return metadata;
 }
 
 function deadlineOf(options: CallOptions): { deadline?: number } {

@@ -21,7 +21,9 @@ const unused = (): never => {
 before(async () => {
   await ensureLocalPki(folder, ['server', 'dashboard']);
   const service = serve(fleet.FleetService, {
-    getFleetState: (_request, context) => ({ state: { unavailable: [context.caller] } }),
+    getFleetState: (_request, { caller, isPassedOn = false }) => ({
+      state: { unavailable: isPassedOn ? [caller, 'passed on'] : [caller] },
+    }),
     watchFleetState: async function* () {
       for (let i = 0; i < 3; i++) yield { state: { telemetry: { received: BigInt(i) } } };
     },
@@ -44,6 +46,7 @@ before(async () => {
     port: 0,
     tls: readTlsFiles(folder, 'server'),
     services: [service, channel],
+    kind: 'server',
     log: createEventLog({ service: 'test', level: 'silent' }),
   });
   tls = readTlsFiles(folder, 'dashboard');
@@ -62,6 +65,20 @@ test('carries a unary call and tells the handler who calls', async () => {
   const page = await client.listDevices({ pageSize: 7, search: 'meter' });
   assert.equal(page.total, 7n);
   assert.equal(page.devices[0]?.endpoint, 'meter');
+});
+
+test('takes the name of another caller from its own kind only', async () => {
+  const pretended = await client.getFleetState({}, { onBehalfOf: 'cli' });
+  assert.deepEqual(pretended.state?.unavailable, ['dashboard']);
+  const own = createGrpcClient(
+    fleet.FleetService,
+    `127.0.0.1:${server.port}`,
+    readTlsFiles(folder, 'server'),
+  );
+  const passedOn = await own.getFleetState({}, { onBehalfOf: 'dashboard' });
+  assert.deepEqual(passedOn.state?.unavailable, ['dashboard', 'passed on']);
+  assert.deepEqual((await own.getFleetState({})).state?.unavailable, ['server', 'passed on']);
+  own.close();
 });
 
 test('carries a server stream to its end', async () => {

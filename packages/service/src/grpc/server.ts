@@ -20,14 +20,16 @@ import {
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { TlsFiles } from '../tls-files.ts';
-import { createCallerCheck } from './caller.ts';
+import { createCallerCheck, ON_BEHALF_OF } from './caller.ts';
 import { toPackageDefinition, toServiceDefinition } from './definition.ts';
 import { toServiceError } from './status.ts';
 
 /** What a handler knows about its call. */
 export interface CallContext {
-  /** Common name of the caller's certificate. */
+  /** Common name of the caller's certificate; of a call that was passed on, of the first caller's. */
   readonly caller: string;
+  /** True for a call of a service of the same kind: it is not passed on again. */
+  readonly isPassedOn?: boolean;
   /** Aborted when the caller hangs up or its deadline passes. */
   readonly signal: AbortSignal;
 }
@@ -93,6 +95,8 @@ export async function startGrpcServer(options: {
   readonly tls: TlsFiles;
   readonly services: readonly ServedService[];
   readonly log: EventLog;
+  /** Name of the services that may pass calls on to this one: its own kind. */
+  readonly kind?: string;
 }): Promise<GrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -107,6 +111,7 @@ export async function startGrpcServer(options: {
       handlers[method.name] = toHandler(method, implementation[method.localName], {
         log: options.log,
         nameCaller,
+        kind: options.kind,
       });
     }
     server.addService(toServiceDefinition(service), handlers);
@@ -176,7 +181,7 @@ const CALL_FAILED = {
 function toHandler(
   method: DescMethod,
   implementation: unknown,
-  { log, nameCaller }: { readonly log: EventLog; readonly nameCaller: ReturnType<typeof createCallerCheck> },
+  { log, ...callers }: CallerNaming & { readonly log: EventLog },
 ): UntypedHandleCall {
   if (typeof implementation !== 'function') {
     throw new SefleetError(
@@ -196,7 +201,7 @@ function toHandler(
   const invoke = (call: AnyCall): unknown =>
     Reflect.apply(implementation, undefined, [
       readsOne ? requestOf(call) : requestsOf(call),
-      contextOf(call, nameCaller),
+      contextOf(call, callers),
     ]);
   if (answersOnce) {
     return (call: ServerUnaryCall<unknown, unknown>, respond: sendUnaryData<unknown>) => {
@@ -242,14 +247,24 @@ function drained(call: ServerWritableStream<unknown, unknown>): Promise<void> {
   });
 }
 
-function contextOf(call: AnyCall, nameCaller: ReturnType<typeof createCallerCheck>): CallContext {
-  const caller = nameCaller(call.getAuthContext().sslPeerCertificate);
+/** How a call's caller is known. */
+interface CallerNaming {
+  readonly nameCaller: ReturnType<typeof createCallerCheck>;
+  readonly kind: string | undefined;
+}
+
+function contextOf(call: AnyCall, { nameCaller, kind }: CallerNaming): CallContext {
+  const proven = nameCaller(call.getAuthContext().sslPeerCertificate);
+  const isPassedOn = proven === kind;
+  // What anybody else says about whose call it is counts for nothing.
+  const [claimed] = isPassedOn ? call.metadata.get(ON_BEHALF_OF) : [];
+  const caller = typeof claimed === 'string' ? claimed : proven;
   const controller = new AbortController();
   // The four kinds of call share this event, but not a type that says so.
   (call as { on(event: 'cancelled', listener: () => void): unknown }).on('cancelled', () =>
     controller.abort(),
   );
-  return { caller, signal: controller.signal };
+  return { caller, isPassedOn, signal: controller.signal };
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {

@@ -185,6 +185,7 @@ export class ServerBench {
       address: '127.0.0.1',
       port: 0,
       tls: readTlsFiles(this.folder, name),
+      kind: name,
       services,
       log: createEventLog({ service: name, level: 'silent' }),
     });

@@ -7,6 +7,12 @@ import type { ApduDoor } from '../../domain/apdu-door.ts';
 import type { AuditStore } from '../../domain/audit-record.ts';
 import type { EventJournal, JournalItem } from '../../domain/events/event-journal.ts';
 import type { Statistics } from '../../domain/statistics.ts';
+import { campaignFront } from '../shards/campaign-front.ts';
+import { deviceFront } from '../shards/device-front.ts';
+import { eventFront } from '../shards/event-front.ts';
+import { fleetFront } from '../shards/fleet-front.ts';
+import { queueFront } from '../shards/queue-front.ts';
+import type { Shards } from '../shards/shards.ts';
 import { apduOperations } from './apdu-channel.ts';
 import { campaignOperations } from './campaign-operations.ts';
 import type { CampaignCallParts } from './campaign-operations.ts';
@@ -26,14 +32,15 @@ export interface DeviceManagementParts extends CampaignCallParts, QueuedOperatio
   readonly statistics: Statistics;
   readonly audit: AuditStore;
   readonly timers: Timers;
+  readonly shards: Shards;
 }
 
 type Service = ServiceImplementation<typeof management.DeviceManagementService>;
 
 /** DeviceManagementService. */
 export function serveDeviceManagement(parts: DeviceManagementParts): ServedService {
-  const { access, models } = parts;
-  return serve(management.DeviceManagementService, {
+  const { access, models, shards, journal } = parts;
+  const own: Service = {
     ...registrationQueries(parts),
     ...observability(parts),
     ...singleOperations(access, models),
@@ -42,6 +49,14 @@ export function serveDeviceManagement(parts: DeviceManagementParts): ServedServi
     ...apduOperations(access, parts.door),
     ...campaignOperations(parts),
     ...queuedOperations(parts),
+  };
+  const place = (): string => journal.token;
+  return serve(management.DeviceManagementService, {
+    ...deviceFront(own, shards),
+    ...fleetFront(own, shards),
+    ...queueFront(own, shards),
+    ...campaignFront(own, shards),
+    watchEvents: eventFront({ watchEvents: own.watchEvents, place }, shards, parts.timers),
   });
 }
 
@@ -86,6 +101,7 @@ function observability(
         })),
         counters: Array.from(statistics.counters(), ([name, value]) => ({ name, value: BigInt(value) })),
         residentMemoryBytes: BigInt(process.memoryUsage.rss()),
+        eventToken: journal.token,
       };
     },
     watchEvents: async function* ({ resumeToken, types }, context) {

@@ -140,6 +140,11 @@ export class EventJournal {
     }
   }
 
+  /** A token for what comes from now on. */
+  get token(): string {
+    return this.#token(this.#next);
+  }
+
   /** Keeps what waits, and takes nothing more. */
   async close(): Promise<void> {
     this.#closed = true;

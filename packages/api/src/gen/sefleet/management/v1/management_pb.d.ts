@@ -140,6 +140,13 @@ export declare type ListRegistrationsResponse = Message<"sefleet.management.v1.L
    * @generated from field: uint64 total = 3;
    */
   total: bigint;
+
+  /**
+   * Servers of the fleet that did not answer: their devices are missing.
+   *
+   * @generated from field: uint32 silent_servers = 4;
+   */
+  silentServers: number;
 };
 
 /**
@@ -243,6 +250,20 @@ export declare type GetStatisticsResponse = Message<"sefleet.management.v1.GetSt
    * @generated from field: uint64 resident_memory_bytes = 3;
    */
   residentMemoryBytes: bigint;
+
+  /**
+   * Where the journal of events is now: a resume token for what comes from here on. Empty for several servers.
+   *
+   * @generated from field: string event_token = 4;
+   */
+  eventToken: string;
+
+  /**
+   * Servers of the fleet that did not answer: their counts are missing.
+   *
+   * @generated from field: uint32 silent_servers = 5;
+   */
+  silentServers: number;
 };
 
 /**

@@ -134,7 +134,7 @@ function createGatekeeper(
     accessFile === ''
       ? DEFAULT_RULES
       : parseAccessRules(readGivenFile(accessFile, 'LWM2M_ACCESS_FILE_INVALID'));
-  // The other servers ask who has a device; what they ask for in a caller's name is judged by the caller's rule.
+  // The other servers ask who has a device; what they ask in a caller's name is judged by that caller's rule.
   const rules = peers === '' ? given : new Map([['lwm2m-server', {}], ...given]);
   return new Gatekeeper({
     rules,

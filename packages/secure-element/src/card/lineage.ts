@@ -8,7 +8,8 @@ import { secureElementError } from '../errors.ts';
  * first.
  */
 export interface Life {
-  readonly id: Uint8Array;
+  /** Hexadecimal. */
+  readonly id: string;
   /** The revision that the card had when the run began. */
   readonly from: number;
 }
@@ -39,17 +40,17 @@ export const LIFE_ID_LENGTH = 8;
 /** The run that begins in the factory: cards differ by their diversification data. */
 export function factoryLife(diversificationData: Uint8Array): Life {
   const digest = createHash('sha256').update('sefleet card life').update(diversificationData).digest();
-  return { id: Uint8Array.from(digest.subarray(0, LIFE_ID_LENGTH)), from: 0 };
+  return { id: toHex(digest.subarray(0, LIFE_ID_LENGTH)), from: 0 };
 }
 
 /** The runs once one more begins at `from`. */
 export function withLife(lives: readonly Life[], id: Uint8Array, from: number): readonly Life[] {
-  return [...lives.slice(1 - MAX_LIVES), { id, from }];
+  return [...lives.slice(1 - MAX_LIVES), { id: toHex(id), from }];
 }
 
 /** Where a card with this history stands. */
 export function anchorOf({ diversificationData, revision, lives }: Lineage): CardAnchor {
-  return { card: toHex(diversificationData), revision, life: toHex(lives.at(-1)?.id ?? new Uint8Array(0)) };
+  return { card: toHex(diversificationData), revision, life: lives.at(-1)?.id ?? '' };
 }
 
 /**
@@ -69,7 +70,7 @@ export function checkDescent(image: Lineage, anchor: CardAnchor): void {
       hint: 'Restore the newest image; a card that goes back would use sequence numbers and keys again.',
     });
   }
-  const at = image.lives.findIndex((life) => toHex(life.id) === anchor.life);
+  const at = image.lives.findIndex((life) => life.id === anchor.life);
   const until = at < 0 ? -1 : (image.lives[at + 1]?.from ?? image.revision);
   if (until >= anchor.revision) return;
   throw secureElementError('SE_IMAGE_FORKED', 'the image comes from a copy that went its own way', {

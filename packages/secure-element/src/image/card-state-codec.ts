@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ByteReader, ByteReaderError, ByteWriter, bytesEqual } from '@sefleet/bytes';
+import { ByteReader, ByteReaderError, ByteWriter, bytesEqual, fromHex, toHex } from '@sefleet/bytes';
 import { isSefleetError } from '@sefleet/errors';
 import type { Aid } from '@sefleet/globalplatform';
 import type { AppletProgram } from '../applets/applet.ts';
@@ -45,7 +45,7 @@ export function encodeCardState(state: CardState, profile: CardProfile, programs
   writeShort(writer, UTF8.encode(profile.name));
   writer.u48(state.revision).u8(state.lifeCycle).bytes(state.identity.diversificationData);
   writer.u8(state.lives.length);
-  for (const life of state.lives) writer.bytes(life.id).u48(life.from);
+  for (const life of state.lives) writer.bytes(fromHex(life.id)).u48(life.from);
   writer.u16(state.confirmationCounter);
   writer.u8(state.usedTokens.length);
   for (const digest of state.usedTokens) writer.bytes(digest);
@@ -127,7 +127,7 @@ function readHeader(reader: ByteReader): ImageHeader {
 }
 
 function readLife(reader: ByteReader): Life {
-  return { id: reader.bytes(LIFE_ID_LENGTH).slice(), from: reader.u48() };
+  return { id: toHex(reader.bytes(LIFE_ID_LENGTH)), from: reader.u48() };
 }
 
 function writeDomain(writer: ByteWriter, domain: SecurityDomain): void {

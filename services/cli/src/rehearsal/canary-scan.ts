@@ -65,6 +65,7 @@ export function scanMemory(
   const search = searchFor(canaries);
   const hits = new Set<string>();
   let bytes = 0;
+  if (canaries.length === 0) return { place: name, kind: 'memory', secrets: 0, bytes, hits: [], note };
   for (const piece of memoryOf(pid, search.longest)) {
     bytes += piece.length;
     for (const label of search.find(piece)) hits.add(`memory of ${name}: ${label}`);

@@ -42,7 +42,7 @@ export async function judgeRehearsal(
   office: Office,
   ground: GroundClient,
   processes: readonly ScannedProcess[],
-): Promise<Omit<RehearsalResult, 'phasesMs' | 'load' | 'startedAt' | 'cutOverAt'>> {
+): Promise<Omit<RehearsalResult, 'phasesMs' | 'load' | 'timeZone' | 'startedAt' | 'cutOverAt'>> {
   const { parties: knowledge } = await office.listParties({}, LONG_CALL);
   const { bundle, details } = await collectBundle(office, ended);
   const disclosed = await disclose(office, ended);

@@ -21,6 +21,8 @@ export interface RehearsalResult {
   readonly scans: readonly ScannedPlace[];
   readonly load: LoadProfile;
   readonly cutOverAt: number;
+  /** Of the market whose days count. */
+  readonly timeZone: string;
   readonly startedAt: number;
   readonly endedAt: number;
   /** Real milliseconds of each phase. */

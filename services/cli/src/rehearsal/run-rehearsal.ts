@@ -23,6 +23,12 @@ const KINDS: Readonly<Record<RehearsalPlan['story'], common.DeviceKind>> = {
   'insurer-change': common.DeviceKind.OBU,
   'provider-change': common.DeviceKind.RPM_GATEWAY,
 };
+/** Time zones of the markets whose days a rehearsal can count. */
+const MARKET_ZONES: ReadonlyMap<string, string> = new Map([
+  ['DE', 'Europe/Berlin'],
+  ['DK', 'Europe/Copenhagen'],
+  ['GB', 'Europe/London'],
+]);
 /** Between two switches of the same meters: the second falls into the same day. */
 const NEXT_LEG_MS = 6 * HOUR_MS;
 
@@ -103,7 +109,8 @@ class Rehearsal {
     );
     const startedAt = this.#startAt;
     const load = this.#load.profile();
-    return { ...judged, load, startedAt, cutOverAt: this.#cutOverAt, phasesMs: this.#phasesMs };
+    const timeZone = MARKET_ZONES.get(this.#plan.market) ?? 'UTC';
+    return { ...judged, load, timeZone, startedAt, cutOverAt: this.#cutOverAt, phasesMs: this.#phasesMs };
   }
 
   /** Of a second switch: later on the same day, when there is time to prepare it. */

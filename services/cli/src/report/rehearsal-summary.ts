@@ -1,6 +1,10 @@
 import type { Invariant, MeterEvidence } from '@sefleet/evidence';
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '@sefleet/evidence';
+import type { LoadProfile } from '../rehearsal/load-sampler.ts';
 import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
 import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
+import { endOf, meterRows } from './meter-rows.ts';
 
 /** Percentiles of a duration in milliseconds of the rehearsal's clock. */
 export interface Percentiles {
@@ -28,6 +32,8 @@ export interface RehearsalSummary {
   readonly timingsMs: {
     /** Real time of each phase. */
     readonly phases: Readonly<Record<string, number>>;
+    /** From the question to the market to its answer. */
+    readonly lookUp: Percentiles;
     /** From the first step to the meter's note of the instant. */
     readonly staging: Percentiles;
     /** From the instant to the confirmed end. */
@@ -37,7 +43,16 @@ export interface RehearsalSummary {
     /** By how much the cut-over readings missed the instant, by true time. */
     readonly readingOffset: Percentiles;
   };
+  /** Share of the cut-over readings of confirmed meters that were taken at the instant, in per cent. */
+  readonly actualReadsPercent: number;
+  /** The most at once, in real time. */
+  readonly peakLoad: Omit<LoadProfile, 'samples'>;
   readonly run: {
+    readonly story: RehearsalPlan['story'];
+    readonly market: string;
+    /** SHA-256 over all that was asked for: the same hash and version rehearse the same. */
+    readonly planHash: string;
+    readonly switches: number;
     readonly from: string;
     readonly to: string;
     readonly verb: string;
@@ -61,18 +76,28 @@ export function summariseRehearsal(
   version: string,
 ): RehearsalSummary {
   const { verdict, bundle, cutOverAt } = result;
+  const rows = meterRows(result);
   const confirmed = bundle.meters.filter(({ state }) => state === 'confirmed');
+  const { misbillings: _misbillings, intervals: _intervals, ...figures } = verdict;
+  const { samples: _samples, ...peakLoad } = result.load;
   return {
-    ...verdict,
+    ...figures,
     durationMs: Math.round(durationMs),
     timingsMs: {
       phases: result.phasesMs,
+      lookUp: percentiles(rows.flatMap(({ lookUpMs }) => (lookUpMs === '' ? [] : [lookUpMs]))),
       staging: percentiles(bundle.meters.flatMap(stagingOf)),
       instantToConfirmed: percentiles(confirmed.map((meter) => endOf(meter) - meter.cutOverAt)),
       bothHadAccess: percentiles(confirmed.flatMap(overlapOf)),
       readingOffset: percentiles(readingOffsets(result).map(Math.abs)),
     },
+    actualReadsPercent: shareOf(rows.filter(({ state }) => state === 'confirmed')),
+    peakLoad,
     run: {
+      story: plan.story,
+      market: plan.market,
+      planHash: planHash(plan),
+      switches: bundle.switches.length,
       from: plan.from,
       to: plan.to,
       verb: plan.verb,
@@ -101,9 +126,14 @@ export function readingOffsets({ bundle, truths }: RehearsalResult): readonly nu
   });
 }
 
-/** When the last step of a meter was over. */
-export function endOf({ timings }: MeterEvidence): number {
-  return timings.reduce((last, { endedAt }) => Math.max(last, endedAt), 0);
+function planHash(plan: RehearsalPlan): string {
+  const text = canonicalJson({ ...plan, faults: Object.fromEntries(plan.faults) });
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function shareOf(rows: readonly { readonly source: string }[]): number {
+  const actual = rows.filter(({ source }) => source === 'actual').length;
+  return rows.length === 0 ? 100 : Math.round((actual * 10_000) / rows.length) / 100;
 }
 
 function overlapOf({ timings }: MeterEvidence): number[] {

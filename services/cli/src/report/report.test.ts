@@ -6,6 +6,9 @@ import { describe, it } from 'node:test';
 import type { EvidenceBundle, MeterEvidence } from '@sefleet/evidence';
 import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
 import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
+import { schemaProblems } from '../testing/schema-problems.ts';
+import { csv } from './csv.ts';
+import { htmlReport } from './html-report.ts';
 import { passed, summariseRehearsal } from './rehearsal-summary.ts';
 import { writeReport } from './write-report.ts';
 
@@ -36,6 +39,10 @@ const plan: RehearsalPlan = {
 function result(holds: boolean): RehearsalResult {
   const meter = {
     endpoint: NASTY,
+    from: 'northern-power',
+    to: 'sunrise-energy',
+    cutOverAt: CUT,
+    tokens: {},
     state: 'exception',
     reason: 'card-full',
     timings: [],
@@ -71,6 +78,7 @@ function result(holds: boolean): RehearsalResult {
     bundle,
     parties: [],
     truths: new Map(),
+    timeZone: 'Europe/Berlin',
     scans: [],
     load: { samples: [], commandsPerSecondMax: 0, workingMax: 0, backlogMax: 0, services: [] },
     details: new Map([[NASTY, 'no "room"']]),
@@ -91,7 +99,10 @@ describe('the report of a rehearsal', () => {
       'bundle.json',
       'exceptions.csv',
       'index.html',
+      'intervals.csv',
       'junit.xml',
+      'meters.csv',
+      'misbillings.csv',
       'summary.json',
       'summary.schema.json',
     ];
@@ -104,11 +115,30 @@ describe('the report of a rehearsal', () => {
       text('exceptions.csv').split('\r\n')[1],
       `"""><script>alert(1)</script>","exception","card-full","no ""room"""`,
     );
-    const required: string[] = JSON.parse(text('summary.schema.json')).required;
-    deepEqual(
-      required.filter((name) => !(name in JSON.parse(text('summary.json')))),
-      [],
-    );
+    const schema = JSON.parse(text('summary.schema.json'));
+    const summaryRead = JSON.parse(text('summary.json'));
+    deepEqual(schemaProblems(summaryRead, schema), []);
+    deepEqual(schemaProblems({ ...summaryRead, gapWh: 'none', extra: 1 }, schema), [
+      '$.gapWh is no number',
+      '$.extra is not known',
+    ]);
+    equal(text('meters.csv').split('\r\n').length, 3);
+    ok(text('intervals.csv').startsWith('"end","expected","received","by supplier"'));
+  });
+
+  it('gives spreadsheets no formula', () => {
+    equal(csv(['a'], [['=1+1'], ['-5'], [-5]]), `"a"\r\n"'=1+1"\r\n"'-5"\r\n"-5"\r\n`);
+  });
+
+  it('stays small however many devices there are: the rest stands in files beside it', () => {
+    const one = result(false);
+    const [meter] = one.bundle.meters;
+    ok(meter);
+    const meters = Array.from({ length: 20_000 }, (_, i) => ({ ...meter, endpoint: `urn:dev:m-${i}` }));
+    const many = { ...one, bundle: { ...one.bundle, meters } };
+    const page = htmlReport(summariseRehearsal(plan, many, 1, '1'), many);
+    ok(page.length < 200_000, String(page.length));
+    ok(page.includes('19950 more: exceptions.csv'));
   });
 
   it('passes only when every invariant holds', () => {

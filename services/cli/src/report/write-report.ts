@@ -2,8 +2,10 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
+import { csv } from './csv.ts';
 import { htmlReport } from './html-report.ts';
 import { escapeMarkup } from './markup.ts';
+import { meterRows, type MeterRow } from './meter-rows.ts';
 import type { RehearsalSummary } from './rehearsal-summary.ts';
 
 const SCHEMA = fileURLToPath(new URL('summary.schema.json', import.meta.url));
@@ -16,7 +18,11 @@ export function writeReport(folder: string, summary: RehearsalSummary, result: R
   copyFileSync(SCHEMA, join(folder, 'summary.schema.json'));
   write('index.html', htmlReport(summary, result));
   write('junit.xml', junit(summary));
-  write('exceptions.csv', exceptionsCsv(result));
+  const rows = meterRows(result);
+  write('meters.csv', metersCsv(rows));
+  write('exceptions.csv', exceptionsCsv(rows));
+  write('intervals.csv', intervalsCsv(result));
+  write('misbillings.csv', misbillingsCsv(result));
   write('bundle.json', JSON.stringify(result.bundle));
 }
 
@@ -35,12 +41,49 @@ ${cases.join('\n')}
 `;
 }
 
-/** Meters that were not confirmed (RFC 4180). */
-function exceptionsCsv({ bundle, details }: RehearsalResult): string {
-  const rows = bundle.meters
-    .filter(({ state }) => state !== 'confirmed')
-    .map(({ endpoint, state, reason }) => [endpoint, state, reason, details.get(endpoint) ?? '']);
-  const line = (cells: readonly string[]): string =>
-    cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(',');
-  return `${[['endpoint', 'state', 'reason', 'detail'], ...rows].map(line).join('\r\n')}\r\n`;
+/** Everything about every meter. */
+function metersCsv(rows: readonly MeterRow[]): string {
+  const [first] = rows;
+  if (first === undefined) return csv(['endpoint'], []);
+  return csv(
+    Object.keys(first),
+    rows.map((row) => Object.values(row)),
+  );
+}
+
+function exceptionsCsv(rows: readonly MeterRow[]): string {
+  return csv(
+    ['endpoint', 'state', 'reason', 'detail'],
+    rows
+      .filter(({ state }) => state !== 'confirmed')
+      .map(({ endpoint, state, reason, detail }) => [endpoint, state, reason, detail]),
+  );
+}
+
+/** Interval by interval: who had to have a reading, who has one, and what was billed wrongly. */
+function intervalsCsv({ verdict }: RehearsalResult): string {
+  return csv(
+    ['end', 'expected', 'received', 'by supplier'],
+    verdict.intervals.map(({ at, expected, received, bySupplier }) => [
+      new Date(at).toISOString(),
+      expected,
+      received,
+      Object.entries(bySupplier)
+        .map(([supplier, n]) => `${supplier} ${n}`)
+        .join('; '),
+    ]),
+  );
+}
+
+function misbillingsCsv({ verdict }: RehearsalResult): string {
+  return csv(
+    ['endpoint', 'from', 'until', 'energyWh', 'times billed'],
+    verdict.misbillings.map(({ endpoint, from, until, energyWh, times }) => [
+      endpoint,
+      new Date(from).toISOString(),
+      new Date(until).toISOString(),
+      energyWh,
+      times,
+    ]),
+  );
 }

@@ -1,0 +1,106 @@
+import type { MeterEvidence } from '@sefleet/evidence';
+import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
+
+/** One switch of one meter, as a line of a table. */
+export interface MeterRow {
+  readonly endpoint: string;
+  readonly from: string;
+  readonly to: string;
+  readonly state: string;
+  readonly reason: string;
+  readonly detail: string;
+  readonly cutOverAt: string;
+  /** What the register said at the cut-over, and how the reading came about. */
+  readonly registerWh: number | '';
+  readonly source: 'actual' | 'late' | 'missing';
+  /** Reading less instant, by true time. */
+  readonly offsetMs: number | '';
+  /** SHA-256 of the sealed records: each supplier holds its own. */
+  readonly closingRecord: string;
+  readonly openingRecord: string;
+  /** Versions of the keys that the old and the new domain had, and the check values of the new ones. */
+  readonly oldKeyVersion: string;
+  readonly newKeyVersion: string;
+  readonly newKeyCheckValues: string;
+  readonly keysInstalledAt: string;
+  /** `not started`, `accepted`, `installed`, `confirmed`, `failed` or `rolled back`. */
+  readonly keyStatus: string;
+  readonly attempts: number;
+  readonly probes: string;
+  readonly lookUpMs: number | '';
+  readonly stagingMs: number | '';
+  readonly confirmedMs: number | '';
+  readonly bothHadAccessMs: number | '';
+}
+
+/** A meter's clock may be off by so much before its reading counts as late. */
+const ACTUAL_WITHIN_MS = 60_000;
+
+/** A line for every meter of every switch, in the order of the bundle. */
+export function meterRows({ bundle, truths, details }: RehearsalResult): readonly MeterRow[] {
+  return bundle.meters.map((meter) => {
+    const { endpoint, from, to, state, reason, cutOverAt, cutOver, keyStates, lookUp } = meter;
+    const taken = truths.get(endpoint)?.cutOvers.find(({ instant }) => instant === cutOverAt);
+    const offsetMs = taken === undefined ? '' : taken.takenAt - cutOverAt;
+    const owned = keyStates.filter(({ when }) => when === 'after-rotation').at(-1);
+    return {
+      endpoint,
+      from,
+      to,
+      state,
+      reason,
+      detail: details.get(endpoint) ?? '',
+      cutOverAt: new Date(cutOverAt).toISOString(),
+      registerWh: taken?.registerWh ?? '',
+      source: sourceOf(offsetMs),
+      offsetMs,
+      closingRecord: cutOver?.closingRecord ?? '',
+      openingRecord: cutOver?.openingRecord ?? '',
+      oldKeyVersion: state === 'confirmed' ? 'removed' : 'unchanged',
+      newKeyVersion: versionsOf(owned?.keys ?? []),
+      newKeyCheckValues: meter.newKeyCheckValues.join(' '),
+      keysInstalledAt: timeOf(stepOf(meter, 'own-keys')?.endedAt),
+      keyStatus: keyStatusOf(meter),
+      attempts: meter.timings.reduce((sum, { attempts }) => sum + attempts, 0),
+      probes: meter.probes.map(({ attempt, sw }) => `${attempt} ${sw}`).join(' '),
+      lookUpMs: lookUp?.answeredAt === undefined ? '' : lookUp.answeredAt - lookUp.askedAt,
+      stagingMs: spanOf(meter.timings[0]?.startedAt, stepOf(meter, 'schedule')?.endedAt),
+      confirmedMs: state === 'confirmed' ? endOf(meter) - cutOverAt : '',
+      bothHadAccessMs: spanOf(stepOf(meter, 'open-account')?.endedAt, stepOf(meter, 'remove-old')?.endedAt),
+    };
+  });
+}
+
+/** When the last step of a meter was over. */
+export function endOf({ timings }: MeterEvidence): number {
+  return timings.reduce((last, { endedAt }) => Math.max(last, endedAt), 0);
+}
+
+function sourceOf(offsetMs: number | ''): MeterRow['source'] {
+  if (offsetMs === '') return 'missing';
+  return Math.abs(offsetMs) <= ACTUAL_WITHIN_MS ? 'actual' : 'late';
+}
+
+function keyStatusOf({ state, keyStates, tokens }: MeterEvidence): string {
+  if (state === 'confirmed') return 'confirmed';
+  if (state === 'rolled-back') return 'rolled back';
+  if (state === 'exception') return 'failed';
+  if (keyStates.some(({ when }) => when === 'after-rotation')) return 'installed';
+  return Object.keys(tokens).length > 0 ? 'accepted' : 'not started';
+}
+
+function versionsOf(keys: readonly string[]): string {
+  return [...new Set(keys.map((key) => key.split('/')[1] ?? ''))].join(' ');
+}
+
+function stepOf({ timings }: MeterEvidence, name: string): { readonly endedAt: number } | undefined {
+  return timings.find(({ step }) => step === name);
+}
+
+function spanOf(from: number | undefined, until: number | undefined): number | '' {
+  return from === undefined || until === undefined ? '' : until - from;
+}
+
+function timeOf(at: number | undefined): string {
+  return at === undefined ? '' : new Date(at).toISOString();
+}

@@ -28,10 +28,10 @@ export function named<C extends Named>(
   const id = findTlv(objects, idTag);
   const label = findTlv(objects, labelTag);
   if ((id === undefined) === (label === undefined)) return refuse(STATUS_WORD.WRONG_DATA);
-  const found = containers.find((container) =>
-    id === undefined
-      ? bytesEqual(container.label, label ?? id ?? container.id)
-      : bytesEqual(container.id, id),
+  const found = containers.find(
+    (container) =>
+      (id !== undefined && bytesEqual(container.id, id)) ||
+      (label !== undefined && bytesEqual(container.label, label)),
   );
   return orRefuse(found, STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
 }

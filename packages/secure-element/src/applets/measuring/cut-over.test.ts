@@ -2,19 +2,37 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeSealedRecord, openTelemetryRecord } from '@sefleet/cose';
 import { isSefleetError } from '@sefleet/errors';
-import { aidBytes, installForExtraditionCommand, withToken } from '@sefleet/globalplatform';
+import {
+  aidBytes,
+  installForExtraditionCommand,
+  installForPersonalizationCommand,
+  openScp03Session,
+  withToken,
+} from '@sefleet/globalplatform';
 import type { Aid } from '@sefleet/globalplatform';
 import { exportCard, importCard } from '../../card/create-card.ts';
 import type { SecureElement } from '../../card/secure-element.ts';
+import { ownerStatusCommand, readMeterRegisters } from '../../clients/measuring-owner.ts';
 import { recordAccountCommands } from '../../clients/record-account.ts';
+import type { RecordAccountPlan } from '../../clients/record-account.ts';
 import { cutOverOrder, RecordsClient } from '../../clients/records-client.ts';
-import { open, seededRng, send, sendAll } from '../../testing/card-fixture.ts';
+import {
+  installDomain,
+  open,
+  seededRng,
+  select,
+  send,
+  sendAll,
+  statusOf,
+} from '../../testing/card-fixture.ts';
+import { encodeTariff } from '../metering/tariff.ts';
 import {
   AUTHORITY,
   CUT_OVER,
   METER,
   METER_APPLET,
   meterBeforeCutOver,
+  meterInTheField,
   NEW_SUPPLIER,
   OLD_SUPPLIER,
   PARTIES,
@@ -181,15 +199,64 @@ test('a staged account seals nothing before its instant, not even in its own dom
   assert.throws(() => meterOf(card).seal({ timestampMs: 1, values: [[1, 1]] }), refusedWith(0x6985));
 });
 
-test('keys of a domain above cannot store an account in a fresh one', async () => {
-  const card = await meterBeforeCutOver();
+test('keys of a domain above store no account in a fresh one, directly or by personalising it', async () => {
+  const card = await meterInTheField();
   const link = await open(card, TSM, tsm.keys);
-  await send(
-    link,
-    withToken(installForExtraditionCommand(aidBytes(NEW_SUPPLIER), aidBytes(METER_APPLET)), issuer.tokenKey),
-  );
-  const commands = recordAccountCommands(link, stagedAccount());
-  await sendAll(link, commands.slice(0, -1));
-  const own = await link.transmit(commands.at(-1) ?? assert.fail());
-  assert.equal(own.sw, 0x9000, 'in its own domain it may');
+  await send(link, withToken(installDomain(NEW_SUPPLIER), issuer.tokenKey));
+  await send(link, installForPersonalizationCommand(aidBytes(NEW_SUPPLIER)));
+  const [store] = recordAccountCommands(link, stagedAccount());
+  assert.equal(await statusOf(link, store ?? assert.fail()), '6985');
+  const inherited = await open(card, NEW_SUPPLIER, tsm.keys);
+  const [again] = recordAccountCommands(inherited, stagedAccount());
+  assert.equal(await statusOf(inherited, again ?? assert.fail()), '6985');
+});
+
+test('what is no record account is refused whole', async () => {
+  const card = await meterBeforeCutOver();
+  const session = await open(card, NEW_SUPPLIER, newSupplier.keys);
+  const before = exportCard(card);
+  const account = stagedAccount();
+  const bad: readonly RecordAccountPlan[] = [
+    { ...account, stakeholder: 'Southern Power' },
+    { ...account, stakeholder: '' },
+    { ...account, keyVersion: 0 },
+    { ...account, endpoint: '' },
+    { ...account, endpoint: 'x'.repeat(201) },
+    { ...account, recordKey: new Uint8Array(15) },
+    { ...account, recordKey: new Uint8Array(32) },
+    stagedAccount({ activation: new Uint8Array(8) }),
+    stagedAccount({ parameters: new Uint8Array(513) }),
+  ];
+  for (const plan of bad) {
+    const commands = recordAccountCommands(session, plan);
+    await sendAll(session, commands.slice(0, -1));
+    assert.equal(await statusOf(session, commands.at(-1) ?? assert.fail()), '6a80', JSON.stringify(plan));
+  }
+  assert.deepEqual(exportCard(card), before);
+});
+
+test('a tariff that is staged is in force from the instant on, and what is none holds nothing up', async () => {
+  const tariff = encodeTariff({ offsetMinutes: 0, switches: [{ days: 0x7f, minute: 0, rate: 5 }] });
+  for (const [parameters, wh] of [
+    [tariff, 10],
+    [Uint8Array.of(0x80, 0xff), 0],
+  ] as const) {
+    const card = await meterBeforeCutOver({}, stagedAccount({ parameters }));
+    const meter = meterOf(card);
+    meter.handOver(ORDER, READING);
+    meter.seal({ timestampMs: 3000, values: [[1, 260]] });
+    const link = await open(card, TSM, tsm.keys);
+    const move = installForExtraditionCommand(aidBytes(NEW_SUPPLIER), aidBytes(METER_APPLET));
+    await send(link, withToken(move, issuer.tokenKey));
+    await select(card, METER_APPLET);
+    const owner = await openScp03Session({
+      transmit: card.transmit,
+      keys: newSupplier.keys,
+      rng: seededRng('owner'),
+      level: 0x33,
+      domainAid: aidBytes(NEW_SUPPLIER),
+    });
+    const registers = readMeterRegisters(await send(owner, ownerStatusCommand()));
+    assert.equal(registers?.ratesWh.get(5), wh);
+  }
 });

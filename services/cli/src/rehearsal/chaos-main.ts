@@ -8,22 +8,26 @@ import { RehearsalServices } from './rehearsal-services.ts';
 import { runRehearsal } from './run-rehearsal.ts';
 
 /**
- * Rehearses a switch of a few meters again and again, with faults, and with provisioning killed once
- * at a moment that the seed decides. Ends with 5 unless every invariant of every run holds.
+ * Rehearses a switch of a few meters again and again, with faults, and with one service killed once: which
+ * one and when, the seed decides. On the light ground that is provisioning, on the live one any of the
+ * services. Ends with 5 unless every invariant of every run holds.
  */
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '5' },
     meters: { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
+    ground: { type: 'string', default: 'light' },
   },
 });
 const FAULTS =
   'offline=10%,lost-ack=20%,power-cut=20%,duplicate=20%,drift=20%,swap=2%,tsm-preload=2%,se-full=2%';
 /** A run of fifty meters lasts a few seconds; a kill can fall into any part of it. */
-const KILL_SPAN_MS = 4000;
+const KILL_SPAN_MS = { light: 4000, live: 15_000 } as const;
 const DATA_INTEGRITY = 5;
 
+const ground = values.ground === 'live' ? 'live' : 'light';
+const chance = (what: string): number => createHash('sha256').update(what).digest().readUInt32BE(0) / 2 ** 32;
 const parent = resolve('.sefleet');
 mkdirSync(parent, { recursive: true });
 let broken = 0;
@@ -31,9 +35,9 @@ for (let run = 1; run <= Number(values.runs); run++) {
   const seed = Number(values.seed) + run;
   const dataFolder = mkdtempSync(join(parent, 'chaos-'));
   const suppliers = ['northern-power', 'sunrise-energy'];
-  const services = await RehearsalServices.start({ dataFolder, ground: 'light', suppliers });
-  const killAfterMs =
-    (createHash('sha256').update(`kill/${seed}`).digest().readUInt32BE(0) / 2 ** 32) * KILL_SPAN_MS;
+  const services = await RehearsalServices.start({ dataFolder, ground, suppliers });
+  const killAfterMs = chance(`kill/${seed}`) * KILL_SPAN_MS[ground];
+  const killService = services.killable[Math.floor(chance(`service/${seed}`) * services.killable.length)];
   try {
     const plan = {
       story: 'supplier-switch' as const,
@@ -54,6 +58,7 @@ for (let run = 1; run <= Number(values.runs); run++) {
       intervalMinutes: 15,
       windowHours: 6,
       killAfterMs,
+      ...(killService === undefined ? {} : { killService }),
     };
     const silent = {
       ...createProgress(),
@@ -69,6 +74,7 @@ for (let run = 1; run <= Number(values.runs); run++) {
         run,
         seed,
         killAfterMs: Math.round(killAfterMs),
+        killService,
         switched: verdict.switched,
         exceptions: verdict.exceptions,
         failed,

@@ -57,7 +57,7 @@ export const REHEARSAL_VERBS: readonly RehearsalVerb[] = [
 
 /** Faults by where they are played. */
 export const FAULTS = {
-  onTheWay: ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'replay', 'swap'],
+  onTheWay: ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'replay', 'swap', 'leap'],
   inTheHouse: ['tsm-preload', 'foreign-certificate', 'expired-certificate', 'se-full', 'look-up-late'],
 } as const;
 

@@ -101,6 +101,8 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
   const kept = parsed.text('data');
   const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
   const startedMs = performance.now();
+  if (ground === 'live' && plan.faults.has('leap'))
+    throw usageError('leap is played on the light ground only', helpOf(told));
   const suppliers = [...new Set(legsOf(plan).flatMap(({ from, to }) => [from, to]))];
   const services = await RehearsalServices.start({ dataFolder, ground, suppliers });
   const tidyUp = async (): Promise<void> => {

@@ -57,11 +57,14 @@ export class Ground {
 
   /** Puts a meter up. `other` is a card that answers in its place when the swap of cards is played. */
   putUp(delivered: DeliveredCard, other: Uint8Array | undefined): void {
-    const { seed, startAt, intervalMs } = this.#plan;
+    const { seed, startAt, intervalMs, cutOverAt } = this.#plan;
     const { endpoint, recordsApplet } = delivered;
     const faults = this.faultsOf(endpoint);
     const card = importCard(delivered.image, { rng: this.#rng });
-    const register = new RegisterModel(seed, endpoint, startAt, intervalMs);
+    const register = new RegisterModel(seed, endpoint, startAt, intervalMs, {
+      at: cutOverAt,
+      wh: faults.leapWh,
+    });
     const { driftMs } = faults;
     const meter = new VirtualMeter({
       endpoint,

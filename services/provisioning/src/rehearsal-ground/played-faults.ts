@@ -12,6 +12,8 @@ export interface PlayedFaults {
   readonly duplicateAt: number;
   /** A command of earlier is sent again before this one. */
   readonly replayAt: number;
+  /** By how much the register leaps in the interval that ends at the instant; 0 when it does not. */
+  readonly leapWh: number;
   /** Another card answers in place of the meter's. */
   readonly swapped: boolean;
   /** Their names, for the report. */
@@ -25,6 +27,8 @@ const AWAY_BEFORE_MS = 5 * MINUTE_MS;
 const AWAY_MINUTES_MIN = 5;
 const AWAY_MINUTES_SPAN = 55;
 const DRIFT_SPAN_MS = 30_000;
+/** More than any household uses in a quarter of an hour. */
+const LEAP_WH = 250_000;
 
 /** The faults of one meter. */
 export function faultsOf(
@@ -49,8 +53,11 @@ export function faultsOf(
     powerCutAt: exchange('power-cut'),
     duplicateAt: exchange('duplicate'),
     replayAt: exchange('replay'),
+    leapWh: happens('leap') ? LEAP_WH : 0,
     swapped: happens('swap'),
   };
-  const names = ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'replay', 'swap'].filter(happens);
+  const names = ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'replay', 'swap', 'leap'].filter(
+    happens,
+  );
   return { ...played, names };
 }

@@ -12,13 +12,22 @@ export class RegisterModel {
   readonly #startAt: number;
   readonly #intervalMs: number;
   readonly #prefix: string;
+  readonly #leap: { readonly interval: number; readonly wh: number } | undefined;
   /** Register at the end of each interval. */
   readonly #ends: number[];
 
-  constructor(seed: string, endpoint: string, startAt: number, intervalMs: number) {
+  /** @param leap By how much the register jumps in the interval in which an instant lies; none without. */
+  constructor(
+    seed: string,
+    endpoint: string,
+    startAt: number,
+    intervalMs: number,
+    leap?: { readonly at: number; readonly wh: number },
+  ) {
     this.#startAt = startAt;
     this.#intervalMs = intervalMs;
     this.#prefix = `${seed}/register/${endpoint}`;
+    this.#leap = leap && { interval: Math.ceil((leap.at - startAt) / intervalMs), wh: leap.wh };
     this.#ends = [Math.floor(this.#fraction(-1) * FIRST_WH_SPAN)];
   }
 
@@ -33,7 +42,8 @@ export class RegisterModel {
   #endOf(interval: number): number {
     while (this.#ends.length <= interval) {
       const energy = ENERGY_WH_MIN + Math.floor(this.#fraction(this.#ends.length) * ENERGY_WH_SPAN);
-      this.#ends.push((this.#ends.at(-1) ?? 0) + energy);
+      const leap = this.#leap?.interval === this.#ends.length ? this.#leap.wh : 0;
+      this.#ends.push((this.#ends.at(-1) ?? 0) + energy + leap);
     }
     return this.#ends[interval] ?? 0;
   }

@@ -85,6 +85,12 @@ describe('supplier switch', () => {
     });
   }
 
+  it('settles a leap of the register on both sides of the instant by one reading', async () => {
+    const verdict = await rehearse(4, { leap: 100 });
+    deepEqual(broken(verdict), []);
+    deepEqual([verdict.switched, verdict.gapWh, verdict.overlapWh, verdict.residualWh], [4, 0, 0, 0]);
+  });
+
   it('finds keys that were loaded ahead, swapped cards, foreign certificates and full cards', async () => {
     const faults = { 'tsm-preload': 20, swap: 20, 'foreign-certificate': 20, 'se-full': 20 };
     const verdict = await rehearse(30, faults);

@@ -1,4 +1,4 @@
-import { fromHex } from '@sefleet/bytes';
+import { concatBytes, fromHex } from '@sefleet/bytes';
 import { encodeTlv } from '@sefleet/globalplatform';
 
 const OID = 0x06;
@@ -17,12 +17,13 @@ const managementDataByI = new Map<number, Uint8Array>();
 export function securityDomainManagementData(scp03: number): Uint8Array {
   const known = managementDataByI.get(scp03);
   if (known !== undefined) return known;
-  const data = Buffer.concat([
+  // What is kept must not be a view on the pool of Buffers: each would hold 64 KiB of it.
+  const data = concatBytes(
     encodeTlv(OID, GLOBALPLATFORM),
     encodeTlv(0x60, encodeTlv(OID, VERSION_2_3_1)),
     encodeTlv(0x63, encodeTlv(OID, IDENTIFICATION)),
     encodeTlv(0x64, encodeTlv(OID, SECURE_CHANNEL, Uint8Array.of(SCP03, scp03))),
-  ]);
+  );
   managementDataByI.set(scp03, data);
   return data;
 }

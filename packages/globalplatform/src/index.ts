@@ -162,6 +162,8 @@ export {
   decodeCertificate,
   encodeCertificate,
   encodeCertificateWith,
+  certificateSerial,
+  encodeAllowList,
   verifiedPoint,
   verifyCertificate,
 } from './certificates/gp-certificate.ts';

@@ -19,6 +19,8 @@ export interface RunningService {
   readonly grpc: readonly ServedService[];
   /** Facts for the readiness line, for example the ports that were free. */
   readonly ready?: Readonly<Record<string, unknown>>;
+  /** True for callers' certificates that do not count any more, by serial number in hexadecimal. */
+  readonly isRevoked?: (serialNumber: string) => boolean;
   stop(): Promise<void>;
 }
 
@@ -69,6 +71,7 @@ export async function runService<D extends SettingDefinitions>(
       services: running.grpc,
       log,
       kind: description.name,
+      isRevoked: running.isRevoked,
     });
     const effective = {
       ...describeSettings(SERVICE_SETTINGS, own),

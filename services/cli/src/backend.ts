@@ -9,6 +9,7 @@ export interface Backend {
   readonly manufacturing: GrpcClient<typeof provisioning.ManufacturingService>;
   readonly parties: GrpcClient<typeof parties.PartyService>;
   readonly keys: GrpcClient<typeof parties.KeyService>;
+  readonly revocations: GrpcClient<typeof parties.RevocationService>;
   readonly rotation: GrpcClient<typeof provisioning.RotationService>;
   readonly secureElements: GrpcClient<typeof secureElement.SecureElementService>;
   readonly simulation: GrpcClient<typeof simulation.SimulationService>;
@@ -26,6 +27,7 @@ export function connectBackend(layout: Layout): Backend {
     manufacturing: createGrpcClient(provisioning.ManufacturingService, at(layout.provisioningGrpcPort), tls),
     parties: createGrpcClient(parties.PartyService, at(layout.provisioningGrpcPort), tls),
     keys: createGrpcClient(parties.KeyService, at(layout.provisioningGrpcPort), tls),
+    revocations: createGrpcClient(parties.RevocationService, at(layout.provisioningGrpcPort), tls),
     rotation: createGrpcClient(provisioning.RotationService, at(layout.provisioningGrpcPort), tls),
     secureElements: createGrpcClient(secureElement.SecureElementService, at(layout.simulationGrpcPort), tls),
     simulation: createGrpcClient(simulation.SimulationService, at(layout.simulationGrpcPort), tls),

@@ -15,6 +15,11 @@ export const EVENTS = {
     level: 'error',
     message: 'a request failed by a fault of ours',
   },
+  revocationsFailed: {
+    name: 'revocations.failed',
+    level: 'warn',
+    message: 'there is no new revocation list: the last one counts',
+  },
   credentialsFailed: {
     name: 'credentials.lookupFailed',
     level: 'warn',

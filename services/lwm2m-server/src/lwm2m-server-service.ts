@@ -44,6 +44,7 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
     const statistics = new Statistics(server, parts.store, context.log, sources);
     const shards = openShards(context, fleet);
     return {
+      isRevoked: (serialNumber) => parts.revocations.isRevoked(serialNumber),
       grpc: [
         serveNorthbound(parts, fleet, { campaigns, operations, statistics, shards }),
         ...servedInbox(parts),
@@ -69,6 +70,7 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
         await parts.journal.close();
         await parts.publisher.close();
         await parts.store.close();
+        parts.revocations.close();
         parts.credentials.close();
         runtime.close();
       },

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { provisioning } from '@sefleet/api';
+import { parties, provisioning } from '@sefleet/api';
 import { createModelRegistry, loadModelFolder, omaModels } from '@sefleet/lwm2m';
 import type { ModelRegistry } from '@sefleet/lwm2m';
 import { APDU_EXCHANGE_MODEL, SEALED_RECORDS_MODEL } from '@sefleet/lwm2m-coap';
@@ -11,6 +11,7 @@ import type { GrpcClient, ServiceContext } from '@sefleet/service';
 import { DeviceCertificates } from './adapters/devices/device-certificates.ts';
 import { RecordInbox } from './adapters/inbox/record-inbox.ts';
 import { MqttPublisher } from './adapters/mqtt/mqtt-publisher.ts';
+import { RevocationWatch } from './adapters/provisioning/revocation-watch.ts';
 import { CredentialDirectory } from './adapters/provisioning/credential-directory.ts';
 import { parseAccessRules } from './domain/access/access-rule.ts';
 import { DEFAULT_RULES, Gatekeeper } from './domain/access/gatekeeper.ts';
@@ -38,6 +39,7 @@ export interface SharedParts {
   readonly store: ServerStore;
   readonly credentials: GrpcClient<typeof provisioning.CredentialService>;
   readonly directory: CredentialDirectory;
+  readonly revocations: RevocationWatch;
   readonly certificates: DeviceCertificates;
   readonly plain: PlainDevices;
   readonly publisher: MqttPublisher | RecordInbox;
@@ -64,6 +66,7 @@ export async function openSharedParts(
   const credentials = createGrpcClient(provisioning.CredentialService, settings.provisioningTarget, tls);
   const publisher = await openPublisher(context, runtime);
   const directory = new CredentialDirectory(credentials, runtime, log);
+  const revocations = openRevocations(context, runtime);
   const journal = await EventJournal.open({
     store: store.events,
     timers: runtime.timers,
@@ -81,11 +84,21 @@ export async function openSharedParts(
     models,
     templates: readTemplates(settings.templateFile, models),
     directory,
-    certificates: new DeviceCertificates(tls, directory, clock),
+    revocations,
+    certificates: new DeviceCertificates(tls, directory, clock, (serial) => revocations.isRevoked(serial)),
     plain: new PlainDevices(settings.plainEndpoints),
     reports: new DeviceReports({ log, journal, forwarder, store, clock, listener }),
     gatekeeper: createGatekeeper(settings, store, runtime, log),
   };
+}
+
+function openRevocations({ settings, log, tls }: Lwm2mServiceContext, runtime: Runtime): RevocationWatch {
+  const client = createGrpcClient(parties.RevocationService, settings.provisioningTarget, tls);
+  const intervalMs = settings.revocationIntervalSeconds * 1000;
+  const authorityPem = tls.authority.toString();
+  const watch = new RevocationWatch({ client, authorityPem, runtime, log, intervalMs });
+  watch.start();
+  return watch;
 }
 
 async function openStore(

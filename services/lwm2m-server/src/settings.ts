@@ -24,6 +24,14 @@ export const LWM2M_SERVER_SETTINGS = {
     doc: 'gRPC address of provisioning, the source of PSKs and bootstrap configurations',
     default: '127.0.0.1:50051',
   }),
+  revocationIntervalSeconds: integerSetting({
+    env: 'SEFLEET_REVOCATION_INTERVAL',
+    doc: 'how often provisioning is asked which certificates were revoked',
+    unit: 's',
+    min: 1,
+    max: 86_400,
+    default: 30,
+  }),
   mqttUrl: textSetting({
     env: 'SEFLEET_MQTT_URL',
     doc: 'MQTT broker that records are published to, over mutual TLS',

@@ -23,6 +23,10 @@ export const PROVISIONING_ERRORS = {
   PROVISIONING_ROTATION_NOT_FOUND: { fault: 'caller', doc: 'No rotation has this id.' },
   PROVISIONING_STAKEHOLDER_NOT_FOUND: { fault: 'caller', doc: 'No stakeholder has this role or name.' },
   PROVISIONING_PARTY_EXISTS: { fault: 'caller', doc: 'The name belongs to a party with other roles.' },
+  PROVISIONING_PARTY_REVOKED: {
+    fault: 'caller',
+    doc: 'The certificates of this party were revoked, for good.',
+  },
   PROVISIONING_CONTRACT_NOT_FOUND: { fault: 'caller', doc: 'No contract has this id.' },
   PROVISIONING_CONTRACT_CONFLICT: {
     fault: 'caller',

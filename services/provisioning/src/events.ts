@@ -22,6 +22,16 @@ export const PROVISIONING_EVENTS = {
     level: 'warn',
     message: 'certificates do not count any more',
   },
+  cardListBrought: {
+    name: 'cards.listBrought',
+    level: 'info',
+    message: 'cards know which providers are allowed',
+  },
+  cardListFailed: {
+    name: 'cards.listFailed',
+    level: 'error',
+    message: 'a list for cards failed by a fault of ours',
+  },
   callRefused: { name: 'authorisation.refused', level: 'warn', message: 'a caller was refused' },
   rotationStarted: { name: 'rotation.started', level: 'info', message: 'a rotation started' },
   rotationResumed: { name: 'rotation.resumed', level: 'warn', message: 'a rotation goes on after a restart' },

@@ -33,7 +33,6 @@ import { SwitchClosing } from './switch/switch-closing.ts';
 import { SwitchClock } from './switch/switch-clock.ts';
 import { SwitchOffice } from './switch/switch-office.ts';
 import { parseStakeholderServers } from './domain/stakeholder-servers.ts';
-import { PROVISIONING_EVENTS } from './events.ts';
 import { PROVISIONING_SETTINGS } from './settings.ts';
 
 /** The provisioning service: factory, custody of keys, credentials and rotations. */
@@ -45,8 +44,7 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const authority = readAuthority(settings.pkiFolder);
     const clock = new SwitchClock(runtime.clock);
     const custody = openCustody(settings, dataFolder, clock);
-    const onDatabaseError = (error: unknown): void => log.emit(PROVISIONING_EVENTS.databaseFailed, { error });
-    const stores = await openStores(settings, dataFolder, onDatabaseError);
+    const stores = await openStores(settings, dataFolder, log);
     const { store, journal } = stores;
     const { certificateDays } = settings;
     const firmwareKey = loadFirmwareAuthority(settings.firmwareKeyFile, dataFolder);
@@ -59,27 +57,30 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const runner = new RotationRunner({ ...ports, links });
     const defaultConcurrency = settings.rotationConcurrency;
     const orders = new RotationOrders({ store, custody, runner, log, defaultConcurrency });
-    await runner.resume();
     const meter = new ManagedMeterPort(client, settings.cardTimeoutMs);
     const stakeholders = new StakeholderLinks(stakeholderServers, tls, settings.cardTimeoutMs);
     const market = settings.rehearsal ? REHEARSED_REGISTER : OWN_REGISTER;
     const { rng } = runtime;
     const switchPorts = { store, journal, custody, links, meter, market, stakeholders, rng, log };
     const office = new SwitchOffice(switchPorts, clock, runtime);
-    await office.resume();
-    const parties = await openParties({ ...stores, ...ports, orders, authority, clock, settings });
+    // Parties first: what is resumed may be about one that was admitted later.
+    const parties = await openParties({ ...stores, ...ports, orders, links, authority, clock, settings });
     const { registry } = parties;
+    await runner.resume();
+    await office.resume();
     const audit = new SwitchAudit(custody, store);
     const closing = new SwitchClosing(custody, store, registry, authority.certificatePem);
     return {
+      isRevoked: (serialNumber) => parties.revocation.isRevoked(serialNumber),
       grpc: [
         serveManufacturing({
           factory,
           bootstrapUri: settings.lwm2mBootstrapUri,
           authorityPem: authority.certificatePem,
           log,
+          onCertificate: (endpoint, pem) => parties.revocation.issued(endpoint, pem),
         }),
-        serveCredentials({ store, custody, accounts, log }),
+        serveCredentials({ store, custody, accounts, log, isOut: (one) => parties.revocation.isOut(one) }),
         serveRecordKeys({ custody, log }),
         serveRotations({ orders, store, custody, parties: parties.office, gate: parties.gate, log }),
         ...parties.grpc,

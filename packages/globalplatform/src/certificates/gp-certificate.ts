@@ -121,6 +121,32 @@ export function verifiedPoint(bytes: Uint8Array, authorityPoint: Uint8Array): Ui
   throw globalPlatformError('GP_CERTIFICATE_INVALID', 'the certificate is not signed by this authority');
 }
 
+/** The serial number of a host's certificate of either form. @throws `GP_CERTIFICATE_INVALID`. */
+export function certificateSerial(bytes: Uint8Array): Uint8Array {
+  if (bytes[0] !== DER_SEQUENCE) return decodeCertificate(bytes).serialNumber;
+  try {
+    return Uint8Array.from(Buffer.from(new X509Certificate(bytes).serialNumber, 'hex'));
+  } catch (cause) {
+    throw globalPlatformError('GP_CERTIFICATE_INVALID', 'the certificate is malformed', { cause });
+  }
+}
+
+/**
+ * The data of STORE DATA that lets only certificates with these serial numbers through for the authority's
+ * key at `keyId` and `keyVersion` (GPC_SPE_093 §7.4).
+ */
+export function encodeAllowList(
+  keyId: number,
+  keyVersion: number,
+  serialNumbers: readonly Uint8Array[],
+): Uint8Array {
+  const list = serialNumbers.map((serial) => encodeTlv(0x93, serial));
+  return concatBytes(
+    encodeTlv(0xa6, encodeTlv(0x83, Uint8Array.of(keyId, keyVersion))),
+    encodeTlv(0x70, ...list),
+  );
+}
+
 function joinSignature(signed: Uint8Array, signature: Uint8Array): Uint8Array {
   return encodeTlv(0x7f21, signed, encodeTlv(0x5f37, signature));
 }

@@ -44,7 +44,7 @@ export interface KeySet {
 }
 
 /** A data object that STORE DATA wrote into a Security Domain. */
-interface StoredObject {
+export interface StoredObject {
   readonly tag: number;
   readonly value: Uint8Array;
 }

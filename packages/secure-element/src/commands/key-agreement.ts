@@ -23,6 +23,7 @@ import { orRefuse, refuse } from '../card/refusal.ts';
 import { AUTHORITY_AGREEMENT_KEY, AUTHORITY_KEY, keyAt, verificationKey } from '../registry/special-keys.ts';
 import { authorityDomain } from './authority-domain.ts';
 import type { CommandContext } from './command-context.ts';
+import { requireAllowed } from './allow-list.ts';
 import { storeKeys } from './put-key.ts';
 
 const CHALLENGE_LENGTH = 16;
@@ -48,9 +49,11 @@ export function agreeOnKeys(context: CommandContext, domain: SecurityDomain, dgi
 
 function certify(context: CommandContext, domain: SecurityDomain, certificate: Uint8Array): Answer {
   const { channel, card } = context;
-  const authority = verificationKey(authorityDomain(context), AUTHORITY_KEY);
+  const vouching = authorityDomain(context);
+  const authority = verificationKey(vouching, AUTHORITY_KEY);
   if (authority?.kind !== 'ec') return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   const { publicKey } = verifyCertificate(certificate, authority.point);
+  requireAllowed(vouching, AUTHORITY_KEY, certificate);
   const challenge = card.rng.bytes(CHALLENGE_LENGTH);
   channel.agreement = { kind: 'scenario-3', domain: domain.aid, providerPoint: publicKey.slice(), challenge };
   return encodeTlv(0x85, challenge);

@@ -17,6 +17,7 @@ import type { SecurityDomain } from '../card/card-state.ts';
 import { closeSession } from '../card/channel.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { keyAt, verificationKey } from '../registry/special-keys.ts';
+import { requireAllowed } from './allow-list.ts';
 import { NO_DATA, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 
@@ -37,7 +38,10 @@ export function performSecurityOperation(context: CommandContext): Answer {
   const authority = verificationKey(domain, { version: command.p1, id: command.p2 & ~MORE });
   if (authority?.kind !== 'ec') return refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
   const hostPoint = verifiedPoint(command.data, pending?.hostPoint ?? authority.point);
-  channel.agreement = { kind: 'scp11', hostPoint, more: (command.p2 & MORE) !== 0 };
+  const more = (command.p2 & MORE) !== 0;
+  // The list is about the host's own certificate, the last of the chain.
+  if (!more) requireAllowed(domain, { version: command.p1, id: command.p2 & ~MORE }, command.data);
+  channel.agreement = { kind: 'scp11', hostPoint, more };
   return NO_DATA;
 }
 

@@ -17,6 +17,7 @@ import type { Answer, AppletContext } from '../applets/applet.ts';
 import type { Application, SecurityDomain } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { checkMemory } from '../registry/memory.ts';
+import { allowListOf, isAllowList } from './allow-list.ts';
 import { appletContext } from './applet-commands.ts';
 import { NO_DATA, requireSession, requireUnlockedCard, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
@@ -101,7 +102,7 @@ function storeInDomain(context: CommandContext, domain: SecurityDomain, data: Ui
   }
   const given = decodeTlvs(data);
   let objects = domain.objects;
-  for (const { tag, value } of isCertificateStore(given) ? certificatesOf(given) : given) {
+  for (const { tag, value } of placed(given)) {
     if (isMadeByCard(tag)) refuse(STATUS_WORD.WRONG_DATA);
     objects = [...objects.filter((object) => object.tag !== tag), { tag, value: value.slice() }];
   }
@@ -109,6 +110,12 @@ function storeInDomain(context: CommandContext, domain: SecurityDomain, data: Ui
   context.tx.put({ ...domain, objects });
   checkMemory(context.tx.state, context.card, domain.aid);
   return NO_DATA;
+}
+
+/** What is stored, and where. */
+function placed(given: readonly Tlv[]): readonly Tlv[] {
+  if (isAllowList(given)) return [allowListOf(given)];
+  return isCertificateStore(given) ? certificatesOf(given) : given;
 }
 
 /** Certificates for one key (GPC_SPE_093 §7.4): A6 names the key, BF21 carries them. */

@@ -14,10 +14,13 @@ const MAX_REMEMBERED = 256;
  * authority, and vehicles may even sign with theirs (session certificates): so the authority itself has to
  * have signed the caller's certificate, and the certificate has to be one of a service.
  *
- * @returns a function from a caller's certificate to the service's name; it throws `GRPC_CALLER_FORBIDDEN`.
+ * @param isRevoked Asked for each call, with the certificate's serial number in hexadecimal.
+ * @returns a function from a caller's certificate to the service's name; it throws `GRPC_CALLER_FORBIDDEN`
+ *   or `GRPC_CALLER_REVOKED`.
  */
 export function createCallerCheck(
   authorityPem: Buffer,
+  isRevoked: (serialNumber: string) => boolean = () => false,
 ): (certificate: PeerCertificate | undefined) => string {
   const authority = new X509Certificate(authorityPem);
   const signedByAuthority = new Set<string>();
@@ -32,6 +35,9 @@ export function createCallerCheck(
   return (certificate) => {
     const name: unknown = certificate?.subject.CN;
     const isService = certificate?.subject.O === SERVICE_ORGANISATION && isSigned(certificate);
+    if (isService && isRevoked(certificate.serialNumber)) {
+      throw new SefleetError('GRPC_CALLER_REVOKED', 'caller', "the caller's certificate was revoked");
+    }
     if (isService && typeof name === 'string') return name;
     throw new SefleetError(
       'GRPC_CALLER_FORBIDDEN',

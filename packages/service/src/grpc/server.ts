@@ -97,13 +97,15 @@ export async function startGrpcServer(options: {
   readonly log: EventLog;
   /** Name of the services that may pass calls on to this one: its own kind. */
   readonly kind?: string;
+  /** True for callers' certificates that do not count any more, by serial number in hexadecimal. */
+  readonly isRevoked?: ((serialNumber: string) => boolean) | undefined;
 }): Promise<GrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
   });
-  const nameCaller = createCallerCheck(options.tls.authority);
+  const nameCaller = createCallerCheck(options.tls.authority, options.isRevoked);
   const statusMap: Record<string, 'SERVING'> = { '': 'SERVING' };
   for (const { service, implementation } of options.services) {
     const handlers: Record<string, UntypedHandleCall> = {};

@@ -6,6 +6,7 @@ const STATUS_BY_SUFFIX: readonly (readonly [string, status])[] = [
   ['_NOT_FOUND', status.NOT_FOUND],
   ['_EXISTS', status.ALREADY_EXISTS],
   ['_FORBIDDEN', status.PERMISSION_DENIED],
+  ['_REVOKED', status.PERMISSION_DENIED],
   ['_UNAUTHENTICATED', status.UNAUTHENTICATED],
   ['_TIMEOUT', status.DEADLINE_EXCEEDED],
   ['_FULL', status.RESOURCE_EXHAUSTED],

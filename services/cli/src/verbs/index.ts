@@ -25,6 +25,7 @@ import { rehearseInsurerChange } from './rehearse-insurer-change.ts';
 import { rehearseProviderChange } from './rehearse-provider-change.ts';
 import { rehearseSupplierSwitch } from './rehearse-supplier-switch.ts';
 import { reportVerify } from './report-verify.ts';
+import { revokeDevice, revokeList, revokeParty } from './revoke.ts';
 import { seApdu } from './se-apdu.ts';
 import { seAttach } from './se-attach.ts';
 import { seExport } from './se-export.ts';
@@ -63,6 +64,9 @@ export const VERBS: readonly Verb[] = [
   partyRoles,
   partyContract,
   partyRefusals,
+  revokeDevice,
+  revokeParty,
+  revokeList,
   rehearseSupplierSwitch,
   rehearseInsurerChange,
   rehearseProviderChange,

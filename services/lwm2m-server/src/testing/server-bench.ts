@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Aedes } from 'aedes';
-import { common, management, provisioning } from '@sefleet/api';
+import { common, management, parties, provisioning } from '@sefleet/api';
 import { readSettings } from '@sefleet/config';
 import { createEventLog } from '@sefleet/observability';
-import { issueCertificate } from '@sefleet/pki';
+import { createRevocationList, issueCertificate } from '@sefleet/pki';
 import type { Credential } from '@sefleet/pki';
 import {
   createGrpcClient,
@@ -51,6 +51,8 @@ export class ServerBench {
   readonly devices = new Map<string, KnownDevice>();
   /** Credentials that devices' owners made. */
   readonly ownCredentials: OwnCredential[] = [];
+  /** Serial numbers on the revocation list. */
+  readonly revoked = new Set<string>();
   /** What the broker got: topic and payload. */
   readonly published: { readonly topic: string; readonly payload: Buffer }[] = [];
   /** Batches that provisioning was asked for. */
@@ -97,10 +99,7 @@ export class ServerBench {
    * provisioning makes it
    */
   issueCertificate(commonName: string, organisation: string): Promise<Credential> {
-    const authority = {
-      certificatePem: readFileSync(join(this.folder, 'ca.pem'), 'utf8'),
-      privateKeyPem: readFileSync(join(this.folder, 'ca.key'), 'utf8'),
-    };
+    const authority = this.#authorityCredential();
     const now = Date.now();
     const validity = { notBefore: new Date(now - 3_600_000), notAfter: new Date(now + 3_600_000) };
     return issueCertificate(authority, { commonName, organisation, clientAuth: true, ...validity });
@@ -217,7 +216,27 @@ export class ServerBench {
         return { deletes: ['/0', '/1'], servers: [account] };
       },
     });
-    return this.#serve([service], 'provisioning');
+    const revocation = serve(parties.RevocationService, {
+      getRevocationList: async () => ({ revocationList: await this.#revocationList() }),
+      revoke: () => ({}),
+      listRevocations: () => ({}),
+    });
+    return this.#serve([service, revocation], 'provisioning');
+  }
+
+  #revocationList(): Promise<Uint8Array> {
+    const thisUpdate = new Date();
+    const revoked = [...this.revoked].map((serialNumber) => ({ serialNumber, revokedAt: thisUpdate }));
+    const nextUpdate = new Date(thisUpdate.getTime() + 3_600_000);
+    const dates = { number: thisUpdate.getTime(), thisUpdate, nextUpdate };
+    return createRevocationList(this.#authorityCredential(), { ...dates, revoked });
+  }
+
+  #authorityCredential(): Credential {
+    return {
+      certificatePem: readFileSync(join(this.folder, 'ca.pem'), 'utf8'),
+      privateKeyPem: readFileSync(join(this.folder, 'ca.key'), 'utf8'),
+    };
   }
 
   #credentialsOf(identity: string) {

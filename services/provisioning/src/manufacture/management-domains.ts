@@ -30,7 +30,8 @@ export interface CardIdentity {
 /** Versions and identifiers of GlobalPlatform's special keys (GPCS 2.3.1 §H.4; GP UICC configuration). */
 const TOKEN_KEY = { newVersion: 0x70, keyId: 1 } as const;
 const RECEIPT_KEY = { newVersion: 0x71, keyId: 1 } as const;
-const AUTHORITY_ROOT = { newVersion: 0x74, keyId: 1 } as const;
+/** The Controlling Authority's root in its domain on every card. */
+export const AUTHORITY_ROOT = { newVersion: 0x74, keyId: 1 } as const;
 const AUTHORITY_AGREEMENT = { newVersion: 0x74, keyId: 3 } as const;
 const AUTHORITY_IDENTIFIER = Buffer.from('SEFLCA');
 const EXPIRATION = '20491231';

@@ -4,6 +4,10 @@ import type { Runtime } from '@sefleet/runtime';
 import type { ServedService } from '@sefleet/service';
 import { serveKeys } from '../adapters/grpc/keys.ts';
 import { serveParties } from '../adapters/grpc/parties.ts';
+import { serveRevocations } from '../adapters/grpc/revocations.ts';
+import type { CardLinks } from '../card-link/card-link.ts';
+import { CardLists } from '../revocation/card-lists.ts';
+import { RevocationOffice } from '../revocation/revocation-office.ts';
 import type { KeyCustody } from '../custody/key-custody.ts';
 import { KeyOffice } from '../keys/key-office.ts';
 import { RenewalWatch } from '../keys/renewal-watch.ts';
@@ -24,6 +28,8 @@ export interface PartiesPart {
   readonly gate: Gate;
   readonly registry: PartyRegistry;
   readonly watch: RenewalWatch;
+  readonly revocation: RevocationOffice;
+  readonly cards: CardLists;
   close(): Promise<void>;
 }
 
@@ -33,14 +39,17 @@ export async function openParties(ports: {
   readonly parties: PartyStore;
   readonly custody: KeyCustody;
   readonly orders: RotationOrders;
+  readonly links: CardLinks;
   readonly authority: Credential;
   readonly runtime: Runtime;
   readonly clock: SwitchClock;
   readonly log: EventLog;
   readonly settings: { readonly renewBeforeDays: number };
 }): Promise<PartiesPart> {
-  const { store, parties, custody, orders, authority, runtime, clock, log, settings } = ports;
-  const office = await PartyOffice.open({ parties, store, authority, clock });
+  const { store, parties, custody, orders, links, authority, runtime, clock, log, settings } = ports;
+  const revocation = await RevocationOffice.open({ parties, store, authority, clock: runtime.clock, log });
+  const isOut = (subject: string): boolean => revocation.isOut(subject);
+  const office = await PartyOffice.open({ parties, store, authority, clock, isOut });
   const gate = new Gate(parties, clock, log);
   const registry = new PartyRegistry(custody, authority, runtime.clock, parties);
   const keys = new KeyOffice(custody, orders, store);
@@ -49,13 +58,24 @@ export async function openParties(ports: {
   const watch = new RenewalWatch({ ...watched, now: () => clock.now(), leadMs });
   clock.onAdvance(() => void watch.look());
   watch.start();
+  const cards = new CardLists({ office: revocation, parties, store, custody, links, runtime, log });
+  cards.start();
   const authorityPem = authority.certificatePem;
   return {
     office,
     gate,
     registry,
     watch,
-    grpc: [serveParties({ office, gate, store: parties, authorityPem }), serveKeys({ keys, gate, log })],
-    close: () => watch.close(),
+    revocation,
+    cards,
+    grpc: [
+      serveParties({ office, gate, store: parties, authorityPem }),
+      serveKeys({ keys, gate, log }),
+      serveRevocations({ office: revocation, cards, gate }),
+    ],
+    close: async () => {
+      await cards.close();
+      await watch.close();
+    },
   };
 }

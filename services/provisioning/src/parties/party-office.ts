@@ -25,6 +25,8 @@ export interface PartyOfficePorts {
   /** Signs the certificates with which parties call. */
   readonly authority: Credential;
   readonly clock: Clock;
+  /** True for a party whose certificates were revoked. */
+  readonly isOut: (party: string) => boolean;
 }
 
 const FIRST_NUMBER = 0x40;
@@ -86,6 +88,9 @@ export class PartyOffice {
     const party = findParty(name);
     if (party === undefined)
       throw provisioningError('PROVISIONING_STAKEHOLDER_NOT_FOUND', `nobody is called ${name}`);
+    if (this.#ports.isOut(party.id)) {
+      throw provisioningError('PROVISIONING_PARTY_REVOKED', `${name} gets no certificate any more`);
+    }
     const { authority, clock, parties } = this.#ports;
     const now = clock.wallMs();
     const certificate = await certificateOver(authority, publicKey, party.id, now);

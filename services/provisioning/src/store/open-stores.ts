@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { PostgresDatabase, SqliteDatabase, type SqlDatabase } from '@sefleet/service';
+import type { EventLog } from '@sefleet/observability';
 import { provisioningError } from '../errors.ts';
+import { PROVISIONING_EVENTS } from '../events.ts';
 import type { ProvisioningStore } from './provisioning-store.ts';
 import type { PartyStore } from './party-store.ts';
 import { SqlPartyStore } from './sql/sql-party-store.ts';
@@ -19,16 +21,16 @@ export interface Stores {
 /**
  * Opens state and journal: two SQLite files in the data folder, or a PostgreSQL schema.
  *
- * @param onError told of connections that the database closed
  * @throws SefleetError `PROVISIONING_STORE_UNAVAILABLE`.
  */
 export async function openStores(
   settings: { readonly databaseUrl: string; readonly databaseSchema: string },
   dataFolder: string,
-  onError: (error: unknown) => void,
+  log: EventLog,
 ): Promise<Stores> {
   const { databaseUrl } = settings;
   const schema = settings.databaseSchema === '' ? schemaOf(dataFolder) : settings.databaseSchema;
+  const onError = (error: unknown): void => log.emit(PROVISIONING_EVENTS.databaseFailed, { error });
   const open = (file: string, part: string): SqlDatabase =>
     databaseUrl === ''
       ? new SqliteDatabase(join(dataFolder, file))

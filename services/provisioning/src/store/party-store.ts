@@ -46,6 +46,9 @@ export interface PartyStore {
   revocations(): Promise<readonly Revocation[]>;
   /** All or none; certificates that are revoked already stay as they are. */
   revoke(revocations: readonly Revocation[]): Promise<void>;
+  /** Cards that hold this revision of the list of allowed providers. */
+  cardsAt(revision: number): Promise<ReadonlySet<string>>;
+  putCardRevision(endpoint: string, revision: number): Promise<void>;
   addRefusal(refusal: Refusal): Promise<void>;
   /** The newest first. */
   refusals(limit: number): Promise<readonly Refusal[]>;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
+import { createEventLog } from '@sefleet/observability';
 import { PostgresDatabase } from '@sefleet/service';
 import { SKIP_WITHOUT_POSTGRES, startPostgres, type TestPostgres } from '@sefleet/service/testing';
 import { FOUNDING_CONTRACTS, type Contract } from '../domain/contract.ts';
@@ -28,6 +29,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+const log = createEventLog({ service: 'test', level: 'silent' });
 const NORTHERN = partyId('northern-power');
 const SUNRISE = partyId('sunrise-energy');
 const DOMAIN = place('smart-meter', 'energy-supplier', NORTHERN).domain;
@@ -85,7 +87,7 @@ for (const { name, skip, url } of [
     };
     const again = (): Promise<Stores> => {
       const settings = { databaseUrl: url(), databaseSchema: '' };
-      return openStores(settings, join(folder, String(count)), () => undefined);
+      return openStores(settings, join(folder, String(count)), log);
     };
     const close = async ({ store, journal, parties }: Stores): Promise<void> => {
       await store.close();
@@ -330,11 +332,7 @@ describe('the stores', () => {
   it('take up a SQLite file that counts its versions in the old place', async () => {
     count++;
     const path = join(folder, String(count));
-    const { store, journal } = await openStores(
-      { databaseUrl: '', databaseSchema: '' },
-      path,
-      () => undefined,
-    );
+    const { store, journal } = await openStores({ databaseUrl: '', databaseSchema: '' }, path, log);
     await store.addCards([card('a')]);
     await store.close();
     await journal.close();
@@ -344,7 +342,7 @@ describe('the stores', () => {
     old.exec('DROP TABLE schema_versions; DROP INDEX held_by; ALTER TABLE rotations DROP COLUMN number;');
     old.exec('PRAGMA user_version = 4');
     old.close();
-    const next = await openStores({ databaseUrl: '', databaseSchema: '' }, path, () => undefined);
+    const next = await openStores({ databaseUrl: '', databaseSchema: '' }, path, log);
     deepEqual(await next.store.cardEndpoints(), ['a']);
     await next.store.close();
     await next.journal.close();
@@ -352,13 +350,10 @@ describe('the stores', () => {
 
   it('say what to check when the database cannot be reached', async () => {
     const settings = { databaseUrl: 'postgres://127.0.0.1:1/none', databaseSchema: 'x' };
-    await rejects(
-      openStores(settings, folder, () => undefined),
-      {
-        code: 'PROVISIONING_STORE_UNAVAILABLE',
-        hint: /DATABASE_URL/,
-      },
-    );
+    await rejects(openStores(settings, folder, log), {
+      code: 'PROVISIONING_STORE_UNAVAILABLE',
+      hint: /DATABASE_URL/,
+    });
   });
 });
 

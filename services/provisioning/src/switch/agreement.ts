@@ -92,6 +92,11 @@ interface CertificateTerms {
   readonly expiration?: string;
 }
 
+/** The serial number of the certificate with which a party presents itself to cards. */
+export function supplierSerialNumber(party: PartyId): Uint8Array {
+  return Uint8Array.of(findParty(party)?.number ?? 0, 0x01);
+}
+
 /** The certificate with which `party` presents itself to cards, issued by `authority`. */
 export async function issueSupplierCertificate(
   custody: KeyCustody,
@@ -99,7 +104,7 @@ export async function issueSupplierCertificate(
   { authority = CONTROLLING_AUTHORITY, expiration = EXPIRATION }: CertificateTerms = {},
 ): Promise<Uint8Array> {
   return custody.vault(authority).certify({
-    serialNumber: Uint8Array.of(findParty(party)?.number ?? 0, 0x01),
+    serialNumber: supplierSerialNumber(party),
     authority: AUTHORITY_IDENTIFIER,
     subject: Buffer.from(party).subarray(0, 16),
     usage: CERTIFICATE_USAGE.DIGITAL_SIGNATURE,

@@ -10,7 +10,7 @@ const CERTIFICATE_DAYS = 397;
 
 /**
  * The parties' certificates over the signing keys in their vaults: issued when first asked for, kept, and
- * issued anew before they expire or after they were revoked.
+ * issued anew before they expire. One that was revoked stays the party's last.
  */
 export class PartyRegistry {
   readonly #custody: KeyCustody;
@@ -46,25 +46,18 @@ export class PartyRegistry {
   async renew(party: PartyId, leadMs: number): Promise<void> {
     const current = await (this.#current.get(party) ?? this.#find(party));
     if (current === undefined || current.expiresAt - leadMs > this.#clock.wallMs()) return;
+    const revocations = (await this.#store?.revocations()) ?? [];
+    if (revocations.some(({ subject }) => subject === party)) return;
     const issued = await this.#issue(party);
     this.#current.set(party, Promise.resolve(issued));
   }
 
-  /** Forgets what is remembered of a party: its certificate was revoked. */
-  forget(party: PartyId): void {
-    this.#current.delete(party);
-  }
-
-  /** The newest that still counts. */
+  /** The newest that has not expired. */
   async #find(party: PartyId): Promise<IssuedCertificate | undefined> {
     if (this.#store === undefined) return undefined;
-    const revoked = new Set((await this.#store.revocations()).map(({ serialNumber }) => serialNumber));
     const kept = await this.#store.certificates(party);
     const now = this.#clock.wallMs();
-    return kept.findLast(
-      ({ use, serialNumber, expiresAt }) =>
-        use === 'signing' && expiresAt > now && !revoked.has(serialNumber),
-    );
+    return kept.findLast(({ use, expiresAt }) => use === 'signing' && expiresAt > now);
   }
 
   async #issue(party: PartyId): Promise<IssuedCertificate> {

@@ -47,6 +47,7 @@ export async function createPartiesBench(keyDays?: number) {
     tls,
     services: part.grpc,
     log: bench.log,
+    isRevoked: (serialNumber) => part.revocation.isRevoked(serialNumber),
   });
   const open: { close(): void }[] = [];
   const clientsOf = (files: TlsFiles): PartyClients => {

@@ -18,6 +18,7 @@ const service = await issueCertificate(root, {
   serverAuth: true,
   ...validity,
 });
+const revoked = new Set<string>();
 const certificates = new DeviceCertificates(
   {
     authority: Buffer.from(root.certificatePem),
@@ -26,6 +27,7 @@ const certificates = new DeviceCertificates(
   },
   { findOwn: () => Promise.resolve(undefined) },
   runtime.clock,
+  (serialNumber) => revoked.has(serialNumber),
 );
 runtime.close();
 
@@ -93,4 +95,17 @@ test('a session that is over lets nobody in', async () => {
   const meter = await device();
   const over = { notBefore: new Date(now - 2 * HOUR_MS), notAfter: new Date(now - HOUR_MS) };
   assert.equal(await isLetIn(chain(await issue(meter, METER, over), meter)), false);
+});
+
+test('a revoked certificate opens nothing, nor does a session certificate that it issued', async () => {
+  const meter = await device();
+  const session = await issue(meter, METER);
+  const other = await device();
+  assert.equal(await isLetIn(chain(session, meter)), true);
+  revoked.add(new X509Certificate(meter.certificatePem).serialNumber);
+  assert.deepEqual(
+    [await isLetIn(chain(meter)), await isLetIn(chain(session, meter)), await isLetIn(chain(other))],
+    [false, false, true],
+  );
+  assert.equal(await certificates.deviceOf(chain(meter)), undefined);
 });

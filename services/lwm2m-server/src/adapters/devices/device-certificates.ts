@@ -29,7 +29,16 @@ export class DeviceCertificates {
   readonly #directory: Pick<CredentialDirectory, 'findOwn'>;
   readonly #clock: Pick<Clock, 'wallMs'>;
 
-  constructor(tls: TlsFiles, directory: Pick<CredentialDirectory, 'findOwn'>, clock: Pick<Clock, 'wallMs'>) {
+  readonly #isRevoked: (serialNumber: string) => boolean;
+
+  /** @param isRevoked Asked of every certificate of our authority, by its serial number in hexadecimal. */
+  constructor(
+    tls: TlsFiles,
+    directory: Pick<CredentialDirectory, 'findOwn'>,
+    clock: Pick<Clock, 'wallMs'>,
+    isRevoked: (serialNumber: string) => boolean,
+  ) {
+    this.#isRevoked = isRevoked;
     this.#authority = new X509Certificate(tls.authority);
     this.#directory = directory;
     this.#clock = clock;
@@ -84,7 +93,7 @@ export class DeviceCertificates {
   }
 
   #isSignedByUs(certificate: X509Certificate): boolean {
-    return isSignedBy(certificate, this.#authority);
+    return !this.#isRevoked(certificate.serialNumber) && isSignedBy(certificate, this.#authority);
   }
 
   /** The device whose owner handed in this certificate, or the authority that signed it for this name. */

@@ -40,7 +40,7 @@ describe('credentials of stakeholders', () => {
       address: '127.0.0.1',
       port: 0,
       tls: readTlsFiles(folder, 'provisioning'),
-      services: [serveCredentials({ ...bench, accounts })],
+      services: [serveCredentials({ ...bench, accounts, isOut: () => false })],
       log: bench.log,
     });
   });

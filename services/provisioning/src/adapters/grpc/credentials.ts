@@ -9,7 +9,7 @@ import { parsePskIdentity, pskIdentity, type PskPurpose } from '../../domain/psk
 import { provisioningError } from '../../errors.ts';
 import { stakeholderPsk } from '../../manufacture/credential-commands.ts';
 import { FIRST_PSK_VERSION, pskLabel, PSK_BYTES, softwarePsk } from '../../manufacture/first-keys.ts';
-import type { Device, ProvisioningStore } from '../../store/provisioning-store.ts';
+import type { Device, HeldCredential, ProvisioningStore } from '../../store/provisioning-store.ts';
 import type { AccountHolder, ServerAccounts } from '../../manufacture/server-accounts.ts';
 import { requirePermission } from './authorisation.ts';
 import { toApiAccount } from './connectivity.ts';
@@ -23,8 +23,11 @@ export function serveCredentials(options: {
   readonly custody: KeyCustody;
   readonly accounts: ServerAccounts;
   readonly log: EventLog;
+  /** True for devices that were taken out: servers are told nothing that would let them in. */
+  readonly isOut: (endpoint: string) => boolean;
 }): ServedService {
-  const { store, custody, accounts, log } = options;
+  const { custody, accounts, log, isOut } = options;
+  const store = withoutRevoked(options.store, isOut);
   const network = custody.vault(NETWORK_PROVIDER);
   const psk = async (endpoint: string, purpose: PskPurpose, make: Device['make']): Promise<Uint8Array> => {
     const derived = await network.derive('psk', FIRST_PSK_VERSION, pskLabel(endpoint, purpose), PSK_BYTES);
@@ -34,7 +37,8 @@ export function serveCredentials(options: {
     lookupPsks: async ({ identities }, { caller }) => {
       checkCount(identities);
       const party = findParty(caller);
-      if (party !== undefined) return { credentials: await stakeholderPsks(party.id, identities, options) };
+      if (party !== undefined)
+        return { credentials: await stakeholderPsks(party.id, identities, { store, custody }) };
       requirePermission(caller, 'read-transport-keys', log);
       const parsed = identities.map((identity) => ({ identity, ...parsePskIdentity(identity) }));
       const devices = await store.devices(parsed.map(({ endpoint }) => endpoint));
@@ -58,9 +62,7 @@ export function serveCredentials(options: {
       checkCount(references);
       const held = await store.ownCredentials(references);
       return {
-        credentials: held.map(({ reference, device: { endpoint, kind }, authority }) => {
-          return { reference, endpoint, kind: toApiKind(kind), authority };
-        }),
+        credentials: held.map(toApiCredential),
       };
     },
     getBootstrapConfiguration: async ({ endpoint }, { caller }) => {
@@ -72,16 +74,33 @@ export function serveCredentials(options: {
         device.make === 'card'
           ? accounts.management(await holderOf(device, store))
           : softwareAccount(endpoint, await psk(endpoint, 'management', device.make), accounts);
-      const servers = [account, ...(await stakeholderAccounts(device, options))];
+      const servers = [account, ...(await stakeholderAccounts(device, { store, accounts }))];
       return { deletes: ['/0', '/1'], servers: servers.map(toApiAccount) };
     },
   });
 }
 
+function toApiCredential({ reference, device: { endpoint, kind }, authority }: HeldCredential) {
+  return { reference, endpoint, kind: toApiKind(kind), authority };
+}
+
+type VisibleStore = Pick<ProvisioningStore, 'devices' | 'ownCredentials' | 'accounts' | 'cards'>;
+
+/** The store as servers may see it: devices that were taken out are not there. */
+function withoutRevoked(store: ProvisioningStore, isOut: (endpoint: string) => boolean): VisibleStore {
+  return {
+    devices: (endpoints) => store.devices(endpoints.filter((endpoint) => !isOut(endpoint))),
+    ownCredentials: async (references) =>
+      (await store.ownCredentials(references)).filter(({ device }) => !isOut(device.endpoint)),
+    accounts: (endpoint) => store.accounts(endpoint),
+    cards: (endpoints) => store.cards(endpoints),
+  };
+}
+
 /** The accounts of a device on servers of stakeholders; a device that others made the card of has none. */
 async function stakeholderAccounts(
   { endpoint, kind, make }: Device,
-  { store, accounts }: { readonly store: ProvisioningStore; readonly accounts: ServerAccounts },
+  { store, accounts }: { readonly store: VisibleStore; readonly accounts: ServerAccounts },
 ): Promise<readonly ServerAccountConfiguration[]> {
   const stakeholders = make === 'card' ? await store.accounts(endpoint) : [];
   return stakeholders
@@ -93,7 +112,7 @@ async function stakeholderAccounts(
 async function stakeholderPsks(
   party: PartyId,
   identities: readonly string[],
-  { store, custody }: { readonly store: ProvisioningStore; readonly custody: KeyCustody },
+  { store, custody }: { readonly store: VisibleStore; readonly custody: KeyCustody },
 ) {
   const own = identities.flatMap((identity) => {
     const account = parseStakeholderIdentity(identity);
@@ -115,10 +134,7 @@ function checkCount(asked: readonly string[]): void {
   throw provisioningError('PROVISIONING_REQUEST_INVALID', `at most ${MAX_LOOKUPS} look-ups at a time`);
 }
 
-async function holderOf(
-  { endpoint, connectivity }: Device,
-  store: ProvisioningStore,
-): Promise<AccountHolder> {
+async function holderOf({ endpoint, connectivity }: Device, store: VisibleStore): Promise<AccountHolder> {
   // Only accounts with a key pair show the certificate.
   const isNeeded = connectivity.credential === 'x509' || connectivity.credential === 'rpk';
   const card = isNeeded ? (await store.cards([endpoint])).get(endpoint) : undefined;

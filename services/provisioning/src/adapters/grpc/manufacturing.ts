@@ -21,8 +21,10 @@ export function serveManufacturing(options: {
   readonly bootstrapUri: string;
   readonly authorityPem: string;
   readonly log: EventLog;
+  /** Remembers a certificate that was issued, so that it can be revoked. */
+  readonly onCertificate: (endpoint: string, certificatePem: string) => Promise<void>;
 }): ServedService {
-  const { factory, bootstrapUri, authorityPem, log } = options;
+  const { factory, bootstrapUri, authorityPem, log, onCertificate } = options;
   return serve(provisioning.ManufacturingService, {
     async *manufactureCards({ devices }, { caller, signal }) {
       requirePermission(caller, 'order-cards', log);
@@ -40,6 +42,7 @@ export function serveManufacturing(options: {
       const own = ownCredentials.map((credential) => fromApiCredential(credential, endpoint));
       const order = { endpoint, kind: fromApiKind(kind) };
       const made = await factory.addSoftwareDevice(order, withCertificate, own);
+      if (made.credential !== undefined) await onCertificate(endpoint, made.credential.certificatePem);
       return {
         endpoint,
         pskIdentity: made.identity,

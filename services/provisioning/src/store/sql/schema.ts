@@ -78,4 +78,5 @@ export const PARTY_SCRIPTS: readonly string[] = [
      number BIGINT PRIMARY KEY, at BIGINT NOT NULL, caller TEXT NOT NULL, operation TEXT NOT NULL,
      subject TEXT NOT NULL
    );`,
+  `CREATE TABLE card_lists (endpoint TEXT PRIMARY KEY, revision BIGINT NOT NULL);`,
 ];

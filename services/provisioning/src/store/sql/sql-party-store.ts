@@ -91,6 +91,17 @@ export class SqlPartyStore implements PartyStore {
     );
   }
 
+  async cardsAt(revision: number): Promise<ReadonlySet<string>> {
+    const rows = await this.#database.query('SELECT endpoint FROM card_lists WHERE revision = ?', [revision]);
+    return new Set(rows.map((row) => String(row['endpoint'])));
+  }
+
+  putCardRevision(endpoint: string, revision: number): Promise<void> {
+    const sql = `INSERT INTO card_lists VALUES (?, ?)
+      ON CONFLICT (endpoint) DO UPDATE SET revision = excluded.revision`;
+    return this.#writes.push({ sql, values: [endpoint, revision] });
+  }
+
   addRefusal({ at, caller, operation, subject }: Refusal): Promise<void> {
     return this.#writes.push([
       {

@@ -38,6 +38,6 @@ const REFUSALS: Readonly<Record<string, number>> = {
 export function alertOf(error: unknown): number | undefined {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   if (typeof code !== 'string') return undefined;
-  const [, name] = /^ERR_SSL_(?:SSL|TLS)V\d+_(?:ALERT_)?(.+)$/.exec(code) ?? [];
+  const [, name] = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13|SSL\/TLS)_(.+)$/.exec(code) ?? [];
   return (name === undefined ? undefined : ALERTS[name.replace(/^ALERT_/, '')]) ?? REFUSALS[code];
 }

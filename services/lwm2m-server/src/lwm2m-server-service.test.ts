@@ -227,6 +227,20 @@ test('shows the devices behind a gateway as devices of their own', async () => {
   assert.deepEqual(observations[0]?.paths, ['/3303/0/5700']);
   const own = await bench.client.listObservations({ endpoint: known.endpoint });
   assert.deepEqual(own.observations, []);
+  const several = await bench.client.readComposite({ endpoint, paths: ['/3303/0/5700', '/3/0/0'] });
+  assert.equal(several.code, '2.05');
+  assert.match(several.senmlJson, /36\.6/);
+  // A Send that names the end device is the end device's.
+  const events = bench.client.watchEvents({});
+  const reading = { path: Lwm2mPath.parse('/3303/0/5700'), value: 37.4, prefix: 'thermometer' };
+  // Events are told from the first that is asked for on: sent until one is seen.
+  const sending = setInterval(() => void device.client.send([reading]), 100);
+  for await (const event of events) {
+    if (!event.senmlJson.includes('37.4')) continue;
+    assert.equal(event.endpoint, endpoint);
+    break;
+  }
+  clearInterval(sending);
   // A name that a gateway claims does not hide the device that proved it.
   const meter = await bench.client.getRegistration({ endpoint: 'urn:dev:sefleet:meter-1' });
   assert.equal(meter.registration?.gateway, '');

@@ -50,7 +50,7 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
   readonly settings: Lwm2mClientSettings;
   readonly events: Lwm2mClientEvents;
   readonly #endDevices = new EndDevices();
-  readonly attributes = new AttributeStore();
+  readonly #attributes = new AttributeStore();
   readonly #outbox = new Outbox(this);
   #sessions: RegistrationSession[] = [];
   readonly #prints = new SessionPrints();
@@ -90,6 +90,10 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
 
   get endDevices(): ReadonlyMap<string, ObjectTree> | undefined {
     return this.#endDevices.trees;
+  }
+
+  attributesOf(tree: ObjectTree): AttributeStore {
+    return tree === this.tree ? this.#attributes : this.#endDevices.attributesOf(tree);
   }
 
   attachEndDevice(deviceId: string, prefix: string, endDevice: ObjectTree): void {

@@ -13,21 +13,22 @@ import {
   observeAttributes,
   parseAttributeQueries,
   parseExecuteArguments,
-  readEntries,
+  snapshotTree,
   writeComposite,
   writeEntries,
 } from '@sefleet/lwm2m';
 import type { AttributeStore, ContentFormat, Lwm2mEntry, ObjectTree, Requester } from '@sefleet/lwm2m';
 import type { Runtime } from '@sefleet/runtime';
-import { readObserved, observedReply } from './observations.ts';
-import type { Observations, Observed } from './observations.ts';
-import { answerFormat, contentReply, requestFormat } from './reply.ts';
+import { compositeReply, observedReply } from './observations.ts';
+import type { Observations, Observed, ObservedPlace } from './observations.ts';
+import { answerFormat, requestFormat } from './reply.ts';
 
 /** What answering needs of the session that a request came in on. */
 export interface RequestContext {
   readonly tree: ObjectTree;
   readonly runtime: Runtime;
-  readonly attributes: AttributeStore;
+  /** What servers have set on the nodes of a device. */
+  attributesOf(tree: ObjectTree): AttributeStore;
   readonly shortServerId: number;
   readonly preferredFormat: ContentFormat;
   readonly endDevices: ReadonlyMap<string, ObjectTree> | undefined;
@@ -40,6 +41,8 @@ export interface RequestContext {
 interface Target {
   readonly tree: ObjectTree;
   readonly path: Lwm2mPath;
+  /** Of the end device, if it is one. */
+  readonly prefix: string | undefined;
   readonly who: number;
   readonly context: RequestContext;
 }
@@ -61,12 +64,12 @@ export function answerRequest(context: RequestContext, request: CoapRequest): Co
       return answerPost(target, request);
     case 'DELETE':
       deleteInstance(target.tree, target.path, target.who);
-      context.attributes.forget(target.path);
+      context.attributesOf(target.tree).forget(target.path);
       return { code: CODE.DELETED };
     case 'FETCH':
       return answerFetch(target, request);
     case 'iPATCH':
-      return settled(writeComposite(target.tree, decode(target, request), target.who), CODE.CHANGED);
+      return settled(writeAcross(target, decode(target, request)), CODE.CHANGED);
     default:
       throw lwm2mError('LWM2M_METHOD_NOT_ALLOWED', 'no operation has this method');
   }
@@ -75,55 +78,83 @@ export function answerRequest(context: RequestContext, request: CoapRequest): Co
 function resolveTarget(context: RequestContext, segments: readonly string[]): Target {
   const { tree, shortServerId: who } = context;
   const path = Lwm2mPath.fromSegments(segments);
-  if (path !== undefined) return { tree, path, who, context };
+  if (path !== undefined) return { tree, path, prefix: undefined, who, context };
   const [prefix = '', ...rest] = segments;
   const endDevice = context.endDevices?.get(prefix);
   const below = Lwm2mPath.fromSegments(rest);
   if (endDevice === undefined || below === undefined) throw lwm2mError('LWM2M_NOT_FOUND', 'no such node');
-  return { tree: endDevice, path: below, who, context };
+  return { tree: endDevice, path: below, prefix, who, context };
 }
 
 function answerGet(target: Target, request: CoapRequest): CoapReply {
-  const { tree, path, who, context } = target;
+  const { tree, path, prefix, who, context } = target;
   if (request.accept === CONTENT_FORMAT.LINK) {
     const depth = request.queryValue('depth');
     const links = discover(
       tree,
       path,
       who,
-      context.attributes,
+      context.attributesOf(tree),
       depth === undefined ? undefined : Number(depth),
     );
     return { code: CODE.CONTENT, contentFormat: CONTENT_FORMAT.LINK, payload: encodeLinks(links) };
   }
   const format = answerFormat(request.accept, path, tree, context.preferredFormat);
-  if (request.observe === undefined) {
-    return contentReply(format, path, readEntries(tree, path, who), tree.models);
-  }
-  return startObservation(target, request, {
-    tree,
-    paths: [path],
+  const observed: Observed = {
+    places: [{ tree, path, prefix }],
     base: path,
     composite: false,
     format,
     attributes: observeAttributes(request.query),
-  });
+  };
+  return request.observe === undefined
+    ? observedReply(observed, who)
+    : startObservation(target, request, observed);
 }
 
 function answerFetch(target: Target, request: CoapRequest): CoapReply {
-  const { tree, context } = target;
-  const paths = decode(target, request).map((entry) => entry.path);
-  if (paths.length === 0) throw lwm2mError('LWM2M_BAD_REQUEST', 'a composite read names paths');
+  const { context } = target;
+  const places = decode(target, request).flatMap((entry) => placeOf(target, entry) ?? []);
+  if (places.length === 0) throw lwm2mError('LWM2M_NOT_FOUND', 'a composite read names what there is');
   const observed: Observed = {
-    tree,
-    paths,
+    places,
     base: Lwm2mPath.ROOT,
     composite: true,
     format: compositeFormat(request.accept ?? request.contentFormat ?? context.preferredFormat),
     attributes: observeAttributes(request.query),
   };
   if (request.observe !== undefined) return startObservation(target, request, observed);
-  return contentReply(observed.format, Lwm2mPath.ROOT, readObserved(observed, target.who), tree.models);
+  return compositeReply(observed, target.who);
+}
+
+/** The place that an entry of a composite names; undefined behind a prefix that nobody has. */
+function placeOf({ tree, prefix, context }: Target, entry: Lwm2mEntry): ObservedPlace | undefined {
+  if (entry.prefix === undefined) return { tree, path: entry.path, prefix };
+  const endDevice = context.endDevices?.get(entry.prefix);
+  return endDevice === undefined ? undefined : { tree: endDevice, path: entry.path, prefix: entry.prefix };
+}
+
+/** Write-Composite over the gateway and the devices behind it: all or nothing, as on one device. */
+function writeAcross(target: Target, entries: readonly Lwm2mEntry[]): Promise<void> | undefined {
+  const groups = Map.groupBy(entries, ({ prefix }) => prefix);
+  if (groups.size <= 1 && groups.has(undefined)) return writeComposite(target.tree, entries, target.who);
+  const parts = [...groups.values()].map((group) => {
+    const [first] = group;
+    const place = first === undefined ? undefined : placeOf(target, first);
+    if (place === undefined) throw lwm2mError('LWM2M_NOT_FOUND', 'no such end device');
+    return { tree: place.tree, group };
+  });
+  const restores = parts.map(({ tree }) => snapshotTree(tree));
+  const undo = (error: unknown): never => {
+    for (const restore of restores) restore();
+    throw error;
+  };
+  try {
+    const pending = parts.flatMap(({ tree, group }) => writeComposite(tree, group, target.who) ?? []);
+    return pending.length === 0 ? undefined : Promise.all(pending).then(() => undefined, undo);
+  } catch (error) {
+    return undo(error);
+  }
 }
 
 /** Composite answers need a format with paths; an ETCH format is for requests, its answer is plain SenML. */
@@ -151,23 +182,20 @@ function startObservation({ who, context }: Target, request: CoapRequest, observ
 }
 
 function answerPut(target: Target, request: CoapRequest): CoapReply | Promise<CoapReply> {
-  const { tree, path, who, context } = target;
+  const { tree, path, who } = target;
   if (request.payload.length === 0 && request.contentFormat === undefined && request.query.length > 0) {
     return writeAttributes(target, request);
   }
   if (path.depth < 2) throw lwm2mError('LWM2M_METHOD_NOT_ALLOWED', 'objects are not written');
-  const entries = decodeContent(requestFormat(request.contentFormat), path, request.payload, tree.models, {
-    nowSeconds: context.runtime.clock.wallMs() / 1000,
-  });
-  return settled(writeEntries(tree, path, entries, 'replace', who), CODE.CHANGED);
+  return settled(writeEntries(tree, path, decode(target, request), 'replace', who), CODE.CHANGED);
 }
 
 function writeAttributes({ tree, path, who, context }: Target, request: CoapRequest): CoapReply {
   const change = parseAttributeQueries(request.query);
   assertExists(tree, path, who);
   const type = path.depth < 3 ? undefined : tree.models.resource(path)?.type;
-  context.attributes.write(who, path, change, type);
-  context.observations.attributesChanged(path);
+  context.attributesOf(tree).write(who, path, change, type);
+  context.observations.attributesChanged(tree, path);
   return { code: CODE.CHANGED };
 }
 
@@ -216,6 +244,7 @@ function answerCreate(target: Target, request: CoapRequest): CoapReply | Promise
       ? []
       : decodeContent(requestFormat(request.contentFormat), path, request.payload, tree.models, {
           newInstanceId,
+          prefix: target.prefix,
         });
   const { instance, done } = createInstance(tree, objectId, entries, who);
   const chosen = entries.length === 0 || instance.id === newInstanceId;
@@ -224,9 +253,10 @@ function answerCreate(target: Target, request: CoapRequest): CoapReply | Promise
   return settled(done, CODE.CREATED, locationPath);
 }
 
-function decode({ tree, path, context }: Target, request: CoapRequest): readonly Lwm2mEntry[] {
+function decode({ tree, path, prefix, context }: Target, request: CoapRequest): readonly Lwm2mEntry[] {
   return decodeContent(requestFormat(request.contentFormat), path, request.payload, tree.models, {
     nowSeconds: context.runtime.clock.wallMs() / 1000,
+    prefix,
   });
 }
 

@@ -1,4 +1,10 @@
-import { announceEndDevice, endDeviceInstance, endDeviceLinks, GATEWAY_RESOURCE } from '@sefleet/lwm2m';
+import {
+  AttributeStore,
+  announceEndDevice,
+  endDeviceInstance,
+  endDeviceLinks,
+  GATEWAY_RESOURCE,
+} from '@sefleet/lwm2m';
 import type { ObjectTree } from '@sefleet/lwm2m';
 
 /** Told of a change in an end device's tree; without an instance id, instances came or went. */
@@ -7,10 +13,18 @@ type Changed = (objectId: number, instanceId: number | undefined, resourceId: nu
 /** The end devices behind a gateway; a device that is none pays one field for it. */
 export class EndDevices {
   #trees: Map<string, ObjectTree> | undefined;
+  readonly #attributes = new WeakMap<ObjectTree, AttributeStore>();
 
   /** By prefix; undefined when there never was one. */
   get trees(): ReadonlyMap<string, ObjectTree> | undefined {
     return this.#trees;
+  }
+
+  /** What servers have set on the nodes of one of them. */
+  attributesOf(endDevice: ObjectTree): AttributeStore {
+    const known = this.#attributes.get(endDevice) ?? new AttributeStore();
+    this.#attributes.set(endDevice, known);
+    return known;
   }
 
   attach(

@@ -3,6 +3,7 @@ import type { CoapReply, ServerObservation } from '@sefleet/coap';
 import {
   CONTENT_FORMAT,
   isMultiple,
+  lwm2mError,
   readComposite,
   readEntries,
   startNotification,
@@ -13,6 +14,7 @@ import type {
   ContentFormat,
   Lwm2mEntry,
   Lwm2mPath,
+  ModelRegistry,
   NotificationAttributes,
   NotificationState,
   ObjectTree,
@@ -24,7 +26,8 @@ import { contentReply, errorReply } from './reply.ts';
 /** What observations need of the session that they belong to. */
 export interface ObservationHost {
   readonly runtime: Runtime;
-  readonly attributes: AttributeStore;
+  /** What servers have set on the nodes of a device. */
+  attributesOf(tree: ObjectTree): AttributeStore;
   readonly shortServerId: number;
   /** Confirmable unless an attribute says otherwise; undefined: CoAP decides. */
   readonly confirmable: boolean | undefined;
@@ -34,11 +37,17 @@ export interface ObservationHost {
   notifying(): void;
 }
 
+/** A node of the device, or of an end device behind it. */
+export interface ObservedPlace {
+  readonly tree: ObjectTree;
+  readonly path: Lwm2mPath;
+  readonly prefix: string | undefined;
+}
+
 /** What is observed. */
 export interface Observed {
-  readonly tree: ObjectTree;
   /** One for Observe, several for Observe-Composite. */
-  readonly paths: readonly Lwm2mPath[];
+  readonly places: readonly ObservedPlace[];
   /** The base of the payload: the path, or the root. */
   readonly base: Lwm2mPath;
   readonly composite: boolean;
@@ -96,18 +105,21 @@ export class Observations {
     resourceId: number | undefined,
   ): void {
     for (const record of this.#records) {
-      if (record.tree !== tree || !record.paths.some((path) => sees(path, objectId, instanceId, resourceId)))
-        continue;
+      const concerned = record.places.some(
+        (place) => place.tree === tree && sees(place.path, objectId, instanceId, resourceId),
+      );
+      if (!concerned) continue;
       record.dirty = true;
       this.#remember(record);
       this.#schedule();
     }
   }
 
-  /** Attributes at `path` have changed: deadlines move. */
-  attributesChanged(path: Lwm2mPath): void {
+  /** Attributes at `path` of a device have changed: deadlines move. */
+  attributesChanged(tree: ObjectTree, path: Lwm2mPath): void {
     for (const record of this.#records) {
-      if (record.paths.some((observed) => path.contains(observed))) this.#step(record, false);
+      const concerned = record.places.some((place) => place.tree === tree && path.contains(place.path));
+      if (concerned) this.#step(record, false);
     }
   }
 
@@ -134,9 +146,12 @@ export class Observations {
   }
 
   #attributesOf(record: ObservationRecord): NotificationAttributes {
-    const { attributes, shortServerId, defaults } = this.#host;
-    const [path] = record.paths;
-    const written = path === undefined || record.composite ? {} : attributes.effective(shortServerId, path);
+    const { shortServerId, defaults } = this.#host;
+    const [place] = record.places;
+    const written =
+      place === undefined || record.composite
+        ? {}
+        : this.#host.attributesOf(place.tree).effective(shortServerId, place.path);
     return { ...defaults, ...written, ...record.attributes };
   }
 
@@ -167,7 +182,7 @@ export class Observations {
       // The newest of the history is the present value, which the entries have.
       const past = history.slice(0, -1);
       const all = past.length === 0 ? entries : [...past, ...entries.map((entry) => this.#timed(entry))];
-      return contentReply(record.format, record.base, all, record.tree.models);
+      return contentReply(record.format, record.base, all, modelsOf(record));
     } catch (error) {
       return errorReply(error);
     }
@@ -180,13 +195,13 @@ export class Observations {
   /** hqmax: values between notifications are kept, as far as the format can carry their times. */
   #remember(record: ObservationRecord): void {
     const hqmax = Math.min(this.#attributesOf(record).hqmax ?? 0, HISTORY_MAX);
-    const [path] = record.paths;
+    const [place] = record.places;
     const carriesTime =
       record.format === CONTENT_FORMAT.SENML_CBOR || record.format === CONTENT_FORMAT.SENML_JSON;
-    if (hqmax === 0 || path === undefined || path.depth < 3 || !carriesTime) return;
-    const value = record.tree.value(path);
+    if (hqmax === 0 || place === undefined || place.path.depth < 3 || !carriesTime) return;
+    const value = place.tree.value(place.path);
     if (value === undefined || isMultiple(value)) return;
-    record.history.push(this.#timed({ path, value }));
+    record.history.push(this.#timed(placed({ path: place.path, value }, place.prefix)));
     while (record.history.length > hqmax) record.history.shift();
   }
 
@@ -198,23 +213,47 @@ export class Observations {
 }
 
 /** What an observation shows now. */
-export function readObserved(observed: Observed, who: number): readonly Lwm2mEntry[] {
-  const [path] = observed.paths;
-  if (observed.composite || path === undefined) return readComposite(observed.tree, observed.paths, who);
-  return readEntries(observed.tree, path, who);
+function readObserved(observed: Observed, who: number): readonly Lwm2mEntry[] {
+  const [first] = observed.places;
+  if (!observed.composite && first !== undefined) {
+    return readEntries(first.tree, first.path, who).map((entry) => placed(entry, first.prefix));
+  }
+  const byDevice = Map.groupBy(observed.places, ({ prefix }) => prefix);
+  return [...byDevice].flatMap(([prefix, places]) => {
+    const [any] = places;
+    const paths = places.map(({ path }) => path);
+    const entries = any === undefined ? [] : readComposite(any.tree, paths, who);
+    return entries.map((entry) => placed(entry, prefix));
+  });
+}
+
+function placed(entry: Lwm2mEntry, prefix: string | undefined): Lwm2mEntry {
+  return prefix === undefined ? entry : { ...entry, prefix };
+}
+
+/** Definitions are shared between a gateway and the devices behind it. */
+function modelsOf({ places }: Observed): ModelRegistry {
+  const [first] = places;
+  if (first === undefined) throw lwm2mError('LWM2M_BAD_REQUEST', 'nothing is observed');
+  return first.tree.models;
+}
+
+/** 2.05 with what can be read of several paths, be it nothing (Core §6.3.1.2). */
+export function compositeReply(observed: Observed, who: number): CoapReply {
+  return contentReply(observed.format, observed.base, readObserved(observed, who), modelsOf(observed));
 }
 
 /** 2.05 with what is observed. */
 export function observedReply(observed: Observed, who: number): CoapReply {
   const entries = readObserved(observed, who);
   if (entries.length === 0 && observed.composite) return { code: CODE.NOT_FOUND };
-  return contentReply(observed.format, observed.base, entries, observed.tree.models);
+  return contentReply(observed.format, observed.base, entries, modelsOf(observed));
 }
 
-function sampleOf({ tree, paths, composite }: Observed): Sample {
-  const [path] = paths;
-  if (composite || path === undefined || path.depth < 3) return undefined;
-  const value = tree.value(path);
+function sampleOf({ places, composite }: Observed): Sample {
+  const [place] = places;
+  if (composite || place === undefined || place.path.depth < 3) return undefined;
+  const value = place.tree.value(place.path);
   if (typeof value === 'bigint') return Number(value);
   return typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
 }

@@ -45,7 +45,7 @@ export interface SessionOwner {
   readonly transport: Lwm2mTransport;
   readonly settings: Lwm2mClientSettings;
   readonly events: Lwm2mClientEvents;
-  readonly attributes: AttributeStore;
+  attributesOf(tree: ObjectTree): AttributeStore;
   readonly endDevices: ReadonlyMap<string, ObjectTree> | undefined;
   /** A session's first attempt has ended, well or not, or all its retries are used up. */
   settled(
@@ -110,8 +110,8 @@ export class RegistrationSession implements ObservationHost, RequestContext {
   get runtime(): Runtime {
     return this.#owner.runtime;
   }
-  get attributes(): AttributeStore {
-    return this.#owner.attributes;
+  attributesOf(tree: ObjectTree): AttributeStore {
+    return this.#owner.attributesOf(tree);
   }
   get endDevices(): ReadonlyMap<string, ObjectTree> | undefined {
     return this.#owner.endDevices;

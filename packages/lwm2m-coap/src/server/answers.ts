@@ -1,7 +1,7 @@
 import type { CoapResponse } from '@sefleet/coap';
 import { isSefleetError } from '@sefleet/errors';
 import { CONTENT_FORMAT, decodeContent, decodeLinks, isContentFormat } from '@sefleet/lwm2m';
-import type { Lwm2mEntry, Lwm2mPath, ModelRegistry } from '@sefleet/lwm2m';
+import type { DecodeOptions, Lwm2mEntry, Lwm2mPath, ModelRegistry } from '@sefleet/lwm2m';
 import type { DiscoverResult, OperationResult, ReadResult } from './device-operations.ts';
 import { serverError } from './errors.ts';
 
@@ -10,13 +10,13 @@ export function decodeAnswer(
   response: CoapResponse,
   base: Lwm2mPath,
   models: ModelRegistry,
-  nowSeconds: number,
+  options: DecodeOptions,
 ): readonly Lwm2mEntry[] {
   // Core §7.4: text is the format of a payload that names none.
   const format = response.contentFormat ?? CONTENT_FORMAT.TEXT;
   if (!isContentFormat(format) || format === CONTENT_FORMAT.LINK) throw invalid(`content format ${format}`);
   try {
-    return decodeContent(format, base, response.payload, models, { nowSeconds });
+    return decodeContent(format, base, response.payload, models, options);
   } catch (error) {
     if (isSefleetError(error)) throw invalid(error.message, error);
     throw error;
@@ -28,10 +28,10 @@ export function toReadResult(
   response: CoapResponse,
   base: Lwm2mPath,
   models: ModelRegistry,
-  nowSeconds: number,
+  options: DecodeOptions,
 ): ReadResult {
   const { payload, contentFormat } = response;
-  const entries = response.success ? decodeAnswer(response, base, models, nowSeconds) : [];
+  const entries = response.success ? decodeAnswer(response, base, models, options) : [];
   return { ...toResult(response), entries, payload, contentFormat };
 }
 

@@ -58,7 +58,7 @@ async function inspect(
   for (const path of reads) {
     const accept = run.format;
     const response = await ask(run, { method: 'GET', path: segments(path), accept });
-    found.push({ path, ...toReadResult(response, path, run.models, 0) });
+    found.push({ path, ...toReadResult(response, path, run.models, {}) });
   }
   return { links, reads: found };
 }

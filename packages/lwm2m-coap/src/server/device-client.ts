@@ -1,6 +1,6 @@
 import type { CoapRequestInit, CoapResponse } from '@sefleet/coap';
 import { CONTENT_FORMAT, encodeContent, Lwm2mPath } from '@sefleet/lwm2m';
-import type { ContentFormat, Lwm2mEntry, ModelRegistry } from '@sefleet/lwm2m';
+import type { ContentFormat, DecodeOptions, Lwm2mEntry, ModelRegistry } from '@sefleet/lwm2m';
 import type { Clock } from '@sefleet/runtime';
 import { toDiscoverResult, toReadResult, toResult } from './answers.ts';
 import { compositeFormat, readFormat, treeFormat } from './content-choice.ts';
@@ -72,7 +72,7 @@ export class DeviceClient implements RegisteredDevice {
     if (path.depth === 0) throw invalid('the root is read with Read-Composite');
     const format = accept ?? readFormat(this.#device.registration, path);
     const response = await this.#ask({ method: 'GET', path: this.#path(path), accept: format }, options);
-    return toReadResult(response, path, this.#models(), this.#nowSeconds());
+    return toReadResult(response, path, this.#models(), this.#decoding());
   }
 
   async write(
@@ -115,7 +115,7 @@ export class DeviceClient implements RegisteredDevice {
     // Only TLV can leave the choice of the instance id to the device (Core §6.3.6).
     const format = instanceId === undefined ? CONTENT_FORMAT.TLV : treeFormat(this.#device.registration);
     const base = instanceId === undefined ? object.child(0) : object;
-    const payload = encodeContent(format, base, entries, this.#models());
+    const payload = encodeContent(format, base, this.#named(entries), this.#models());
     const init = { method: 'POST', path: this.#path(object), payload, contentFormat: format } as const;
     const response = await this.#ask(init, options);
     return { ...toResult(response), location: response.locationPath };
@@ -148,12 +148,12 @@ export class DeviceClient implements RegisteredDevice {
 
   async readComposite(paths: readonly Lwm2mPath[], options?: OperationOptions): Promise<ReadResult> {
     const format = compositeFormat(this.#device.registration, false);
-    const entries = paths.map((path) => ({ path, value: null }));
+    const entries = this.#named(paths.map((path) => ({ path, value: null })));
     const payload = encodeContent(format, Lwm2mPath.ROOT, entries, this.#models());
-    const path = this.#path(Lwm2mPath.ROOT);
+    const path = this.#root();
     const init = { method: 'FETCH', path, payload, contentFormat: format, accept: format } as const;
     const response = await this.#ask(init, options);
-    return toReadResult(response, Lwm2mPath.ROOT, this.#models(), this.#nowSeconds());
+    return toReadResult(response, Lwm2mPath.ROOT, this.#models(), this.#decoding());
   }
 
   async writeComposite(entries: readonly Lwm2mEntry[], options?: OperationOptions): Promise<OperationResult> {
@@ -177,8 +177,9 @@ export class DeviceClient implements RegisteredDevice {
     entries: readonly Lwm2mEntry[],
     options: OperationOptions | undefined,
   ): Promise<OperationResult> {
-    const payload = encodeContent(format, base, entries, this.#models());
-    const init = { method, path: this.#path(base), payload, contentFormat: format };
+    const payload = encodeContent(format, base, this.#named(entries), this.#models());
+    const path = base.depth === 0 ? this.#root() : this.#path(base);
+    const init = { method, path, payload, contentFormat: format };
     return toResult(await this.#ask(init, options));
   }
 
@@ -198,8 +199,18 @@ export class DeviceClient implements RegisteredDevice {
     return this.#parts.models.of((this.#endDevice ?? this.#device.registration).announcement);
   }
 
-  #nowSeconds(): number {
-    return this.#parts.clock.wallMs() / 1000;
+  /** Composite operations go to the gateway, whose payloads tell end devices apart (Gateway 1.1 §6). */
+  #root(): readonly string[] {
+    return requestPath(this.#device.registration, Lwm2mPath.ROOT, undefined);
+  }
+
+  #named(entries: readonly Lwm2mEntry[]): readonly Lwm2mEntry[] {
+    const prefix = this.#endDevice?.prefix;
+    return prefix === undefined ? entries : entries.map((entry) => ({ ...entry, prefix }));
+  }
+
+  #decoding(): DecodeOptions {
+    return { nowSeconds: this.#parts.clock.wallMs() / 1000, prefix: this.#endDevice?.prefix };
   }
 }
 

@@ -1,93 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CODE, createCoapEndpoint } from '@sefleet/coap';
-import type { CoapEndpoint, CoapReply, CoapRequest, ServerObservation } from '@sefleet/coap';
-import { CONTENT_FORMAT, encodeContent, Lwm2mPath, omaModels } from '@sefleet/lwm2m';
-import type { Lwm2mEntry } from '@sefleet/lwm2m';
-import type { Peer } from '@sefleet/runtime';
-import { SimNetwork, SimRuntime } from '@sefleet/runtime/sim';
-import { createLwm2mServer } from './management-server.ts';
-import type { Lwm2mServer } from './lwm2m-server.ts';
-import type { Lwm2mServerOptions, SendVerdict } from './settings.ts';
+import { CODE } from '@sefleet/coap';
+import type { CoapReply, ServerObservation } from '@sefleet/coap';
+import { CONTENT_FORMAT, encodeContent, Lwm2mPath } from '@sefleet/lwm2m';
+import type { SendVerdict } from './settings.ts';
 import { createVolatileStore } from './store.ts';
 import type { Lwm2mServerStore } from './store.ts';
-
-const models = omaModels();
-
-/** A server and a device that is nothing but a CoAP endpoint, on a simulated network. */
-class Bench {
-  readonly runtime = new SimRuntime(1);
-  readonly network = new SimNetwork(this.runtime);
-  readonly log: string[] = [];
-  readonly sent: (readonly Lwm2mEntry[])[] = [];
-  readonly requests: CoapRequest[] = [];
-  verdict: () => SendVerdict | Promise<SendVerdict> = () => ({ kind: 'accepted' });
-  answer: (request: CoapRequest) => CoapReply = () => ({ code: CODE.CHANGED });
-  readonly server: Lwm2mServer;
-  readonly device: CoapEndpoint;
-  readonly serverPeer: Peer;
-  readonly serverEndpoint: CoapEndpoint;
-
-  constructor(options: Partial<Lwm2mServerOptions> = {}) {
-    const note = (name: string) => (registration: { endpoint: string }) =>
-      void this.log.push(`${name} ${registration.endpoint}`);
-    this.server = createLwm2mServer({
-      runtime: this.runtime,
-      models,
-      authoriser: {
-        authorise: (_peer, endpoint) =>
-          endpoint === undefined || endpoint === 'stranger' ? undefined : { endpoint, kind: 'smart-meter' },
-      },
-      consumer: {
-        send: (_registration, entries) => {
-          this.sent.push(entries);
-          return this.verdict();
-        },
-        notification: (_registration, paths, entries) =>
-          void this.log.push(`notification ${paths.join()} ${JSON.stringify(entries[0]?.value)}`),
-      },
-      events: {
-        registered: note('registered'),
-        updated: note('updated'),
-        deregistered: note('deregistered'),
-        expired: note('expired'),
-        sleeping: note('sleeping'),
-        awake: note('awake'),
-        refused: (_peer, reason) => void this.log.push(`refused ${reason}`),
-      },
-      ...options,
-    });
-    const { runtime } = this;
-    const channel = this.network.bind('10.0.0.1', 5683);
-    this.serverEndpoint = this.server.listen((handler) => createCoapEndpoint({ runtime, channel, handler }));
-    const own = this.network.bind('10.0.0.2');
-    const handler = (request: CoapRequest): CoapReply => {
-      this.requests.push(request);
-      return this.answer(request);
-    };
-    this.device = createCoapEndpoint({ runtime, channel: own, handler });
-    this.serverPeer = own.peerAt('10.0.0.1', 5683);
-  }
-
-  async settle<T>(promise: Promise<T>): Promise<T> {
-    let done = false;
-    const settled = promise.finally(() => (done = true));
-    settled.catch(() => {});
-    await this.runtime.runUntil(() => done, 600_000);
-    return settled;
-  }
-
-  post(path: string, query: string[] = [], payload = '', contentFormat?: number) {
-    return this.settle(
-      this.device.request(this.serverPeer, { method: 'POST', path, query, payload, contentFormat }),
-    );
-  }
-
-  register(query: string[] = []) {
-    const base = ['ep=meter', 'lwm2m=1.1', 'lt=300', ...query];
-    return this.post('/rd', base, '</>;rt="oma.lwm2m";ct="110 112 11542",</3/0>', 40);
-  }
-}
+import { Bench, models } from './management-bench.test.ts';
 
 test('registers, updates and de-registers a device', async () => {
   const bench = new Bench();
@@ -327,26 +246,4 @@ test('answers an Observe when the wish is durable, and keeps none of a call that
   bench.network.filter = () => false;
   await assert.rejects(bench.settle(device.observe([Lwm2mPath.parse('/3/0/13')])));
   assert.deepEqual(device.observations(), [['/3/0/9']]);
-});
-
-test('reads an object in the version that the device announced', async () => {
-  const bench = new Bench();
-  // LogData of Event Log, opaque; of a version that nobody knows only the content format tells the types.
-  const tlv = Uint8Array.from(Buffer.from('e20fae0102', 'hex'));
-  bench.answer = () => ({ code: CODE.CONTENT, payload: tlv, contentFormat: CONTENT_FORMAT.TLV });
-  const place = Lwm2mPath.parse('/20/0/4014');
-  const read = () => bench.settle(bench.server.device('meter').read(place));
-  for (const version of ['', ';ver=1.0', ';ver="2.1"', ';ver=9.9']) {
-    const query = ['ep=meter', 'lwm2m=1.1', 'lt=300'];
-    await bench.post('/rd', query, `</>;rt="oma.lwm2m",</20>${version},</20/0>`, 40);
-    assert.deepEqual((await read()).entries, [{ path: place, value: Uint8Array.of(1, 2) }], version);
-  }
-  const text = new TextEncoder().encode('no number');
-  bench.answer = () => ({ code: CODE.CONTENT, payload: text, contentFormat: CONTENT_FORMAT.TEXT });
-  const number = Lwm2mPath.parse('/3303/0/5700');
-  const readNumber = () => bench.settle(bench.server.device('meter').read(number));
-  await bench.post('/rd', ['ep=meter', 'lwm2m=1.1'], '</3303/0>', 40);
-  await assert.rejects(readNumber, { code: 'LWM2M_ANSWER_INVALID' });
-  await bench.post('/rd', ['ep=meter', 'lwm2m=1.1'], '</3303>;ver=9.0,</3303/0>', 40);
-  assert.deepEqual((await readNumber()).entries, [{ path: number, value: 'no number' }]);
 });

@@ -1,6 +1,6 @@
 import type { CoapRequestInit, CoapResponse, NotificationListener } from '@sefleet/coap';
 import { encodeContent, Lwm2mPath } from '@sefleet/lwm2m';
-import type { ModelRegistry } from '@sefleet/lwm2m';
+import type { DecodeOptions, ModelRegistry } from '@sefleet/lwm2m';
 import type { Clock } from '@sefleet/runtime';
 import { decodeAnswer, toReadResult } from './answers.ts';
 import { compositeFormat, readFormat } from './content-choice.ts';
@@ -69,7 +69,7 @@ export class Observations {
     try {
       const [response] = await Promise.all([this.#start(device, wanted, options), saved]);
       if (!response.success) this.#drop(device, wanted);
-      return toReadResult(response, baseOf(paths), this.#modelsOf(device), this.#nowSeconds());
+      return toReadResult(response, baseOf(paths), this.#modelsOf(device), this.#decoding(target));
     } catch (error) {
       // A call that failed leaves no wish behind that was not there before.
       if (!known) this.#drop(device, wanted);
@@ -137,9 +137,10 @@ export class Observations {
       return { method: 'GET', path: requestPath(registration, first, prefix), accept };
     }
     const format = compositeFormat(registration, false);
-    const entries = paths.map((path) => ({ path, value: null }));
+    const named = prefix === undefined ? {} : { prefix };
+    const entries = paths.map((path) => ({ path, value: null, ...named }));
     const payload = encodeContent(format, Lwm2mPath.ROOT, entries, this.#parts.models.all);
-    const path = requestPath(registration, Lwm2mPath.ROOT, prefix);
+    const path = requestPath(registration, Lwm2mPath.ROOT, undefined);
     return { method: 'FETCH', path, payload, contentFormat: format, accept: format };
   }
 
@@ -166,7 +167,7 @@ export class Observations {
     if (!response.success) return undefined;
     let entries: ReturnType<typeof decodeAnswer>;
     try {
-      entries = decodeAnswer(response, baseOf(wanted.paths), this.#modelsOf(device), this.#nowSeconds());
+      entries = decodeAnswer(response, baseOf(wanted.paths), this.#modelsOf(device), this.#decoding(wanted));
     } catch {
       this.#parts.count('notifications.malformed');
       return undefined;
@@ -199,8 +200,8 @@ export class Observations {
     return this.#parts.models.of(registration.announcement);
   }
 
-  #nowSeconds(): number {
-    return this.#parts.clock.wallMs() / 1000;
+  #decoding({ prefix }: ObservationTarget): DecodeOptions {
+    return { nowSeconds: this.#parts.clock.wallMs() / 1000, prefix };
   }
 }
 

@@ -5,6 +5,7 @@ import type { ContentFormat, Lwm2mEntry } from '@sefleet/lwm2m';
 import type { Clock } from '@sefleet/runtime';
 import type { DeviceModels } from './device-models.ts';
 import type { DeviceState } from './device-state.ts';
+import type { Registration } from './registration.ts';
 import type { Lwm2mServerLimits, ReportConsumer, SendVerdict } from './settings.ts';
 
 /** What {@link SendInterface} works with. */
@@ -51,7 +52,21 @@ export class SendInterface {
     }
     const entries = this.#decode(device, contentFormat, payload);
     if (entries === undefined || entries.length === 0) return this.#refuse(CODE.BAD_REQUEST, 'malformed');
-    return this.#answer(await this.#parts.consumer.send(device.registration, entries));
+    return this.#answer(await this.#consume(device.registration, entries));
+  }
+
+  /** End devices first: a gateway that has to try again has not had its own part taken. */
+  async #consume(registration: Registration, entries: readonly Lwm2mEntry[]): Promise<SendVerdict> {
+    const { consumer } = this.#parts;
+    const byPrefix = Map.groupBy(entries, ({ prefix }) => prefix);
+    const own = byPrefix.get(undefined);
+    byPrefix.delete(undefined);
+    if (byPrefix.size > 0 && consumer.endDeviceSend === undefined) return { kind: 'refused' };
+    for (const [prefix = '', group] of byPrefix) {
+      const verdict = await consumer.endDeviceSend?.(registration, prefix, group.map(unprefixed));
+      if (verdict !== undefined && verdict.kind !== 'accepted') return verdict;
+    }
+    return own === undefined ? { kind: 'accepted' } : consumer.send(registration, own);
   }
 
   #answer(verdict: SendVerdict): CoapReply {
@@ -88,4 +103,8 @@ export class SendInterface {
     this.#parts.count(`sends.refused.${reason}`);
     return { code };
   }
+}
+
+function unprefixed({ path, value, timeSeconds }: Lwm2mEntry): Lwm2mEntry {
+  return timeSeconds === undefined ? { path, value } : { path, value, timeSeconds };
 }

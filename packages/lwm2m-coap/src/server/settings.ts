@@ -42,6 +42,17 @@ export interface ReportConsumer {
    * it is safe.
    */
   send(registration: Registration, entries: readonly Lwm2mEntry[]): Awaitable<SendVerdict>;
+  /**
+   * The part of a Send that a gateway reports for an end device behind it (Gateway 1.1 §6). Without this
+   * method such a Send is refused with 4.00: records must not be taken for the gateway's own.
+   *
+   * @param prefix as the gateway names it; whether it has such an end device is the consumer's to know
+   */
+  endDeviceSend?(
+    registration: Registration,
+    prefix: string,
+    entries: readonly Lwm2mEntry[],
+  ): Awaitable<SendVerdict>;
   /** One notification of an observation; a confirmable one is acknowledged when this resolves. */
   notification(
     registration: Registration,

@@ -21,6 +21,11 @@ export interface DecodeOptions {
    * The id that a TLV Create without an object instance id shall get; without it such a payload is refused.
    */
   readonly newInstanceId?: number;
+  /**
+   * The end device behind a gateway that the payload is for: its names may begin with this prefix, and the
+   * entries have none. Without it, entries of a payload for the root tell the prefix that they came under.
+   */
+  readonly prefix?: string | undefined;
 }
 
 /**
@@ -107,16 +112,16 @@ function decodeFormat(
       return decodeCborValue(base, payload, models);
     case CONTENT_FORMAT.SENML_CBOR:
     case CONTENT_FORMAT.SENML_ETCH_CBOR:
-      return decodeSenmlCbor(base, payload, models, options.nowSeconds);
+      return decodeSenmlCbor(base, payload, models, options);
     case CONTENT_FORMAT.SENML_JSON:
     case CONTENT_FORMAT.SENML_ETCH_JSON:
-      return decodeSenmlJson(base, payload, models, options.nowSeconds);
+      return decodeSenmlJson(base, payload, models, options);
     case CONTENT_FORMAT.TLV:
       return decodeTlv(base, payload, models, options.newInstanceId);
     case CONTENT_FORMAT.LWM2M_JSON:
       return decodeLwm2mJson(base, payload, models, options.nowSeconds);
     case CONTENT_FORMAT.LWM2M_CBOR:
-      return decodeLwm2mCbor(base, payload, models);
+      return decodeLwm2mCbor(base, payload, models, options.prefix);
     case CONTENT_FORMAT.LINK:
       throw lwm2mError('LWM2M_FORMAT_UNSUPPORTED', 'link format carries no values');
   }

@@ -11,6 +11,11 @@ import type { Lwm2mValue } from '../model/value.ts';
 export interface Lwm2mEntry {
   readonly path: Lwm2mPath;
   readonly value: Lwm2mValue | null;
+  /**
+   * The end device behind a gateway that it belongs to (Gateway 1.1 §6); undefined: the device itself. SenML
+   * and LwM2M CBOR carry it.
+   */
+  readonly prefix?: string;
   /** When it was measured, in seconds since 1970, where the format carries it. */
   readonly timeSeconds?: number;
 }

@@ -1,4 +1,6 @@
-import { Lwm2mPath } from '../model/path.ts';
+import type { Lwm2mPath } from '../model/path.ts';
+import { parseNodeName } from './node-name.ts';
+import type { NodePlace } from './node-name.ts';
 import { contentInvalid, decodeUtf8 } from './typed-value.ts';
 
 /**
@@ -59,17 +61,10 @@ export function decodeLinks(payload: Uint8Array): readonly CoreLink[] {
 }
 
 /** The node that a link names, with the prefix of a gateway's end device if it has one (Gateway 1.1 §6). */
-export function linkPath(
-  link: CoreLink,
-  rootPath = '',
-): { readonly path: Lwm2mPath; readonly prefix: string | undefined } | undefined {
+export function linkPath(link: CoreLink, rootPath = ''): NodePlace | undefined {
   if (rootPath !== '' && rootPath !== '/' && !link.target.startsWith(`${rootPath}/`)) return undefined;
   const target = rootPath === '' || rootPath === '/' ? link.target : link.target.slice(rootPath.length);
-  const plain = Lwm2mPath.tryParse(target);
-  if (plain !== undefined) return { path: plain, prefix: undefined };
-  const match = /^\/?([^/0-9][^/]*)(\/.*)?$/.exec(target);
-  const path = Lwm2mPath.tryParse(match?.[2] ?? '/');
-  return match === null || path === undefined ? undefined : { path, prefix: match[1] };
+  return parseNodeName(target);
 }
 
 class LinkScanner {

@@ -5,7 +5,11 @@ import type { CborItem } from './cbor/cbor-reader.ts';
 import { CborWriter } from './cbor/cbor-writer.ts';
 import { readCborValue, writeCborValue } from './cbor-value.ts';
 import type { Lwm2mEntry } from './entry.ts';
+import { isWithin, nodeName } from './node-name.ts';
 import { contentInvalid, decodingType, encodingType } from './typed-value.ts';
+
+/** The key of an end device (Gateway 1.1 §6): one path segment that is no id. */
+const PREFIX = /^[^/0-9][^/]{0,63}$/;
 
 /** A node while entries are sorted into a tree: children by id, or a value at the end. */
 type Branch = Map<number, Branch | Lwm2mEntry>;
@@ -22,13 +26,17 @@ export function encodeLwm2mCbor(
   const writer = new CborWriter();
   const ids = base.ids();
   const [only] = entries;
+  if (ids.length === 0 && entries.some(({ prefix }) => prefix !== undefined)) {
+    writeDevices(writer, entries, models);
+    return writer.finish();
+  }
   const exact = entries.length === 1 && only !== undefined && only.path.equals(base) ? only : undefined;
   if (exact === undefined && ids.length === 0) {
     writeBranch(writer, branchOf(entries, 0), models);
     return writer.finish();
   }
   writer.map(1);
-  writeKey(writer, ids);
+  writeKey(writer, ids, only?.prefix);
   if (exact !== undefined) writeLeaf(writer, exact, models);
   else writeBranch(writer, branchOf(entries, ids.length), models);
   return writer.finish();
@@ -39,19 +47,22 @@ export function decodeLwm2mCbor(
   base: Lwm2mPath,
   payload: Uint8Array,
   models: ModelRegistry,
+  prefix?: string,
 ): readonly Lwm2mEntry[] {
   const top = decodeCbor(payload);
   if (!(top instanceof CborMap)) throw contentInvalid('LwM2M CBOR is a map');
   const entries: Lwm2mEntry[] = [];
   const seen = new Set<string>();
-  readMap(top, Lwm2mPath.ROOT, models, entries);
-  for (const { path } of entries) {
-    if (!base.contains(path)) throw contentInvalid('a path outside of the one addressed');
-    const name = path.toString();
+  for (const [key, item] of top.pairs) readDevice(key, item, models, entries);
+  if (top.pairs.length === 0) entries.push({ path: Lwm2mPath.ROOT, value: null });
+  for (const { path, prefix: found } of entries) {
+    if (!isWithin({ path, prefix: found }, base, prefix))
+      throw contentInvalid('a path outside of the one addressed');
+    const name = nodeName(path, found);
     if (seen.has(name)) throw contentInvalid('the same path twice');
     seen.add(name);
   }
-  return entries;
+  return entries.map((entry) => (entry.prefix === prefix ? { path: entry.path, value: entry.value } : entry));
 }
 
 function branchOf(entries: readonly Lwm2mEntry[], skip: number): Branch {
@@ -74,6 +85,10 @@ function branchOf(entries: readonly Lwm2mEntry[], skip: number): Branch {
 
 function writeBranch(writer: CborWriter, branch: Branch, models: ModelRegistry): void {
   writer.map(branch.size);
+  writePairs(writer, branch, models);
+}
+
+function writePairs(writer: CborWriter, branch: Branch, models: ModelRegistry): void {
   for (const [id, child] of branch) {
     writer.integer(id);
     if (child instanceof Map) writeBranch(writer, child, models);
@@ -87,25 +102,63 @@ function writeLeaf(writer: CborWriter, { path, value }: Lwm2mEntry, models: Mode
   else writer.null();
 }
 
-function writeKey(writer: CborWriter, ids: readonly number[]): void {
+/** One map of the device's own objects and, by their prefixes, of those behind it (Gateway 1.1 §6). */
+function writeDevices(writer: CborWriter, entries: readonly Lwm2mEntry[], models: ModelRegistry): void {
+  const byPrefix = Map.groupBy(entries, ({ prefix }) => prefix);
+  const own = branchOf(byPrefix.get(undefined) ?? [], 0);
+  byPrefix.delete(undefined);
+  writer.map(own.size + byPrefix.size);
+  writePairs(writer, own, models);
+  for (const [prefix, group] of byPrefix) {
+    writer.text(prefix ?? '');
+    writeBranch(writer, branchOf(group, 0), models);
+  }
+}
+
+function writeKey(writer: CborWriter, ids: readonly number[], prefix: string | undefined): void {
   const [only] = ids;
-  if (ids.length === 1 && only !== undefined) {
+  if (ids.length === 1 && only !== undefined && prefix === undefined) {
     writer.integer(only);
     return;
   }
-  writer.array(ids.length);
+  writer.array(ids.length + (prefix === undefined ? 0 : 1));
+  if (prefix !== undefined) writer.text(prefix);
   for (const id of ids) writer.integer(id);
+}
+
+/** A pair of the outermost map: below a prefix, or below the ids of the device's own. */
+function readDevice(key: CborItem, item: CborItem, models: ModelRegistry, entries: Lwm2mEntry[]): void {
+  const [prefix, ...ids]: readonly CborItem[] = Array.isArray(key) ? key : [key];
+  if (typeof prefix !== 'string') {
+    readPair(key, item, Lwm2mPath.ROOT, models, entries);
+    return;
+  }
+  if (!PREFIX.test(prefix)) throw contentInvalid('a key that is no prefix');
+  const below: Lwm2mEntry[] = [];
+  if (ids.length > 0) readPair(ids, item, Lwm2mPath.ROOT, models, below);
+  else if (item instanceof CborMap) readMap(item, Lwm2mPath.ROOT, models, below);
+  else if (item === null) below.push({ path: Lwm2mPath.ROOT, value: null });
+  else throw contentInvalid('a value above a resource');
+  for (const entry of below) entries.push({ ...entry, prefix });
 }
 
 function readMap(map: CborMap, at: Lwm2mPath, models: ModelRegistry, entries: Lwm2mEntry[]): void {
   if (map.pairs.length === 0) entries.push({ path: at, value: null });
-  for (const [key, item] of map.pairs) {
-    const path = descend(at, key);
-    if (item instanceof CborMap) readMap(item, path, models, entries);
-    else if (item === null) entries.push({ path, value: null });
-    else if (path.depth < 3) throw contentInvalid('a value above a resource');
-    else entries.push({ path, value: readCborValue(item, decodingType(path, models)) });
-  }
+  for (const [key, item] of map.pairs) readPair(key, item, at, models, entries);
+}
+
+function readPair(
+  key: CborItem,
+  item: CborItem,
+  at: Lwm2mPath,
+  models: ModelRegistry,
+  entries: Lwm2mEntry[],
+): void {
+  const path = descend(at, key);
+  if (item instanceof CborMap) readMap(item, path, models, entries);
+  else if (item === null) entries.push({ path, value: null });
+  else if (path.depth < 3) throw contentInvalid('a value above a resource');
+  else entries.push({ path, value: readCborValue(item, decodingType(path, models)) });
 }
 
 function descend(at: Lwm2mPath, key: CborItem): Lwm2mPath {

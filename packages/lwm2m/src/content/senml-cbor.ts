@@ -6,7 +6,7 @@ import { CborWriter } from './cbor/cbor-writer.ts';
 import { readCborValue } from './cbor-value.ts';
 import type { Lwm2mEntry } from './entry.ts';
 import { layOutSenml, resolveSenml, SENML_VERSION, senmlLink } from './senml.ts';
-import type { SenmlOutput, SenmlRecord } from './senml.ts';
+import type { SenmlContext, SenmlOutput, SenmlRecord } from './senml.ts';
 import { contentInvalid } from './typed-value.ts';
 
 /** RFC 8428 §6, table 4. */
@@ -26,16 +26,16 @@ export function encodeSenmlCbor(
   return writer.finish();
 }
 
-/** Content formats 112 and 322. `nowSeconds` turns relative times into absolute ones. */
+/** Content formats 112 and 322. `context` makes names and times absolute. */
 export function decodeSenmlCbor(
   base: Lwm2mPath,
   payload: Uint8Array,
   models: ModelRegistry,
-  nowSeconds?: number,
+  context: SenmlContext = {},
 ): readonly Lwm2mEntry[] {
   const pack = decodeCbor(payload);
   if (!Array.isArray(pack)) throw contentInvalid('a SenML pack is an array');
-  return resolveSenml(pack.map(readRecord), base, models, nowSeconds);
+  return resolveSenml(pack.map(readRecord), base, models, context);
 }
 
 function writeRecord(writer: CborWriter, record: SenmlOutput): void {

@@ -4,7 +4,7 @@ import { lwm2mError } from '../errors.ts';
 import type { Lwm2mEntry } from './entry.ts';
 import { asNumber, asRecord, asText, parseJson } from './json-text.ts';
 import { layOutSenml, resolveSenml, SENML_VERSION, senmlLabel, senmlLink } from './senml.ts';
-import type { SenmlOutput, SenmlRecord } from './senml.ts';
+import type { SenmlContext, SenmlOutput, SenmlRecord } from './senml.ts';
 import { contentInvalid } from './typed-value.ts';
 
 const UTF8 = new TextEncoder();
@@ -21,17 +21,17 @@ export function encodeSenmlJson(
   return UTF8.encode(`[${layOutSenml(base, entries, models).map(formatRecord).join()}]`);
 }
 
-/** Content formats 110 and 320. `nowSeconds` turns relative times into absolute ones. */
+/** Content formats 110 and 320. `context` makes names and times absolute. */
 export function decodeSenmlJson(
   base: Lwm2mPath,
   payload: Uint8Array,
   models: ModelRegistry,
-  nowSeconds?: number,
+  context: SenmlContext = {},
 ): readonly Lwm2mEntry[] {
   const pack = parseJson(payload);
   if (!Array.isArray(pack)) throw contentInvalid('a SenML pack is an array');
   if (pack.length > RECORDS_MAX) throw contentInvalid('too many records');
-  return resolveSenml(pack.map(readRecord), base, models, nowSeconds);
+  return resolveSenml(pack.map(readRecord), base, models, context);
 }
 
 function formatRecord({ bn, bt, n, t, value, type }: SenmlOutput): string {

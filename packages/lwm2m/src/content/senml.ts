@@ -1,8 +1,9 @@
 import type { ModelRegistry } from '../model/model-registry.ts';
-import { Lwm2mPath } from '../model/path.ts';
+import type { Lwm2mPath } from '../model/path.ts';
 import { fitsType, isObjectLink } from '../model/value.ts';
 import type { Lwm2mValue, ResourceType } from '../model/value.ts';
 import type { Lwm2mEntry } from './entry.ts';
+import { entryPrefix, isWithin, nodeName, parseNodeName } from './node-name.ts';
 import { contentInvalid, decodingType, encodingType, linkText, parseLink } from './typed-value.ts';
 
 /**
@@ -30,12 +31,19 @@ const RELATIVE_TIME_LIMIT = 2 ** 28;
 /** RFC 8428 §4.4: the version that this resolves. */
 export const SENML_VERSION = 10;
 
+/** What names and times in a pack are relative to. */
+export interface SenmlContext {
+  readonly nowSeconds?: number | undefined;
+  /** The end device that the payload is for. */
+  readonly prefix?: string | undefined;
+}
+
 /** RFC 8428 §4.6: resolves base fields and types the values by the model. */
 export function resolveSenml(
   records: readonly SenmlRecord[],
   base: Lwm2mPath,
   models: ModelRegistry,
-  nowSeconds: number | undefined,
+  { nowSeconds, prefix }: SenmlContext,
 ): readonly Lwm2mEntry[] {
   const entries: Lwm2mEntry[] = [];
   let baseName = '';
@@ -45,13 +53,15 @@ export function resolveSenml(
     baseName = record.bn ?? baseName;
     baseTime = record.bt ?? baseTime;
     baseValue = record.bv ?? baseValue;
-    const path = Lwm2mPath.tryParse(baseName + (record.n ?? ''));
-    if (path === undefined || !base.contains(path))
+    const place = parseNodeName(baseName + (record.n ?? ''));
+    if (place === undefined || !isWithin(place, base, prefix))
       throw contentInvalid('a name that is no path below the base');
+    const { path } = place;
     const value = recordValue(record, baseValue, decodingType(path, models));
     if (value !== null && path.depth < 3) throw contentInvalid('a value above a resource');
     const timeSeconds = absoluteTime(baseTime + (record.t ?? 0), nowSeconds);
-    entries.push(timeSeconds === undefined ? { path, value } : { path, value, timeSeconds });
+    const entry = { path, value, ...entryPrefix(place, prefix) };
+    entries.push(timeSeconds === undefined ? entry : { ...entry, timeSeconds });
   }
   return entries;
 }
@@ -114,7 +124,7 @@ export function layOutSenml(
       value,
       type: value === null ? 'none' : encodingType(value, path, models),
     };
-    const name = path.toString().slice(prefix.length);
+    const name = nodeName(path, entry.prefix).slice(prefix.length);
     if (index === 0 && prefix !== '') output.bn = prefix;
     if (name !== '') output.n = name;
     if (baseTime !== undefined && index === 0) output.bt = baseTime;
@@ -127,7 +137,8 @@ export function layOutSenml(
 /** `/3/0/` when everything lies below the base, `/3/0/1` when the base itself has a value. */
 function baseNameOf(base: Lwm2mPath, entries: readonly Lwm2mEntry[]): string {
   if (base.depth === 0) return '';
-  return entries.some(({ path }) => path.equals(base)) ? base.toString() : `${base.toString()}/`;
+  const name = nodeName(base, entries[0]?.prefix);
+  return entries.some(({ path }) => path.equals(base)) ? name : `${name}/`;
 }
 
 function commonBaseTime(entries: readonly Lwm2mEntry[]): number | undefined {

@@ -22,6 +22,8 @@ export interface PresenceListener {
   /** A device registered (`anew`) or changed its registration. */
   registered(registration: Registration, anew: boolean): void;
   gone(endpoint: string): void;
+  /** The end device that a gateway has below a prefix; undefined when it has none, or was not asked yet. */
+  endDevice(gateway: string, prefix: string): Registration | undefined;
 }
 
 /** What {@link DeviceReports} works with. */
@@ -37,6 +39,8 @@ export interface DeviceReportParts {
 const NO_ENTRIES: readonly Lwm2mEntry[] = [];
 /** When a Send may be tried again whose event could not be kept. */
 const RETRY_AFTER_SECONDS = 10;
+/** A gateway is asked for its end devices when it registers; that takes a round trip. */
+const END_DEVICE_UNKNOWN: SendVerdict = { kind: 'busy', retryAfterSeconds: 5 };
 
 /**
  * Everything that devices report: records go to the broker, the rest into the journal, all of it is counted.
@@ -61,6 +65,16 @@ export class DeviceReports implements ReportConsumer {
     } catch {
       return { kind: 'busy', retryAfterSeconds: RETRY_AFTER_SECONDS };
     }
+  }
+
+  /** What a gateway sends for a device behind it is that device's; of one that is not known, try again. */
+  async endDeviceSend(
+    gateway: Registration,
+    prefix: string,
+    entries: readonly Lwm2mEntry[],
+  ): Promise<SendVerdict> {
+    const endDevice = this.#parts.listener.endDevice(gateway.endpoint, prefix);
+    return endDevice === undefined ? END_DEVICE_UNKNOWN : this.send(endDevice, entries);
   }
 
   notification(

@@ -53,6 +53,15 @@ export class FleetDirectory {
     return [...this.#placed].flatMap(([name, placed]) => (placed.gateway === gateway ? [name] : []));
   }
 
+  /** The end device that a gateway has below a prefix. */
+  endDevice(gateway: string, prefix: string): Registration | undefined {
+    for (const placed of this.#placed.values()) {
+      if (placed.gateway !== gateway || placed.endDevice.prefix !== prefix) continue;
+      return this.#server.endDevice(gateway, placed.endDevice)?.registration;
+    }
+    return undefined;
+  }
+
   /** A device registered or updated: a gateway is asked whom it has, unless it announced the same before. */
   async registered({ endpoint, announcement }: Registration, anew: boolean): Promise<void> {
     const device = this.#server.find(endpoint);

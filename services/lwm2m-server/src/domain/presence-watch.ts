@@ -32,6 +32,10 @@ export class PresenceWatch implements PresenceListener {
     void this.#fleet?.registered(registration, anew);
   }
 
+  endDevice(gateway: string, prefix: string): Registration | undefined {
+    return this.#fleet?.endDevice(gateway, prefix);
+  }
+
   gone(endpoint: string): void {
     this.#fleet?.gone(endpoint);
   }

@@ -232,7 +232,7 @@ export class DeviceCard {
   }
 
   /**
-   * The records applet of the stakeholder that takes readings now; after a switch that is another one than
+   * The measuring applet of the stakeholder that takes readings now; after a switch that is another one than
    * before.
    */
   #findRecords(): RecordsClient {
@@ -246,7 +246,7 @@ export class DeviceCard {
           !status.closed && status.endpoint === endpoint && !this.#withoutReadings.includes(stakeholder);
         if (usable) return client;
       } catch (error) {
-        // Not every application on a card is a records applet.
+        // Not every application on a card is a measuring applet.
         if (!isSefleetError(error)) throw error;
       }
       client.close();

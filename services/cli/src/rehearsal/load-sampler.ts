@@ -5,7 +5,7 @@ import type { ScannedProcess } from './rehearsal-scan.ts';
 export interface LoadReading {
   /** Meters that are not through. */
   readonly backlog: number;
-  /** Meters that something is done for. */
+  /** Meters that are due or that something is done for. */
   readonly working: number;
   /** Commands to cards since provisioning started. */
   readonly commandsSent: number;

@@ -10,11 +10,12 @@ export function escapeMarkup(text: string | number): string {
 
 /** A table of text. */
 export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const [first = []] = rows;
+  const numeric = first.map((cell) => typeof cell === 'number');
   const cells = (row: readonly (string | number)[], tag: 'td' | 'th'): string =>
     row
       .map(
-        (cell) =>
-          `<${tag}${typeof cell === 'number' ? ' class="number"' : ''}>${escapeMarkup(cell)}</${tag}>`,
+        (cell, i) => `<${tag}${numeric[i] === true ? ' class="number"' : ''}>${escapeMarkup(cell)}</${tag}>`,
       )
       .join('');
   const body = rows.map((row) => `<tr>${cells(row, 'td')}</tr>`).join('\n');

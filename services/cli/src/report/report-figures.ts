@@ -62,7 +62,7 @@ export function load({ load: profile, phasesMs }: RehearsalResult): string {
   const header = ['service', 'CPU, % of a core', 'CPU seconds', 'memory, MiB'];
   const facts = [
     ['commands to cards, most in a second', profile.commandsPerSecondMax],
-    ['devices worked on at once, at the most', profile.workingMax],
+    ['devices due or worked on, at the most', profile.workingMax],
     ['devices not through, at the most', profile.backlogMax],
     ...Object.entries(phasesMs).map(([phase, ms]) => [`${phase}, ms`, ms]),
   ];
@@ -71,7 +71,7 @@ export function load({ load: profile, phasesMs }: RehearsalResult): string {
 ${curves(
   [
     { label: 'devices not through', points: points(({ backlog }) => backlog) },
-    { label: 'devices worked on', points: points(({ working }) => working) },
+    { label: 'devices due or worked on', points: points(({ working }) => working) },
     { label: 'commands to cards a second', points: points(({ commandsPerSecond }) => commandsPerSecond) },
   ],
   seconds,

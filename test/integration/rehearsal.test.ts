@@ -35,6 +35,20 @@ test('a supplier switch is rehearsed with faults and a killed service, and its e
   assert.equal((await sefleet('report', 'verify', out)).code, 0);
 });
 
+test('on the real services accounts and records move, though a server is killed in the middle', async () => {
+  const out = join(folder, 'live');
+  const where = ['--ground', 'live', '--kill', 'lwm2m-server', '--kill-after', '2500', '--out', out];
+  const options = ['--meters', '6', '--faults', 'lost-ack=30%,drift=30%,swap=10%', '--seed', '4'];
+  const { code, stdout } = await sefleet('rehearse', 'supplier-switch', ...options, ...where, '--json');
+  assert.equal(code, 0, stdout);
+  const { switched, timingsMs, invariants } = JSON.parse(stdout);
+  assert.ok(switched >= 4);
+  assert.ok(timingsMs.registeredWithBoth.p50 > 0);
+  const names: string[] = invariants.map(({ name }: { name: string }) => name);
+  assert.ok(names.includes("every record reached the server of its supplier once, and no other's"));
+  assert.equal((await sefleet('report', 'verify', out)).code, 0);
+});
+
 test('evidence that was touched does not verify', async () => {
   const path = join(folder, 'touched.json');
   const text = readFileSync(join(folder, 'report', 'bundle.json'), 'utf8');

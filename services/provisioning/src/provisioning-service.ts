@@ -57,7 +57,7 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const runner = new RotationRunner({ ...ports, links });
     const defaultConcurrency = settings.rotationConcurrency;
     const orders = new RotationOrders({ store, custody, runner, log, defaultConcurrency });
-    const meter = new ManagedMeterPort(client, settings.cardTimeoutMs);
+    const meter = new ManagedMeterPort(client, settings.cardTimeoutMs, runtime.timers);
     const stakeholders = new StakeholderLinks(stakeholderServers, tls, settings.cardTimeoutMs);
     const market = settings.rehearsal ? REHEARSED_REGISTER : OWN_REGISTER;
     const { rng } = runtime;

@@ -67,7 +67,7 @@ function accountProblems({ endpoint, accounts, from, to }: MeterEvidence): strin
   if (fresh === undefined || fresh.registration === '') return [`${endpoint}: no registration with ${to}`];
   if (old === undefined || old.goneAt === 0) return [`${endpoint}: still registered with ${from}`];
   const problems: string[] = [];
-  if (old.refusal === '' || old.refusal.startsWith('2.'))
+  if (old.refusal === '' || /^\d\.\d\d$/.test(old.refusal))
     problems.push(`${endpoint}: ${from} still reaches it`);
   if (fresh.goneAt !== 0) problems.push(`${endpoint}: gone from ${to}`);
   if (old.goneAt < fresh.registeredAt) problems.push(`${endpoint}: was with nobody for a while`);

@@ -268,6 +268,24 @@ describe('bootstrap', () => {
     );
   });
 
+  it('is not over because a server takes the device meanwhile', async () => {
+    const world = new World().withAccounts().withBootstrapAccount();
+    await world.run(world.client.start());
+    const { lose } = world;
+    const again = world.client.bootstrap();
+    await world.runtime.runUntil(() => world.requests.at(-1)?.path === '/bs');
+    const bootstrapping = world.device;
+    lose?.('gone');
+    await world.runtime.runUntil(() => world.requests.at(-1)?.path === '/rd', 10_000);
+    await world.runtime.advance(100);
+    assert.equal(world.client.servers()[0]?.state, 'registered');
+    assert.equal(world.client.state, 'bootstrapping');
+    world.device = bootstrapping;
+    assert.equal((await world.ask({ method: 'POST', path: '/bs' })).code, CODE.CHANGED);
+    await world.run(again);
+    assert.equal(world.client.state, 'registered');
+  });
+
   it('meets a server anew whose credential was changed', async () => {
     const world = new World().withAccounts().withBootstrapAccount();
     await world.run(world.client.start());

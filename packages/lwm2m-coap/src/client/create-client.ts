@@ -189,7 +189,8 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
     outcome: 'registered' | 'failed' | 'exhausted',
     error?: unknown,
   ): void {
-    if (outcome === 'registered') {
+    // Who takes the device in the middle of a bootstrap may be none of its servers at the end of it.
+    if (outcome === 'registered' && !this.#bootstrapping.active) {
       this.#setState('registered');
       this.#started?.resolve();
       this.#started = undefined;

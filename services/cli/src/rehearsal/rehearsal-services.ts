@@ -94,7 +94,7 @@ export class RehearsalServices {
 
   /** The processes that keep what they need to go on after a kill. */
   get killable(): readonly RehearsalProcess[] {
-    return [...this.#launches.keys()].filter((name) => name !== 'rehearsal-ground');
+    return killableOn(this.layout.ground, this.layout.suppliers);
   }
 
   /** Kills a process without a word, as a crash would, and starts it again on what it left. */
@@ -139,6 +139,14 @@ export class RehearsalServices {
       hint: `Its last words are in ${logFile}.`,
     });
   }
+}
+
+/** As {@link RehearsalServices.killable}, before they are started. */
+export function killableOn(ground: GroundKind, suppliers: readonly string[]): readonly RehearsalProcess[] {
+  // Virtual meters keep nothing: without them there is no rehearsal.
+  if (ground === 'light') return ['provisioning'];
+  const servers = suppliers.map((supplier): RehearsalProcess => `supplier:${supplier}`);
+  return ['provisioning', 'lwm2m-server', 'device-sim', ...servers];
 }
 
 interface Plan {

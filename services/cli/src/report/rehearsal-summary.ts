@@ -40,6 +40,8 @@ export interface RehearsalSummary {
     readonly instantToConfirmed: Percentiles;
     /** From the new supplier's first record to the end of the old one's domain: both had a way in. */
     readonly bothHadAccess: Percentiles;
+    /** Real time for which a meter was registered with both suppliers' own servers; live ground only. */
+    readonly registeredWithBoth: Percentiles;
     /** By how much the cut-over readings missed the instant, by true time. */
     readonly readingOffset: Percentiles;
   };
@@ -89,6 +91,7 @@ export function summariseRehearsal(
       staging: percentiles(bundle.meters.flatMap(stagingOf)),
       instantToConfirmed: percentiles(confirmed.map((meter) => endOf(meter) - meter.cutOverAt)),
       bothHadAccess: percentiles(confirmed.flatMap(overlapOf)),
+      registeredWithBoth: percentiles(confirmed.flatMap(registeredWithBothOf)),
       readingOffset: percentiles(readingOffsets(result).map(Math.abs)),
     },
     actualReadsPercent: shareOf(rows.filter(({ state }) => state === 'confirmed')),
@@ -134,6 +137,13 @@ function planHash(plan: RehearsalPlan): string {
 function shareOf(rows: readonly { readonly source: string }[]): number {
   const actual = rows.filter(({ source }) => source === 'actual').length;
   return rows.length === 0 ? 100 : Math.round((actual * 10_000) / rows.length) / 100;
+}
+
+/** From the registration with the new supplier's server to the end of the one with the old one's. */
+function registeredWithBothOf({ accounts, from, to }: MeterEvidence): number[] {
+  const opened = accounts.find(({ server }) => server === to);
+  const closed = accounts.find(({ server }) => server === from);
+  return opened === undefined || closed === undefined ? [] : [closed.goneAt - opened.registeredAt];
 }
 
 function overlapOf({ timings }: MeterEvidence): number[] {

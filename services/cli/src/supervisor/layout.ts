@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { createSocket } from 'node:dgram';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { booleanSetting, portSetting, readSettings, textSetting, type SettingValues } from '@sefleet/config';
@@ -198,8 +199,32 @@ async function freeDevicePort(): Promise<number> {
   return freeUdpPort();
 }
 
+/**
+ * Below the ports that the system gives to clients (32768 on Linux): a server that is started again finds
+ * that none of its devices has taken its port meanwhile.
+ */
+const LOW_PORTS = { first: 20_000, last: 32_768 } as const;
+const LOW_PORT_TRIES = 64;
+
 /** A UDP port that nobody listens on now. */
 export async function freeUdpPort(): Promise<number> {
+  for (let tries = 0; tries < LOW_PORT_TRIES; tries++) {
+    const port = randomInt(LOW_PORTS.first, LOW_PORTS.last);
+    if (await isFreeUdpPort(port)) return port;
+  }
+  return anyFreeUdpPort();
+}
+
+async function isFreeUdpPort(port: number): Promise<boolean> {
+  const socket = createSocket('udp4');
+  const failed = once(socket, 'error').then(() => false);
+  socket.bind(port, '127.0.0.1');
+  const free = await Promise.race([failed, once(socket, 'listening').then(() => true)]);
+  socket.close();
+  return free;
+}
+
+async function anyFreeUdpPort(): Promise<number> {
   const socket = createSocket('udp4').bind(0, '127.0.0.1');
   await once(socket, 'listening');
   const { port } = socket.address();

@@ -13,7 +13,7 @@ import {
   type RehearsalVerb,
 } from '../rehearsal/rehearsal-plan.ts';
 import { legsOf } from '../rehearsal/rehearsal-legs.ts';
-import { RehearsalServices, type GroundKind } from '../rehearsal/rehearsal-services.ts';
+import { killableOn, RehearsalServices, type GroundKind } from '../rehearsal/rehearsal-services.ts';
 import { runRehearsal } from '../rehearsal/run-rehearsal.ts';
 import { passed, summariseRehearsal, type RehearsalSummary } from '../report/rehearsal-summary.ts';
 import { writeReport } from '../report/write-report.ts';
@@ -85,7 +85,13 @@ function optionsOf({ devices, from, to, third, verbs, grounds }: StoryVerb): Ver
       default: grounds[0] ?? 'light',
       doc: `${grounds.join(', ')} (live: the real services, LwM2M over DTLS; light: no network)`,
     },
-    'kill-after': { type: 'string', value: 'ms', doc: 'kills provisioning once, so long after the start' },
+    'kill-after': { type: 'string', value: 'ms', doc: 'kills a service once, so long after the start' },
+    kill: {
+      type: 'string',
+      value: 'service',
+      default: 'provisioning',
+      doc: 'which one; live: also lwm2m-server, device-sim, supplier:<party>',
+    },
     out: { type: 'string', value: 'folder', default: 'report', doc: 'where the report goes' },
     data: { type: 'string', value: 'folder', doc: 'keeps databases and logs there instead of removing them' },
     json: { type: 'boolean', doc: 'prints the summary as JSON' },
@@ -104,6 +110,11 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
   if (ground === 'live' && plan.faults.has('leap'))
     throw usageError('leap is played on the light ground only', helpOf(told));
   const suppliers = [...new Set(legsOf(plan).flatMap(({ from, to }) => [from, to]))];
+  const killService = killableOn(ground, suppliers).find((service) => service === parsed.text('kill'));
+  if (killService === undefined) {
+    const known = killableOn(ground, suppliers).join(', ');
+    throw usageError(`--kill ${parsed.text('kill')} is none of ${known}`, helpOf(told));
+  }
   const services = await RehearsalServices.start({ dataFolder, ground, suppliers });
   const tidyUp = async (): Promise<void> => {
     await services.stop();
@@ -111,7 +122,7 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
   };
   onInterruption((code) => void tidyUp().then(() => process.exit(code)));
   try {
-    const result = await runRehearsal(plan, services, createProgress());
+    const result = await runRehearsal({ ...plan, killService }, services, createProgress());
     const summary = summariseRehearsal(plan, result, performance.now() - startedMs, manifest.version);
     writeReport(out, summary, result);
     if (parsed.flag('json')) console.log(JSON.stringify(summary));

@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 
 /** How a rehearsal is laid out. */
@@ -44,12 +44,14 @@ const planSchema = z.object({
 /** What a rehearsal keeps in the fleet's database, beside the fleet. */
 export class RehearsalStore {
   readonly #database: DatabaseSync;
+  readonly #addExchange: StatementSync;
 
   /** @param path of the fleet's database, which exists */
   constructor(path: string) {
     this.#database = new DatabaseSync(path);
     this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000');
     this.#database.exec(SCHEMA);
+    this.#addExchange = this.#database.prepare('INSERT INTO exchange (id, digest) VALUES (?, ?)');
   }
 
   /** The rehearsal of this folder; undefined before the first. */
@@ -75,9 +77,8 @@ export class RehearsalStore {
 
   /** Keeps what the card of a device saw, before anybody hears of its answers. */
   addExchanges(id: number, digests: readonly Uint8Array[]): void {
-    const add = this.#database.prepare('INSERT INTO exchange (id, digest) VALUES (?, ?)');
     this.#database.exec('BEGIN IMMEDIATE');
-    for (const digest of digests) add.run(id, digest);
+    for (const digest of digests) this.#addExchange.run(id, digest);
     this.#database.exec('COMMIT');
   }
 

@@ -11,6 +11,6 @@ export interface MeterPort {
   unschedule(endpoint: string, order: Uint8Array): Promise<'cancelled' | 'taken'>;
   /** The cut-over reading, sealed for both suppliers, once it has been taken. */
   cutOverRecords(endpoint: string): Promise<CutOverRecords | undefined>;
-  /** Has the meter fetch its server accounts from the bootstrap server anew. */
+  /** Has the meter fetch its server accounts from the bootstrap server anew; it has when this resolves. */
   rewriteAccounts(endpoint: string): Promise<void>;
 }

@@ -1,15 +1,22 @@
 import type { management } from '@sefleet/api';
 import { isSefleetError } from '@sefleet/errors';
 import type { CutOverRecords } from '@sefleet/secure-element';
+import type { Timers } from '@sefleet/runtime';
 import type { GrpcClient } from '@sefleet/service';
 import { SUPPLY_CODE, SUPPLY_CONTRACT } from '../../domain/switch/supply-object.ts';
 import { provisioningError } from '../../errors.ts';
 import type { MeterPort } from '../../switch/meter-port.ts';
 
-type Client = Pick<GrpcClient<typeof management.DeviceManagementService>, 'read' | 'write' | 'execute'>;
+type Client = Pick<
+  GrpcClient<typeof management.DeviceManagementService>,
+  'read' | 'write' | 'execute' | 'getRegistration'
+>;
 
 /** Bootstrap-Request Trigger in the network provider's own account (LwM2M Core, appendix E.2). */
 const BOOTSTRAP_TRIGGER = '/1/0/9';
+/** How long a bootstrap may take until the device is registered again, and how often that is looked at. */
+const REWRITE_LIMIT_MS = 8000;
+const REWRITE_POLL_MS = 50;
 /** CoAP content format of a resource as bytes, without framing. */
 const OPAQUE = 42;
 
@@ -17,10 +24,12 @@ const OPAQUE = 42;
 export class ManagedMeterPort implements MeterPort {
   readonly #client: Client;
   readonly #deadlineMs: number;
+  readonly #timers: Timers;
 
-  constructor(client: Client, deadlineMs: number) {
+  constructor(client: Client, deadlineMs: number, timers: Timers) {
     this.#client = client;
     this.#deadlineMs = deadlineMs;
+    this.#timers = timers;
   }
 
   async schedule(endpoint: string, at: number, order: Uint8Array): Promise<void> {
@@ -48,9 +57,26 @@ export class ManagedMeterPort implements MeterPort {
   }
 
   async rewriteAccounts(endpoint: string): Promise<void> {
+    const before = await this.#registrationOf(endpoint);
     const request = { endpoint, path: BOOTSTRAP_TRIGGER };
     const { code } = await this.#call(endpoint, () => this.#client.execute(request, this.#options()));
     check(code, SUPPLY_CODE.CHANGED, 'bootstrap again');
+    // After a bootstrap a device registers anew (LwM2M Core §6.1.3).
+    for (let waitedMs = 0; waitedMs < REWRITE_LIMIT_MS; waitedMs += REWRITE_POLL_MS) {
+      await new Promise<void>((resolve) => void this.#timers.after(REWRITE_POLL_MS, resolve));
+      if ((await this.#registrationOf(endpoint)) !== before) return;
+    }
+    throw provisioningError(
+      'PROVISIONING_LINK_UNAVAILABLE',
+      `${endpoint} has not come back from a bootstrap`,
+    );
+  }
+
+  async #registrationOf(endpoint: string): Promise<string> {
+    const { registration } = await this.#call(endpoint, () =>
+      this.#client.getRegistration({ endpoint }, this.#options()),
+    );
+    return registration?.registrationId ?? '';
   }
 
   #writeOrder(endpoint: string, order: Uint8Array): Promise<void> {

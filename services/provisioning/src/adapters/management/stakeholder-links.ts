@@ -73,7 +73,7 @@ export class StakeholderLinks implements StakeholderPort {
       return code;
     } catch (cause) {
       // Whatever the server says of the device is an answer; a server that is away has tried nothing.
-      if (isSefleetError(cause) && cause.code.startsWith('LWM2M_')) return cause.code;
+      if (isSefleetError(cause) && !cause.code.startsWith('GRPC_')) return cause.code;
       throw unavailable(party, cause);
     }
   }

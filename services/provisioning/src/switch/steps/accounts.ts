@@ -4,79 +4,78 @@ import { isSefleetError } from '@sefleet/errors';
 import { provisioningError } from '../../errors.ts';
 import type { StepContext } from '../step-context.ts';
 
-/** By the switch's clock: how long it waits before it looks again at what a device or server has to do. */
-const RETRY_MS = 60_000;
 /** In real time: how long a step watches a device that was asked to come. */
 const WATCH_MS = 5000;
 const FIRST_LOOK_MS = 20;
+const COAP_CODE = /^\d\.\d\d$/;
 const LONGEST_PAUSE_MS = 250;
 
 /**
  * Gives the meter an account on the new supplier's own server: the bootstrap server writes it beside the old
  * one, and from here on the meter is registered with both.
  */
-export async function openAccount(context: StepContext): Promise<number | undefined> {
+export async function openAccount(context: StepContext): Promise<void> {
   const { stakeholders, order, endpoint, store, meter, evidence } = context;
   const { to } = order;
-  if (!stakeholders.hasServer(to)) return undefined;
+  if (!stakeholders.hasServer(to)) return;
   await store.openAccount(endpoint, to);
   let registered = await stakeholders.registration(to, endpoint);
   if (registered === undefined) {
     await meter.rewriteAccounts(endpoint);
     registered = await watch(context, () => stakeholders.registration(to, endpoint));
   }
-  if (registered === undefined) return context.now() + RETRY_MS;
+  if (registered === undefined) throw waiting(`the meter is not registered with ${to}`);
   const { id, registeredAt } = registered;
   note(evidence, { server: to, registration: id, registeredAt, goneAt: 0, refusal: '' });
-  return undefined;
 }
 
 /**
  * Where suppliers have servers of their own, the new one has to have the meter's first record there and to
  * open it with its key, and the old one to have its last.
  */
-export async function confirmRecords(context: StepContext): Promise<number | undefined> {
+export async function confirmRecords(context: StepContext): Promise<void> {
   const { evidence, stakeholders, order } = context;
   const { closingRecord = '', openingRecord = '' } = evidence.cutOver ?? {};
   if (stakeholders.hasServer(order.to)) {
     const opening = await watch(context, () => findRecord(context, order.to, openingRecord));
-    if (opening === undefined) return context.now() + RETRY_MS;
+    if (opening === undefined) throw waiting(`${order.to} has not had the first record`);
     await requireReadable(context, opening);
   }
   // A supplier that has failed need not be there to have had its last record.
-  if (order.verb === 'forced-switch' || !stakeholders.hasServer(order.from)) return undefined;
+  if (order.verb === 'forced-switch' || !stakeholders.hasServer(order.from)) return;
   const closing = await watch(context, () => findRecord(context, order.from, closingRecord));
-  return closing === undefined ? context.now() + RETRY_MS : undefined;
+  if (closing === undefined) throw waiting(`${order.from} has not had the last record`);
 }
 
 /**
  * Takes the meter's account on the old supplier's server away: the meter de-registers there, and what that
  * server asks of it afterwards reaches nobody.
  */
-export async function closeAccount(context: StepContext): Promise<number | undefined> {
+export async function closeAccount(context: StepContext): Promise<void> {
   const { stakeholders, order, endpoint, store, meter, evidence, wallNow } = context;
   const { from } = order;
   await store.closeAccount(endpoint, from);
-  if (!stakeholders.hasServer(from)) return undefined;
+  if (!stakeholders.hasServer(from)) return;
   const before = await stakeholders.registration(from, endpoint);
   if (before !== undefined) {
     const { id, registeredAt } = before;
     note(evidence, { server: from, registration: id, registeredAt, goneAt: 0, refusal: '' });
     await context.checkpoint();
     await meter.rewriteAccounts(endpoint);
-    const left = await watch(context, async () =>
+    // A server that has lost its session with the meter is not told of its leaving, and keeps a registration
+    // that leads nowhere: what counts is that it reaches the meter no more.
+    await watch(context, async () =>
       (await stakeholders.registration(from, endpoint)) === undefined ? true : undefined,
     );
-    if (left === undefined) return context.now() + RETRY_MS;
   }
   const goneAt = Math.round(wallNow());
   const refusal = await stakeholders.tryRead(from, endpoint);
-  if (!refusal.startsWith('LWM2M_'))
+  // Whatever the meter itself answers, it has been reached.
+  if (COAP_CODE.test(refusal))
     throw provisioningError('PROVISIONING_OLD_KEY_ALIVE', `${from} still reaches the meter: ${refusal}`);
   const known = evidence.accounts.find(({ server }) => server === from);
   const account = known ?? { server: from, registration: '', registeredAt: 0 };
   note(evidence, { ...account, goneAt, refusal });
-  return undefined;
 }
 
 /** One entry a server: what was found out last. */
@@ -118,4 +117,9 @@ async function requireReadable({ custody, order, endpoint }: StepContext, record
       cause,
     });
   }
+}
+
+/** What has not come yet may come: tried again until the switch's deadline. */
+function waiting(message: string): Error {
+  return provisioningError('PROVISIONING_LINK_UNAVAILABLE', message);
 }

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { isSefleetError } from '@sefleet/errors';
 import {
   CONTENT_FORMAT,
+  createModelRegistry,
   decodeBootstrapFile,
   decodeContent,
   decodeLinks,
@@ -20,6 +21,7 @@ import {
   omaModels,
   parseAttributeQueries,
   parseExecuteArguments,
+  parseModelXml,
   parseRegistration,
 } from '@sefleet/lwm2m';
 import type { ContentFormat, Lwm2mEntry } from '@sefleet/lwm2m';
@@ -48,12 +50,21 @@ const DEVICE: readonly Lwm2mEntry[] = [
   { path: Lwm2mPath.parse('/3/0/13'), value: 1_767_225_600 },
 ];
 
+/** The same device once more, behind a gateway. */
+const BEHIND = DEVICE.map((entry) => ({ ...entry, prefix: 'd1' }));
+const PREFIXES = [undefined, undefined, 'd1', 'd2'];
+
 type Target = (data: Uint8Array) => void;
 interface Subject {
   readonly name: string;
   readonly corpus: Uint8Array[];
   readonly run: Target;
 }
+
+const DEFINITION = `<LWM2M><Object ObjectType="MODefinition"><Name>Boiler</Name><ObjectID>32769</ObjectID>
+<ObjectVersion>1.2</ObjectVersion><MultipleInstances>Multiple</MultipleInstances><Resources>
+<Item ID="0"><Name>Set Point</Name><Operations>RW</Operations><Type>Float</Type>
+<RangeEnumeration>5..95</RangeEnumeration></Item></Resources></Object></LWM2M>`;
 
 const subjects: readonly Subject[] = [
   ...FORMATS.map((format) => contentSubject(format)),
@@ -83,6 +94,11 @@ const subjects: readonly Subject[] = [
       findBootstrapFile(data);
       encodeBootstrapFile(decodeBootstrapFile(data, models), models);
     },
+  },
+  {
+    name: 'object definition',
+    corpus: [text(DEFINITION)],
+    run: (data) => void createModelRegistry(parseModelXml(Buffer.from(data).toString('utf8'))),
   },
   {
     name: 'execute arguments and attributes',
@@ -118,7 +134,18 @@ function attempt(subject: Subject, data: Uint8Array, index: number): void {
     tally.refused++;
   }
   const tookMs = performance.now() - before;
-  if (tookMs > SLOW_MS) fail(subject, data, index, `took ${tookMs.toFixed(0)} ms`);
+  // Once may be the machine's fault, not the input's.
+  if (tookMs > SLOW_MS && isSlow(subject, data)) fail(subject, data, index, `took ${tookMs.toFixed(0)} ms`);
+}
+
+function isSlow({ run }: Subject, data: Uint8Array): boolean {
+  const before = performance.now();
+  try {
+    run(data);
+  } catch {
+    // What it throws was looked at before.
+  }
+  return performance.now() - before > SLOW_MS;
 }
 
 function contentSubject(format: ContentFormat): Subject {
@@ -127,6 +154,7 @@ function contentSubject(format: ContentFormat): Subject {
   for (const [base, entries] of [
     [Lwm2mPath.parse('/3/0'), DEVICE],
     [single, DEVICE.filter(({ path }) => path.equals(single))],
+    [Lwm2mPath.ROOT, [...DEVICE, ...BEHIND]],
   ] as const) {
     try {
       corpus.push(encodeContent(format, base, entries, models));
@@ -143,6 +171,7 @@ function contentSubject(format: ContentFormat): Subject {
       const entries = decodeContent(format, base, data, models, {
         nowSeconds: 1_767_225_600,
         newInstanceId: 3,
+        prefix: pick(PREFIXES),
       });
       encodeContent(format, base, entries, models);
     },
@@ -168,9 +197,9 @@ function fail(subject: Subject, data: Uint8Array, index: number, error: unknown)
 }
 
 function pick<T>(from: readonly T[]): T {
-  const item = from[Math.floor(rng.fraction() * from.length)];
-  if (item === undefined) throw new RangeError('nothing to pick from');
-  return item;
+  const index = Math.floor(rng.fraction() * from.length);
+  // The index is below the length.
+  return from[index] as T;
 }
 
 function text(value: string): Uint8Array {

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { XMLParser } from 'fast-xml-parser';
+import { isSefleetError } from '@sefleet/errors';
+import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { lwm2mError } from '../errors.ts';
 import { parseOperations } from './object-model.ts';
 import type { ObjectModel, ResourceModel } from './object-model.ts';
@@ -65,8 +66,12 @@ export function parseModelXml(xml: string, source = 'text'): readonly ObjectMode
 function objectsOf(xml: string, source: string): readonly unknown[] | undefined {
   let root: unknown;
   try {
+    // The parser alone takes a file that was cut in the middle for a whole one.
+    const wellFormed = XMLValidator.validate(xml);
+    if (wellFormed !== true) throw invalid(`line ${wellFormed.err.line}: ${wellFormed.err.msg}`, source);
     root = createParser().parse(xml);
   } catch (error) {
+    if (isSefleetError(error)) throw error;
     throw lwm2mError('LWM2M_MODEL_INVALID', `${source}: not well-formed XML`, {
       context: { source },
       cause: error,

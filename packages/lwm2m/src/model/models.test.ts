@@ -111,6 +111,9 @@ describe('definition files', () => {
         message: /boiler\.xml|XML/,
       });
     }
+    for (let length = 1; length < XML.length; length += 7) {
+      assert.throws(() => parseModelXml(XML.slice(0, length), 'cut.xml'), { code: 'LWM2M_MODEL_INVALID' });
+    }
     const bomb =
       '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><LWM2M><Object>&b;</Object></LWM2M>';
     assert.throws(() => parseModelXml(bomb, 'bomb.xml'), { code: 'LWM2M_MODEL_INVALID' });

@@ -77,6 +77,8 @@ export function defineMeasuringApplet<Own>(definition: MeasuringDefinition<Own>)
 type Context<Own> = AppletContext<MeasuringState<Own>>;
 
 const NO_DATA = new Uint8Array(0);
+/** Beyond it a register of whole units could not count by one any more, and sums would not add up. */
+const MAX_REGISTER = Number.MAX_SAFE_INTEGER;
 
 class MeasuringCore<Own> {
   readonly #definition: MeasuringDefinition<Own>;
@@ -156,13 +158,17 @@ class MeasuringCore<Own> {
     return answer;
   }
 
-  /** A reading as the device gives it, and the registers after it; 6985 when one would run backwards. */
+  /**
+   * A reading as the device gives it, and the registers after it; 6985 when one would run backwards, 6A80
+   * when it is none that a register can show.
+   */
   #measured({ registers }: MeasuringState<Own>, data: Uint8Array): Measured {
     const { sequence, ...reading } = decodeTelemetryRecord(data);
     if (sequence !== 0) refuse(STATUS_WORD.WRONG_DATA);
     let after = registers;
     for (const [metric, value] of reading.values) {
       if (!this.#growing.has(metric)) continue;
+      if (value < 0 || value > MAX_REGISTER) refuse(STATUS_WORD.WRONG_DATA);
       const at = after.findIndex(([id]) => id === metric);
       const before = after[at]?.[1];
       if (before !== undefined && value < before) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { isSefleetError } from '@sefleet/errors';
 import { aidBytes } from '@sefleet/globalplatform';
 import { exportCard, importCard } from '../../card/create-card.ts';
 import { ownerStatusCommand, readMeterRegisters, tariffCommands } from '../../clients/measuring-owner.ts';
@@ -132,4 +133,18 @@ test('without a tariff there are totals and no rates', async () => {
   );
   assert.equal(sinceWh, undefined);
   assert.ok([...ratesWh.values()].every((wh) => wh === 0));
+});
+
+test('a count that no register can show is refused, and the rates stay sound', async () => {
+  const { card, read } = await meterWithTariff();
+  read(0, 10);
+  for (const wh of [-1, 2 ** 53, 1e300]) {
+    assert.throws(
+      () => read(1, wh),
+      (error) => isSefleetError(error, 'SE_APPLET_REFUSED') && error.context['sw'] === 0x6a80,
+    );
+  }
+  read(1, 2 ** 53 - 1);
+  const { ratesWh, totals, sinceWh } = await registersOf(card);
+  assert.equal(ratesWh.get(2), (totals.get(1) ?? 0) - (sinceWh ?? 0));
 });

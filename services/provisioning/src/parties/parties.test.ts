@@ -77,6 +77,17 @@ describe('the registry of parties', () => {
     equal(all.filter(({ number }) => number === party?.number).length, 1);
   });
 
+  it('gives parties that come at once a number each, and one that comes twice the same', async (t) => {
+    const { operator } = await openBench(t);
+    const names = ['crowd-a', 'crowd-b', 'crowd-a', 'crowd-c'];
+    const added = await Promise.all(
+      names.map((name) => operator.parties.addParty({ name, roles: ['service-provider'] })),
+    );
+    const numbers = added.map(({ party }) => party?.number);
+    equal(new Set(numbers).size, 3);
+    equal(numbers[0], numbers[2]);
+  });
+
   it('keeps contracts with an end: who holds a role follows the service clock', async (t) => {
     const bench = await openBench(t);
     await bench.make([{ endpoint: 'o', kind: 'obu' }]);

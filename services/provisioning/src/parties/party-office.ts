@@ -39,6 +39,8 @@ const CERTIFICATE_DAYS = 397;
 /** Admits parties, keeps their contracts, certifies them, and says who is what for a device. */
 export class PartyOffice {
   readonly #ports: PartyOfficePorts;
+  /** Parties are admitted one after the other: two at once would get the same number. */
+  #line: Promise<unknown> = Promise.resolve();
 
   private constructor(ports: PartyOfficePorts) {
     this.#ports = ports;
@@ -51,7 +53,13 @@ export class PartyOffice {
   }
 
   /** Admits a party, or finds it. */
-  async add(name: string, title: string, roles: readonly string[]): Promise<Party> {
+  add(name: string, title: string, roles: readonly string[]): Promise<Party> {
+    const added = this.#line.then(() => this.#add(name, title, roles));
+    this.#line = added.catch(() => undefined);
+    return added;
+  }
+
+  async #add(name: string, title: string, roles: readonly string[]): Promise<Party> {
     const wanted = roles.map(roleOf);
     if (!PARTY_NAME.test(name) || title.length > TEXT_MAX || wanted.length === 0) {
       throw invalid(

@@ -3,8 +3,9 @@ import type { Attribute } from './call-memory.ts';
 import { CKA, CKF, CKM, CKR, CKU, LABEL_BYTES } from './cryptoki-constants.ts';
 import type { Cryptoki } from './cryptoki.ts';
 
-/** Slots and objects asked for at once: more than a machine has, and than a label should find. */
-const SLOTS_MAX = 256;
+/** Slots that may appear between two calls. */
+const SLOTS_MEANWHILE = 16;
+/** Objects asked for at once: one more than a label should find. */
 const FOUND_MAX = 2;
 const TOKEN_INFO_BYTES = 208;
 const TOKEN_FLAGS_AT = 96;
@@ -219,9 +220,11 @@ const PIN_CODES: ReadonlySet<number> = new Set([CKR.PIN_INCORRECT, CKR.PIN_LEN_R
 
 function slots(cryptoki: Cryptoki): { slot: bigint; name: string; initialised: boolean }[] {
   const numbers = call(cryptoki, ({ calls, memory }) => {
-    // The first call makes SoftHSM offer a fresh slot behind those that are taken.
-    check('C_GetSlotList', calls.C_GetSlotList(1, 0n, memory.room(WORD)));
-    const [list, count] = [memory.room(SLOTS_MAX * WORD), memory.word(BigInt(SLOTS_MAX))];
+    // The first call tells how many, and makes SoftHSM offer a fresh slot behind those that are taken.
+    const known = memory.room(WORD);
+    check('C_GetSlotList', calls.C_GetSlotList(1, 0n, known));
+    const most = Number(memory.readWord(known)) + SLOTS_MEANWHILE;
+    const [list, count] = [memory.room(most * WORD), memory.word(BigInt(most))];
     check('C_GetSlotList', calls.C_GetSlotList(1, list, count));
     const words = Array.from({ length: Number(memory.readWord(count)) }, (_, i) => BigInt(i * WORD));
     return words.map((at) => memory.readWord(list + at));

@@ -51,7 +51,10 @@ export class SendInterface {
       return this.#refuse(CODE.REQUEST_ENTITY_TOO_LARGE, 'tooLarge');
     }
     const entries = this.#decode(device, contentFormat, payload);
-    if (entries === undefined || entries.length === 0) return this.#refuse(CODE.BAD_REQUEST, 'malformed');
+    // RFC 8428 §4.2: a record has a value. One without would tell of nothing.
+    if (entries === undefined || entries.length === 0 || entries.some(({ value }) => value === null)) {
+      return this.#refuse(CODE.BAD_REQUEST, 'malformed');
+    }
     return this.#answer(await this.#consume(device.registration, entries));
   }
 

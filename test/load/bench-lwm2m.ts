@@ -1,7 +1,7 @@
 /**
  * An LwM2M server and a fleet in two processes, DTLS-PSK on loopback: bootstrap and registration of all,
  * lifetime updates, notifications, memory, and the storm when the server was killed.
- * `node test/load/bench-lwm2m.ts [--json] [--devices 10000] [--seconds 5] [--concurrency 256]`
+ * `node test/load/bench-lwm2m.ts [--json] [--devices 10000] [--seconds 5] [--concurrency 256] [--ffi]`
  */
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     devices: { type: 'string', default: '10000' },
     seconds: { type: 'string', default: '5' },
     concurrency: { type: 'string', default: '256' },
+    ffi: { type: 'boolean', default: false },
   },
 });
 
@@ -33,7 +34,9 @@ const SECONDS = Number(values.seconds);
 const CONCURRENCY = Number(values.concurrency);
 const results: Row[] = [];
 
-const backend = await LoadBackend.start();
+const backend = await LoadBackend.start(
+  values.ffi ? { SEFLEET_LWM2M_FFI_SOCKETS: 'on', NODE_OPTIONS: '--no-warnings' } : {},
+);
 const told = { updated: 0, registered: 0 };
 const serverRssBefore = backend.serverRss();
 const ownRssBefore = process.memoryUsage.rss();

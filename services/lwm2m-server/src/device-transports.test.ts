@@ -6,12 +6,24 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { common } from '@sefleet/api';
 import { CODE, createCoapEndpoint, createCoapStreamEndpoint } from '@sefleet/coap';
 import type { CoapEndpoint, RequestHandler } from '@sefleet/coap';
-import { createDtlsEndpoint, createSoftwareSigningKey, createX509Trust } from '@sefleet/dtls';
+import {
+  createDtlsEndpoint,
+  createSoftwarePsk,
+  createSoftwareSigningKey,
+  createX509Trust,
+} from '@sefleet/dtls';
 import type { SigningKeyProvider } from '@sefleet/dtls';
 import { createRootAuthority, issueCertificate } from '@sefleet/pki';
 import type { Credential } from '@sefleet/pki';
 import type { Peer } from '@sefleet/runtime';
-import { connectStream, createNodeRuntime, toStreamConnection, UdpChannel } from '@sefleet/runtime/node';
+import {
+  connectStream,
+  createNodeRuntime,
+  FfiUdpChannel,
+  toStreamConnection,
+  UdpChannel,
+} from '@sefleet/runtime/node';
+import { bindUdp } from './adapters/devices/plain-listener.ts';
 import { ServerBench } from './testing/server-bench.ts';
 
 const runtime = createNodeRuntime();
@@ -258,4 +270,22 @@ test('knows a device by exactly its certificate, or by what its owner’s author
   await refusedAfterHandshake({ cert, key });
   const impostor = await (await ownAuthority()).issue(named);
   await assert.rejects(overDtls(signingKeyOf(impostor)), { code: 'DTLS_HANDSHAKE_FAILED' });
+});
+
+test('refuses UDP in batches where it cannot be had', async () => {
+  const at = { address: '::1', port: 0, portSetting: 'SEFLEET_LWM2M_PORT', bufferBytes: 65_536 };
+  await assert.rejects(bindUdp({ ...at, ffiSockets: true }), { code: 'LWM2M_FFI_UNAVAILABLE' });
+});
+
+const noFfi = FfiUdpChannel.isAvailable() ? false : 'the runtime has no node:ffi here';
+test('takes devices over UDP in batches', { skip: noFfi }, async (t) => {
+  const other = await ServerBench.start({ SEFLEET_LWM2M_FFI_SOCKETS: 'on' });
+  t.after(() => other.stop());
+  const known = other.addDevice('batched');
+  const dtls = createDtlsEndpoint({ channel: await UdpChannel.bind(), runtime });
+  const coap = createCoapEndpoint({ runtime, channel: dtls });
+  open.push(coap);
+  const psk = createSoftwarePsk(known.identity, known.psk);
+  const peer = await dtls.connect('127.0.0.1', other.lwm2mPort, { psk });
+  assert.equal(await register(coap, peer, known.endpoint), CODE.CREATED);
 });

@@ -4,6 +4,10 @@ import type { Fault, SefleetErrorOptions } from '@sefleet/errors';
 /** Every error that this service adds: its fault and what it means. */
 export const LWM2M_SERVICE_ERRORS = {
   LWM2M_SOCKET_BIND: { fault: 'environment', doc: 'A port for devices cannot be taken.' },
+  LWM2M_FFI_UNAVAILABLE: {
+    fault: 'environment',
+    doc: 'UDP through node:ffi is asked for and this process cannot have it.',
+  },
   LWM2M_CERTIFICATE_REFUSED: {
     fault: 'peer',
     doc: 'A certificate is not one of a device that is known here.',

@@ -159,6 +159,11 @@ export const LWM2M_SERVER_SETTINGS = {
     choices: ['psk', 'ecdhe-psk'],
     default: 'psk',
   }),
+  ffiSockets: booleanSetting({
+    env: 'SEFLEET_LWM2M_FFI_SOCKETS',
+    doc: 'UDP in batches of datagrams through node:ffi; needs Linux, IPv4 and a runtime with it',
+    default: false,
+  }),
   socketBufferBytes: integerSetting({
     env: 'SEFLEET_LWM2M_SOCKET_BUFFER',
     doc: 'receive and send buffer of each UDP socket; the system may grant less',

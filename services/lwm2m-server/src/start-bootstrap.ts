@@ -50,6 +50,7 @@ export async function startBootstrap(
     plain: plain.isEmpty ? undefined : { port: settings.plainBootstrapPort, setting: plainBootstrapPort.env },
     tcp: settings.tcp,
     bufferBytes: settings.socketBufferBytes,
+    ffiSockets: settings.ffiSockets,
     keyExchange: settings.keyExchange,
     peerGone: () => {},
     listen: (connect) => server.listen(connect),

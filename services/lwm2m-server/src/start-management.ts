@@ -54,6 +54,7 @@ export async function startManagement(
     plain: plain.isEmpty ? undefined : { port: settings.plainPort, setting: plainPort.env },
     tcp: settings.tcp,
     bufferBytes: settings.socketBufferBytes,
+    ffiSockets: settings.ffiSockets,
     keyExchange: settings.keyExchange,
     peerGone: (peer) => server.peerGone(peer),
     listen: (connect) => server.listen(connect),

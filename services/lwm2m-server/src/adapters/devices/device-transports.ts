@@ -28,6 +28,7 @@ export interface DeviceTransportsOptions {
   readonly plain: NamedPort | undefined;
   readonly tcp: boolean;
   readonly bufferBytes: number;
+  readonly ffiSockets: boolean;
   /** What is taken when a device offers both. */
   readonly keyExchange: 'psk' | 'ecdhe-psk';
   /** Told when a session or a connection is over. */

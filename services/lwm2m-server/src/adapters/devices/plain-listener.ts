@@ -1,8 +1,9 @@
+import { isIPv4 } from 'node:net';
 import { createCoapEndpoint } from '@sefleet/coap';
 import type { CoapEndpoint, RequestHandler } from '@sefleet/coap';
 import type { EventLog } from '@sefleet/observability';
-import type { Runtime } from '@sefleet/runtime';
-import { UdpChannel } from '@sefleet/runtime/node';
+import type { AddressableChannel, Runtime } from '@sefleet/runtime';
+import { FfiUdpChannel, UdpChannel } from '@sefleet/runtime/node';
 import { serviceError } from '../../errors.ts';
 import { EVENTS } from '../../events.ts';
 
@@ -15,16 +16,18 @@ export interface PlainListenerOptions {
   /** The setting that gave the port, for the error when it is taken. */
   readonly portSetting: string;
   readonly bufferBytes: number;
+  /** Datagrams are read and written in batches, through the runtime's experimental FFI. */
+  readonly ffiSockets: boolean;
 }
 
 /** One UDP socket without security, for devices that the settings let come without a credential. */
 export class PlainListener {
   readonly port: number;
-  readonly #channel: UdpChannel;
+  readonly #channel: AddressableChannel;
   readonly #options: PlainListenerOptions;
   #coap: CoapEndpoint | undefined;
 
-  private constructor(channel: UdpChannel, options: PlainListenerOptions) {
+  private constructor(channel: AddressableChannel, options: PlainListenerOptions) {
     this.#channel = channel;
     this.#options = options;
     this.port = channel.localAddress().port;
@@ -54,16 +57,23 @@ export class PlainListener {
   }
 }
 
-/** A UDP socket for devices. @throws SefleetError `LWM2M_SOCKET_BIND` */
+/** A UDP socket for devices. @throws SefleetError `LWM2M_SOCKET_BIND`, `LWM2M_FFI_UNAVAILABLE` */
 export async function bindUdp({
   address,
   port,
   portSetting,
   bufferBytes,
-}: Pick<PlainListenerOptions, 'address' | 'port' | 'portSetting' | 'bufferBytes'>): Promise<UdpChannel> {
+  ffiSockets,
+}: Omit<PlainListenerOptions, 'runtime' | 'log'>): Promise<AddressableChannel> {
+  if (ffiSockets && (!FfiUdpChannel.isAvailable() || !isIPv4(address))) {
+    throw serviceError('LWM2M_FFI_UNAVAILABLE', `no UDP through node:ffi on ${address}`, {
+      hint: 'It needs Linux, IPv4 addresses and a runtime with node:ffi; or set SEFLEET_LWM2M_FFI_SOCKETS to off.',
+    });
+  }
   try {
     const buffers = { receiveBufferBytes: bufferBytes, sendBufferBytes: bufferBytes };
-    return await UdpChannel.bind({ address, port, ...buffers });
+    const Channel = ffiSockets ? FfiUdpChannel : UdpChannel;
+    return await Channel.bind({ address, port, ...buffers });
   } catch (cause) {
     throw serviceError('LWM2M_SOCKET_BIND', `UDP ${address}:${port} cannot be taken`, {
       cause,

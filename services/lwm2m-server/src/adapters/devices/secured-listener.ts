@@ -3,8 +3,7 @@ import type { CoapEndpoint, RequestHandler } from '@sefleet/coap';
 import { createDtlsEndpoint } from '@sefleet/dtls';
 import type { CipherSuiteName, DtlsEndpoint, DtlsEvents } from '@sefleet/dtls';
 import type { EventLog } from '@sefleet/observability';
-import type { Peer, Runtime } from '@sefleet/runtime';
-import type { UdpChannel } from '@sefleet/runtime/node';
+import type { AddressableChannel, Peer, Runtime } from '@sefleet/runtime';
 import { EVENTS } from '../../events.ts';
 import type { DeviceAuthority } from './device-authority.ts';
 import type { DeviceCertificates } from './device-certificates.ts';
@@ -21,6 +20,7 @@ export interface SecuredListenerOptions {
   /** The setting that gave the port, for the error when it is taken. */
   readonly portSetting: string;
   readonly bufferBytes: number;
+  readonly ffiSockets: boolean;
   /** What is taken when a device offers both. */
   readonly keyExchange: 'psk' | 'ecdhe-psk';
   /** Told when a session is over. */
@@ -55,7 +55,7 @@ export class SecuredListener {
   readonly #options: SecuredListenerOptions;
   #coap: CoapEndpoint | undefined;
 
-  private constructor(channel: UdpChannel, options: SecuredListenerOptions) {
+  private constructor(channel: AddressableChannel, options: SecuredListenerOptions) {
     this.#options = options;
     this.port = channel.localAddress().port;
     const { authority, certificates } = options;

@@ -51,8 +51,8 @@ export class SendInterface {
       return this.#refuse(CODE.REQUEST_ENTITY_TOO_LARGE, 'tooLarge');
     }
     const entries = this.#decode(device, contentFormat, payload);
-    // RFC 8428 §4.2: a record has a value. One without would tell of nothing.
-    if (entries === undefined || entries.length === 0 || entries.some(({ value }) => value === null)) {
+    // Nodes that are empty have no value; a Send of nothing else tells of nothing.
+    if (entries === undefined || entries.every(({ value }) => value === null)) {
       return this.#refuse(CODE.BAD_REQUEST, 'malformed');
     }
     return this.#answer(await this.#consume(device.registration, entries));

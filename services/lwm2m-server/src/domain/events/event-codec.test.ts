@@ -17,10 +17,20 @@ const value = fc.oneof(
   fc.record({ objectId: id, instanceId: id }, { noNullPrototype: true }),
 );
 const entry = fc
-  .record({ ids: fc.array(id, { minLength: 1, maxLength: 4 }), value, time: fc.option(fc.integer()) })
-  .map(({ ids, time, ...rest }) => {
+  .record({
+    ids: fc.array(id, { minLength: 1, maxLength: 4 }),
+    value,
+    time: fc.option(fc.integer()),
+    end: fc.option(fc.string()),
+  })
+  .map(({ ids, time, end, ...rest }) => {
     const path = Lwm2mPath.parse(`/${ids.join('/')}`);
-    return { path, ...rest, ...(time === null ? {} : { timeSeconds: time }) };
+    return {
+      path,
+      ...rest,
+      ...(time === null ? {} : { timeSeconds: time }),
+      ...(end === null ? {} : { prefix: end }),
+    };
   });
 const event: fc.Arbitrary<DeviceEvent> = fc
   .record({

@@ -12,7 +12,7 @@ type PlainValue =
   | { readonly f: string }
   | { readonly b: string }
   | { readonly o: readonly [number, number] };
-type PlainEntry = readonly [path: string, value: PlainValue, timeSeconds?: number];
+type PlainEntry = readonly [path: string, value: PlainValue, timeSeconds?: number | null, prefix?: string];
 type PlainEvent = readonly [
   type: DeviceEventType,
   endpoint: string,
@@ -43,14 +43,19 @@ function fromPlain([type, endpoint, kind, atMs, path, entries, operation]: Plain
   return operation === undefined ? event : { ...event, operation: { id: operation[0], code: operation[1] } };
 }
 
-function toPlainEntry({ path, value, timeSeconds }: Lwm2mEntry): PlainEntry {
-  const plain = value === null ? null : toPlainValue(value);
-  return timeSeconds === undefined ? [path.toString(), plain] : [path.toString(), plain, timeSeconds];
+function toPlainEntry({ path, value, timeSeconds, prefix }: Lwm2mEntry): PlainEntry {
+  const plain = [path.toString(), value === null ? null : toPlainValue(value)] as const;
+  if (prefix !== undefined) return [...plain, timeSeconds ?? null, prefix];
+  return timeSeconds === undefined ? plain : [...plain, timeSeconds];
 }
 
-function fromPlainEntry([path, value, timeSeconds]: PlainEntry): Lwm2mEntry {
-  const entry = { path: Lwm2mPath.parse(path), value: fromPlainValue(value) };
-  return timeSeconds === undefined ? entry : { ...entry, timeSeconds };
+function fromPlainEntry([path, value, timeSeconds, prefix]: PlainEntry): Lwm2mEntry {
+  return {
+    path: Lwm2mPath.parse(path),
+    value: fromPlainValue(value),
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(timeSeconds === undefined || timeSeconds === null ? {} : { timeSeconds }),
+  };
 }
 
 function toPlainValue(value: Lwm2mValue): PlainValue {

@@ -6,8 +6,14 @@ import type { VerifiedParty } from './verify-parties.ts';
 
 type Parties = ReadonlyMap<string, VerifiedParty>;
 
-/** Who may give the order to switch, by role. */
-const MANDATE_GIVERS = ['service-subscriber', 'controlling-authority', 'se-issuer'];
+/** Who may give the order to switch, by role: the customer, or the owner of what is leased. */
+const CUSTOMERS = ['service-subscriber', 'se-issuer'];
+/**
+ * Without a customer the authority orders. For a forced switch the old supplier signs nothing, so that nobody
+ * else may call a switch forced.
+ */
+const AUTHORITY = ['controlling-authority'];
+const ORDERED_BY_AUTHORITY: ReadonlySet<string> = new Set(['forced-switch', 'erroneous-transfer']);
 
 /** What is wrong with the signatures under one meter's evidence. */
 export function meterSignatureProblems(meter: MeterEvidence, parties: Parties): string[] {
@@ -42,8 +48,9 @@ function mandateProblems(
   if (typeof nonce !== 'string' || canonicalJson(said) !== canonicalJson(expected))
     return ['the mandate is for something else'];
   const giver = parties.get(mandate.party);
-  if (giver === undefined || !MANDATE_GIVERS.some((role) => giver.roles.has(role)))
-    return [`${mandate.party} gives no mandates`];
+  const mayGive = ORDERED_BY_AUTHORITY.has(verb) ? AUTHORITY : CUSTOMERS;
+  if (giver === undefined || !mayGive.some((role) => giver.roles.has(role)))
+    return [`${mandate.party} gives no mandate for a ${verb}`];
   return signatureProblems(mandate, parties);
 }
 

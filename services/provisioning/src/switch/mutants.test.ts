@@ -328,6 +328,16 @@ describe('the checker catches', () => {
     ok(broken(withEvidence(() => ({ mandate: other }))).includes(SIGNED));
   });
 
+  it('a customer who calls a switch forced, to do without the old supplier', () => {
+    const forced = withEvidence(({ mandate, closing }) => ({
+      verb: 'forced-switch',
+      mandate: mandate && { ...mandate, text: mandate.text.replace('"switch"', '"forced-switch"') },
+      closing: closing.slice(1),
+    }));
+    const detail = checkRehearsal(forced).invariants.find(({ name }) => name === SIGNED)?.detail ?? '';
+    ok(detail.includes('gives no mandate for a forced-switch'), detail);
+  });
+
   it('an authority that is not the one that the verifier trusts', async () => {
     const now = Date.now();
     const other = await createRootAuthority('test', new Date(now - HOUR_MS), new Date(now + HOUR_MS));

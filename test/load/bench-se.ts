@@ -1,12 +1,14 @@
 /**
  * The virtual secure element on one core. `node test/load/bench-se.ts [--json] [--rounds 5] [--cards 10000]`
  *
+ * The last row is that of bench-racs.ts, run as a process of its own.
  * The memory row instantiates `--cards` cards from one image each; `--expose-gc` makes it exact.
  */
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import {
   aidBytes,
@@ -71,6 +73,7 @@ const results: Row[] = [
   await perSecond('se-psk-master-secret', 'operations/s', undefined, 5000, deriving(rotating.card)),
   await perSecond('se-scp11a', 'sessions/s', 300, 100, await agreeing()),
   ...(await atRest()),
+  ...racsRows(),
 ];
 runtime.close();
 print();
@@ -220,6 +223,16 @@ async function perSecond(
   const judged = goal === undefined ? {} : { goal, holds: value >= goal };
   const spread = { minimum: rates[0] ?? 0, maximum: rates.at(-1) ?? 0 };
   return { name, subject: 'sefleet', value, unit, ...judged, better: 'higher', ...spread };
+}
+
+/** RACS over mutual TLS with 10,000 elements has a program of its own, which forks its server. */
+function racsRows(): readonly Row[] {
+  const program = fileURLToPath(new URL('bench-racs.ts', import.meta.url));
+  const options = ['--json', '--rounds', String(ROUNDS)];
+  const printed = execFileSync(process.execPath, [program, ...options], { encoding: 'utf8' });
+  // The benchmark's own contract, printed by a program of this folder.
+  const { results: rows } = JSON.parse(printed) as { results: readonly Row[] };
+  return rows;
 }
 
 function memoryBytes(): number {

@@ -64,6 +64,14 @@ test('another digest, key, hash, scheme and a changed or cut signature do not ve
   }
 });
 
+test('a signature without its leading zero byte does not verify', () => {
+  const digest = Uint8Array.from(createHash('sha256').update(MESSAGE).digest());
+  let signature = signPss(privateKey, digest, 'sha256', rng);
+  while (signature[0] !== 0) signature = signPss(privateKey, digest, 'sha256', rng);
+  assert.ok(verifyPss(publicKey, digest, signature, 'sha256'));
+  assert.equal(verifyPss(publicKey, digest, signature.subarray(1), 'sha256'), false);
+});
+
 test('only moduli of 2,048 bits with small odd exponents are keys', () => {
   const bad: readonly Partial<RsaPublicKey>[] = [
     { modulus: publicKey.modulus.subarray(1) },

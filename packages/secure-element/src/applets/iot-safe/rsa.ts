@@ -100,7 +100,9 @@ export function verifyPss(
   return padded && bytesEqual(h, expected);
 }
 
+/** RFC 8017 §8.2.2 step 1: a signature is as long as the modulus, also when it begins with a zero byte. */
 function recover(publicKey: RsaPublicKey, signature: Uint8Array, padding: number): Uint8Array | undefined {
+  if (signature.length !== MODULUS_BYTES) return undefined;
   const [n, e] = [publicKey.modulus, publicKey.exponent].map((part) =>
     Buffer.from(part).toString('base64url'),
   );
@@ -108,7 +110,7 @@ function recover(publicKey: RsaPublicKey, signature: Uint8Array, padding: number
     const key = createPublicKey({ key: { kty: 'RSA', n: n ?? '', e: e ?? '' }, format: 'jwk' });
     return Uint8Array.from(publicDecrypt({ key, padding }, signature));
   } catch {
-    // OpenSSL refuses a signature of another length, or beyond the modulus, or with wrong padding.
+    // OpenSSL refuses a signature beyond the modulus, or with wrong padding.
     return undefined;
   }
 }

@@ -3,6 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { CONTENT_FORMAT } from '../content/content-format.ts';
+import type { ContentFormat } from '../content/content-format.ts';
+import { decodeContent, encodeContent } from '../content/codec.ts';
 import { loadModelFolder, parseModelXml } from './ddf.ts';
 import { createModelRegistry, modelsForVersions } from './model-registry.ts';
 import { omaModels } from './oma-models.ts';
@@ -39,29 +42,64 @@ describe('the registry of OMA', () => {
     assert.equal(omaModels().resource(Lwm2mPath.parse('/3303/0/5605'))?.operations.execute, true);
     assert.equal(omaModels().object(26_241), undefined);
   });
+
+  it('has by hand what its source cannot tell: executables, and bytes', () => {
+    const typeOf = (path: string) => omaModels().resource(Lwm2mPath.parse(path))?.type;
+    assert.deepEqual(
+      ['/9/0/2', '/10/0/8', '/19/0/0/0', '/20/0/4014', '/10266/0/6029', '/3442/0/150'].map(typeOf),
+      ['opaque', 'opaque', 'opaque', 'opaque', 'opaque', 'opaque'],
+    );
+    assert.deepEqual(
+      ['/8/0/3', '/9/0/4', '/14/0/3', '/20/0/4011', '/3200/0/5505', '/3341/0/5530', '/3442/0/0'].map(
+        (path) => omaModels().resource(Lwm2mPath.parse(path))?.operations,
+      ),
+      Array.from({ length: 7 }, () => ({ read: false, write: false, execute: true })),
+    );
+  });
+
+  it('leaves to the content format whether a value is text or bytes where nobody knows', () => {
+    const path = Lwm2mPath.parse('/508/0/3');
+    assert.equal(omaModels().resource(path)?.type, 'none');
+    const bytes = Uint8Array.of(0x30, 0x82);
+    const decode = (format: ContentFormat, payload: Uint8Array) =>
+      decodeContent(format, path, payload, omaModels()).map(({ value }) => value);
+    assert.deepEqual(decode(CONTENT_FORMAT.OPAQUE, bytes), [bytes]);
+    assert.deepEqual(decode(CONTENT_FORMAT.TLV, Uint8Array.of(0xc2, 3, 0x30, 0x82)), [bytes]);
+    assert.deepEqual(decode(CONTENT_FORMAT.TEXT, new TextEncoder().encode('MIIB')), ['MIIB']);
+    for (const value of [bytes, 'MIIB']) {
+      const payload = encodeContent(CONTENT_FORMAT.SENML_CBOR, path, [{ path, value }], omaModels());
+      assert.deepEqual(decode(CONTENT_FORMAT.SENML_CBOR, payload), [value]);
+    }
+  });
 });
 
 describe('versions of an object', () => {
+  const boilers = ['1.0', '1.2', '2.0'].flatMap((version) =>
+    parseModelXml(XML.replace('>1.2<', `>${version}<`)),
+  );
+  const models = createModelRegistry(boilers, omaModels());
+
   it('are told apart by their major number', () => {
-    const models = omaModels();
-    assert.equal(models.object(20)?.version, '2.1');
-    assert.equal(models.object(20, '1.0')?.version, '1.0');
-    assert.equal(models.object(3303, '1.0')?.version, '1.1', 'a newer minor version only adds');
+    assert.equal(models.object(32_769)?.version, '2.0');
+    assert.equal(models.object(32_769, '1.0')?.version, '1.0');
+    assert.equal(models.object(32_769, '1.1')?.version, '1.2', 'a newer minor version only adds');
+    assert.equal(models.object(32_769, '3.0'), undefined);
+    assert.equal(models.object(3, '1.0')?.version, '1.0');
+    assert.equal(models.object(3303, '1.0')?.version, '1.1');
     assert.equal(models.object(3303, '7.0'), undefined);
   });
 
   it('are those that a device announced', () => {
-    const models = omaModels();
     assert.equal(modelsForVersions(models, new Map([[3303, '1.0']])), models);
     const device = modelsForVersions(
       models,
       new Map([
-        [20, '1.0'],
+        [32_769, '1.0'],
         [3303, '7.0'],
       ]),
     );
-    assert.equal(device.object(20)?.version, '1.0');
-    assert.equal(device.resource(Lwm2mPath.parse('/20/0/4014'))?.type, 'opaque');
+    assert.equal(device.object(32_769)?.version, '1.0');
+    assert.equal(device.resource(Lwm2mPath.parse('/32769/0/0'))?.type, 'float');
     assert.equal(device.resource(Lwm2mPath.parse('/3303/0/5700')), undefined, 'nobody knows that version');
     assert.equal([...device.objects()].length, [...models.objects()].length - 1);
   });

@@ -90,6 +90,11 @@ export const LAYOUT_SETTINGS = {
 export const FLEET_NAMES =
   'smart-meter=urn:dev:sefleet:meter-* obu=urn:dev:sefleet:obu-* rpm-gateway=urn:dev:sefleet:gateway-*';
 
+/** The names that the environment lists, and those of our fleets besides. */
+export function withFleetNames(plainEndpoints: string): string {
+  return `${plainEndpoints} ${FLEET_NAMES}`.trim();
+}
+
 const MAX_ATTEMPTS = 20;
 
 /** The values of {@link LAYOUT_SETTINGS}. */

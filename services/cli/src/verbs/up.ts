@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Verb, VerbArguments } from '../command-line.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
-import { FLEET_NAMES, readLayout } from '../supervisor/layout.ts';
+import { readLayout, withFleetNames } from '../supervisor/layout.ts';
 import { startServices } from '../supervisor/supervisor.ts';
 
 export const up: Verb = {
@@ -32,7 +32,7 @@ async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
   const layout = {
     ...fromEnvironment,
     dataFolder: resolve(parsed.text('data') ?? fromEnvironment.dataFolder),
-    ...(parsed.flag('plain') ? { plainEndpoints: FLEET_NAMES } : {}),
+    ...(parsed.flag('plain') ? { plainEndpoints: withFleetNames(fromEnvironment.plainEndpoints) } : {}),
   };
   const interrupted = Promise.withResolvers<void>();
   process.once('SIGINT', () => interrupted.resolve());
@@ -53,6 +53,7 @@ async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
     mqtt: layout.mqttUrl === '' ? `mqtts://127.0.0.1:${layout.mqttPort}` : layout.mqttUrl,
     racs: `127.0.0.1:${layout.racsPort}`,
     grpc: `127.0.0.1:${layout.analyticsGrpcPort}`,
+    northbound: `127.0.0.1:${layout.lwm2mGrpcPort}`,
     data: layout.dataFolder,
     pids: Object.fromEntries(supervisor.pids()),
   };

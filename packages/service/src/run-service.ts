@@ -1,7 +1,7 @@
 import { describeSettings, readSettings, type SettingDefinitions, type SettingValues } from '@sefleet/config';
 import { SefleetError } from '@sefleet/errors';
 import { createEventLog, type EventLog } from '@sefleet/observability';
-import { startGrpcServer, type ServedService } from './grpc/server.ts';
+import { startGrpcServer, type CallerRefusal, type ServedService } from './grpc/server.ts';
 import { SERVICE_SETTINGS } from './service-settings.ts';
 import { readTlsFiles, type TlsFiles } from './tls-files.ts';
 
@@ -21,6 +21,8 @@ export interface RunningService {
   readonly ready?: Readonly<Record<string, unknown>>;
   /** True for callers' certificates that do not count any more, by serial number in hexadecimal. */
   readonly isRevoked?: (serialNumber: string) => boolean;
+  /** Told of every call by a certificate that opens nothing here: a device's, a revoked one. */
+  readonly callerRefused?: (refusal: CallerRefusal) => void;
   stop(): Promise<void>;
 }
 
@@ -72,6 +74,7 @@ export async function runService<D extends SettingDefinitions>(
       log,
       kind: description.name,
       isRevoked: running.isRevoked,
+      callerRefused: running.callerRefused,
     });
     const effective = {
       ...describeSettings(SERVICE_SETTINGS, own),

@@ -45,6 +45,9 @@ export const LWM2M_SERVER_SERVICE: ServiceDescription<typeof LWM2M_SERVER_SETTIN
     const shards = openShards(context, fleet);
     return {
       isRevoked: (serialNumber) => parts.revocations.isRevoked(serialNumber),
+      callerRefused: ({ caller, method, reason }) => {
+        parts.gatekeeper.record({ caller, operation: method }, reason);
+      },
       grpc: [
         serveNorthbound(parts, fleet, { campaigns, operations, statistics, shards }),
         ...servedInbox(parts),

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { common } from '@sefleet/api';
-import type { management } from '@sefleet/api';
-import type { GrpcClient } from '@sefleet/service';
+import { common, management } from '@sefleet/api';
+import { createGrpcClient, type GrpcClient } from '@sefleet/service';
 import { ServerBench } from './testing/server-bench.ts';
 import type { KnownDevice } from './testing/server-bench.ts';
 import { SoftwareDevice } from './testing/software-device.ts';
@@ -115,4 +114,22 @@ test('a device is no caller, although one authority signed both', async () => {
   const device = await bench.clientOf(meter.endpoint);
   await assert.rejects(device.listRegistrations({}), FORBIDDEN);
   device.close();
+});
+
+test('a certificate of no service is refused, and that is a record, too', async () => {
+  const issued = await bench.issueCertificate(meter.endpoint, 'sefleet smart-meter');
+  const tls = {
+    authority: readFileSync(join(bench.folder, 'ca.pem')),
+    certificate: Buffer.from(issued.certificatePem),
+    privateKey: Buffer.from(issued.privateKeyPem),
+  };
+  const device = createGrpcClient(management.DeviceManagementService, bench.target, tls);
+  await assert.rejects(device.read({ endpoint: meter.endpoint, path: '/3/0' }), {
+    code: 'GRPC_CALLER_FORBIDDEN',
+  });
+  device.close();
+  const { records } = await bench.client.listAuditRecords({ pageSize: 1 });
+  const [{ caller, operation, reason } = {}] = records;
+  assert.deepEqual([caller, operation], [meter.endpoint, 'read']);
+  assert.match(reason ?? '', /only services/);
 });

@@ -99,6 +99,8 @@ export async function startGrpcServer(options: {
   readonly kind?: string;
   /** True for callers' certificates that do not count any more, by serial number in hexadecimal. */
   readonly isRevoked?: ((serialNumber: string) => boolean) | undefined;
+  /** Told of every call by a certificate that opens nothing here. */
+  readonly callerRefused?: ((refusal: CallerRefusal) => void) | undefined;
 }): Promise<GrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -114,6 +116,7 @@ export async function startGrpcServer(options: {
         log: options.log,
         nameCaller,
         kind: options.kind,
+        callerRefused: options.callerRefused,
       });
     }
     server.addService(toServiceDefinition(service), handlers);
@@ -168,6 +171,15 @@ function shutDown(server: Server, health: HealthImplementation, graceMs: number)
   });
 }
 
+/** A call that was refused because of whose certificate came with it. */
+export interface CallerRefusal {
+  /** Common name that the certificate carries: a claim when another than our authority signed it. */
+  readonly caller: string;
+  /** Method of the service, for example `listRegistrations`. */
+  readonly method: string;
+  readonly reason: string;
+}
+
 type AnyCall =
   | ServerUnaryCall<unknown, unknown>
   | ServerReadableStream<unknown, unknown>
@@ -203,7 +215,7 @@ function toHandler(
   const invoke = (call: AnyCall): unknown =>
     Reflect.apply(implementation, undefined, [
       readsOne ? requestOf(call) : requestsOf(call),
-      contextOf(call, callers),
+      contextOf(call, method, callers),
     ]);
   if (answersOnce) {
     return (call: ServerUnaryCall<unknown, unknown>, respond: sendUnaryData<unknown>) => {
@@ -253,11 +265,24 @@ function drained(call: ServerWritableStream<unknown, unknown>): Promise<void> {
 interface CallerNaming {
   readonly nameCaller: ReturnType<typeof createCallerCheck>;
   readonly kind: string | undefined;
+  readonly callerRefused: ((refusal: CallerRefusal) => void) | undefined;
 }
 
-function contextOf(call: AnyCall, { nameCaller, kind }: CallerNaming): CallContext {
-  const proven = nameCaller(call.getAuthContext().sslPeerCertificate);
-  const isPassedOn = proven === kind;
+function nameOf(call: AnyCall, method: DescMethod, { nameCaller, callerRefused }: CallerNaming): string {
+  const certificate = call.getAuthContext().sslPeerCertificate;
+  try {
+    return nameCaller(certificate);
+  } catch (error) {
+    const name: unknown = certificate?.subject.CN;
+    const reason = error instanceof Error ? error.message : String(error);
+    callerRefused?.({ caller: typeof name === 'string' ? name : '', method: method.localName, reason });
+    throw error;
+  }
+}
+
+function contextOf(call: AnyCall, method: DescMethod, callers: CallerNaming): CallContext {
+  const proven = nameOf(call, method, callers);
+  const isPassedOn = proven === callers.kind;
   // What anybody else says about whose call it is counts for nothing.
   const [claimed] = isPassedOn ? call.metadata.get(ON_BEHALF_OF) : [];
   const caller = typeof claimed === 'string' ? claimed : proven;

@@ -96,6 +96,9 @@ export const SQL = {
     INSERT INTO audit_records (at_ms, number, caller, operation, endpoint, path, reason)
     VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING`,
+  dropAudit: `
+    DELETE FROM audit_records
+    WHERE at_ms < (SELECT at_ms FROM audit_records ORDER BY at_ms DESC, number DESC LIMIT 1 OFFSET ?)`,
   listAudit: `
     SELECT * FROM audit_records WHERE (caller = ? OR ? = '') ORDER BY at_ms DESC, number DESC LIMIT ?`,
 } as const;

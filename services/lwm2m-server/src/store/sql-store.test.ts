@@ -268,6 +268,16 @@ for (const { name, skip, open } of SUBJECTS) {
       assert.equal((await store.listAudit(1, '')).length, 1);
       await store.close();
     });
+
+    test('keeps the newest refusals only, so that nobody fills the disk by being refused', async () => {
+      await (await fresh()).close();
+      const store = await SqlStore.open(open(), runtime.timers, fail, 32);
+      const record = { caller: 'x', operation: 'read', endpoint: 'a', path: '/3', reason: 'no' };
+      for (let atMs = 1; atMs <= 201; atMs++) store.saveAudit({ ...record, atMs });
+      const kept = await store.listAudit(1000, '');
+      assert.deepEqual([kept.length, kept[0]?.atMs, kept.at(-1)?.atMs], [32, 201, 170]);
+      await store.close();
+    });
   });
 }
 

@@ -11,6 +11,9 @@ import { registrationValues, toRegistration, touchValues } from './registration-
 import { SCHEMA, SQL } from './schema.ts';
 import type { ServerStore } from './server-store.ts';
 
+/** Whoever is refused writes here: that must not fill a disk. */
+const AUDIT_KEPT = 100_000;
+
 /**
  * The store on an SQL database. Changes are gathered into transactions; readers wait for what was changed
  * before.
@@ -20,23 +23,36 @@ export class SqlStore implements ServerStore {
   readonly #queue: WriteQueue;
   readonly operations: SqlOperationStore;
   readonly events: SqlEventStore;
+  readonly #auditKept: number;
   #auditNumber = 0;
 
-  private constructor(database: SqlDatabase, timers: Timers, onFailure: (error: unknown) => void) {
+  private constructor(
+    database: SqlDatabase,
+    timers: Timers,
+    onFailure: (error: unknown) => void,
+    auditKept: number,
+  ) {
     this.#database = database;
+    this.#auditKept = auditKept;
     this.#queue = new WriteQueue(database, gathering(timers), onFailure);
     this.operations = new SqlOperationStore(database, this.#queue);
     this.events = new SqlEventStore(database);
   }
 
-  /** Makes the tables that are missing. @param onFailure told when a transaction failed */
+  /**
+   * Makes the tables that are missing.
+   *
+   * @param onFailure told when a transaction failed
+   * @param auditKept refusals that are kept, and about a sixteenth more
+   */
   static async open(
     database: SqlDatabase,
     timers: Timers,
     onFailure: (error: unknown) => void,
+    auditKept = AUDIT_KEPT,
   ): Promise<SqlStore> {
     await database.migrate(SCHEMA + OPERATION_SCHEMA + EVENT_SCHEMA);
-    return new SqlStore(database, timers, onFailure);
+    return new SqlStore(database, timers, onFailure, auditKept);
   }
 
   async load(): Promise<StoredState> {
@@ -138,8 +154,12 @@ export class SqlStore implements ServerStore {
   saveAudit(record: AuditRecord): void {
     const { atMs, caller, operation, endpoint, path, reason } = record;
     // Several in one millisecond are told apart by a number of this run.
-    const values = [Math.round(atMs), this.#auditNumber++, caller, operation, endpoint, path, reason];
+    const number = this.#auditNumber++;
+    const values = [Math.round(atMs), number, caller, operation, endpoint, path, reason];
     this.#queue.put({ sql: SQL.saveAudit, values });
+    if (number % Math.ceil(this.#auditKept / 16) === 0) {
+      this.#queue.put({ sql: SQL.dropAudit, values: [this.#auditKept - 1] });
+    }
   }
 
   async listAudit(limit: number, caller: string): Promise<readonly AuditRecord[]> {

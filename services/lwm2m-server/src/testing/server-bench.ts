@@ -122,7 +122,7 @@ export class ServerBench {
     const tls = readTlsFiles(this.folder, 'lwm2m-server');
     const dataFolder = join(this.folder, 'data');
     this.#service = await LWM2M_SERVER_SERVICE.start({ settings, log, tls, dataFolder });
-    this.#grpc = await this.#serve(this.#service.grpc, 'lwm2m-server');
+    this.#grpc = await this.#serve(this.#service.grpc, 'lwm2m-server', this.#service.callerRefused);
     const { ready = {} } = this.#service;
     this.lwm2mPort = Number(ready['lwm2mPort']);
     this.bootstrapPort = Number(ready['bootstrapPort']);
@@ -136,11 +136,16 @@ export class ServerBench {
     );
   }
 
+  /** Where the northbound interface is. */
+  get target(): string {
+    return `127.0.0.1:${this.#grpc?.port ?? 0}`;
+  }
+
   /** The northbound interface with another caller's certificate. */
   async clientOf(caller: string): Promise<GrpcClient<typeof management.DeviceManagementService>> {
     await ensureLocalPki(this.folder, [caller]);
-    const target = `127.0.0.1:${this.#grpc?.port ?? 0}`;
-    return createGrpcClient(management.DeviceManagementService, target, readTlsFiles(this.folder, caller));
+    const tls = readTlsFiles(this.folder, caller);
+    return createGrpcClient(management.DeviceManagementService, this.target, tls);
   }
 
   async stopService(): Promise<void> {
@@ -179,13 +184,18 @@ export class ServerBench {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #serve(services: RunningService['grpc'], name: string): Promise<GrpcServer> {
+  #serve(
+    services: RunningService['grpc'],
+    name: string,
+    callerRefused?: RunningService['callerRefused'],
+  ): Promise<GrpcServer> {
     return startGrpcServer({
       address: '127.0.0.1',
       port: 0,
       tls: readTlsFiles(this.folder, name),
       kind: name,
       services,
+      callerRefused,
       log: createEventLog({ service: name, level: 'silent' }),
     });
   }

@@ -1,7 +1,7 @@
 import type { Lwm2mPath } from '@sefleet/lwm2m';
 import type { Clock } from '@sefleet/runtime';
 import { serviceError } from '../../errors.ts';
-import type { AuditStore } from '../audit-record.ts';
+import type { AuditRecord, AuditStore } from '../audit-record.ts';
 import { hasKind, hasName } from '../cohort.ts';
 import type { AccessRule, CallerOperation } from './access-rule.ts';
 
@@ -19,8 +19,11 @@ export interface GatekeeperParts {
   readonly rules: ReadonlyMap<string, AccessRule>;
   readonly store: AuditStore;
   readonly clock: Clock;
-  readonly refused: (request: AccessRequest, reason: string) => void;
+  readonly refused: (refusal: Refusal, reason: string) => void;
 }
+
+/** What was refused: an operation that rules know, or a method to somebody who is no caller. */
+type Refusal = Omit<AccessRequest, 'operation'> & { readonly operation: string };
 
 /** Services of sefleet's own authority, which the default rules trust with everything. */
 const OWN_CALLERS = ['cli', 'provisioning', 'device-sim', 'analytics', 'lwm2m-server'];
@@ -53,21 +56,22 @@ export class Gatekeeper {
 
   /** Records a refusal. @returns the error to throw */
   refuse(request: AccessRequest, reason: string): Error {
-    const { caller, operation, device, paths = [] } = request;
-    const endpoint = device?.endpoint ?? '';
-    const path = paths.join(' ');
-    this.#parts.store.saveAudit({
-      atMs: this.#parts.clock.wallMs(),
-      caller,
-      operation,
-      endpoint,
-      path,
-      reason,
-    });
-    this.#parts.refused(request, reason);
+    const { caller, operation } = request;
+    const { endpoint, path } = this.record(request, reason);
     return serviceError('LWM2M_ACCESS_FORBIDDEN', `${caller} may not ${operation}: ${reason}`, {
       context: { caller, operation, endpoint, path },
     });
+  }
+
+  /** Keeps a record of a refusal, and tells of it. */
+  record(refusal: Refusal, reason: string): AuditRecord {
+    const { caller, operation, device, paths = [] } = refusal;
+    const endpoint = device?.endpoint ?? '';
+    const atMs = this.#parts.clock.wallMs();
+    const record = { atMs, caller, operation, endpoint, path: paths.join(' '), reason };
+    this.#parts.store.saveAudit(record);
+    this.#parts.refused(refusal, reason);
+    return record;
   }
 }
 

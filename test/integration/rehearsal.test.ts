@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -22,6 +22,7 @@ test('a supplier switch is rehearsed with faults and a killed service, and its e
   const faults =
     'offline=20%,lost-ack=20%,power-cut=20%,duplicate=10%,replay=10%,drift=20%,swap=10%,tsm-preload=10%';
   const options = ['--meters', '20', '--faults', faults, '--kill-after', '700', '--seed', '5', '--out', out];
+  options.push('--canary', '10');
   const { code, stdout } = await sefleet('rehearse', 'supplier-switch', ...options, '--json');
   assert.equal(code, 0, stdout);
   const summary = JSON.parse(stdout);
@@ -62,8 +63,34 @@ test('a bundle of another authority does not verify for those who name theirs', 
   writeFileSync(own, bundle.authority);
   assert.equal((await sefleet('report', 'verify', join(folder, 'report'), '--authority', own)).code, 0);
   const other = join(folder, 'other.pem');
-  writeFileSync(other, 'no certificate');
+  writeFileSync(other, JSON.parse(readFileSync(join(folder, 'live', 'bundle.json'), 'utf8')).authority);
   assert.equal((await sefleet('report', 'verify', join(folder, 'report'), '--authority', other)).code, 5);
+  writeFileSync(other, 'no certificate');
+  assert.equal((await sefleet('report', 'verify', join(folder, 'report'), '--authority', other)).code, 2);
+});
+
+test('what cannot be rehearsed or reported is refused before anything is made', async () => {
+  const file = join(folder, 'a-file');
+  writeFileSync(file, '');
+  const before = existsSync('.sefleet') ? readdirSync('.sefleet') : [];
+  for (const options of [
+    ['--out', file],
+    ['--out', join(file, 'below')],
+    ['--out', '/proc/nowhere'],
+    ['--market', 'FR'],
+    ['--from', 'sunrise-energy'],
+    ['--kill', 'nothing'],
+  ]) {
+    const { code } = await sefleet(
+      'rehearse',
+      'supplier-switch',
+      '--out',
+      join(folder, 'refused'),
+      ...options,
+    );
+    assert.equal(code, 2, options.join(' '));
+  }
+  assert.deepEqual(existsSync('.sefleet') ? readdirSync('.sefleet') : [], before);
 });
 
 for (const [verb, switches] of [

@@ -61,6 +61,13 @@ export const FAULTS = {
   inTheHouse: ['tsm-preload', 'foreign-certificate', 'expired-certificate', 'se-full', 'look-up-late'],
 } as const;
 
+/** Time zones of the markets whose days a rehearsal can count. */
+export const MARKET_ZONES: ReadonlyMap<string, string> = new Map([
+  ['DE', 'Europe/Berlin'],
+  ['DK', 'Europe/Copenhagen'],
+  ['GB', 'Europe/London'],
+]);
+
 const PLACES: readonly string[] = [...FAULTS.onTheWay, ...FAULTS.inTheHouse];
 const FAULT = /^([a-z-]+)=(\d+(?:\.\d+)?)%?$/;
 

@@ -6,7 +6,7 @@ import { judgeRehearsal, type EndedSwitch, type GroundClient, type Office } from
 import { RehearsalClock } from './rehearsal-clock.ts';
 import { LoadSampler } from './load-sampler.ts';
 import { legsOf, type Leg } from './rehearsal-legs.ts';
-import { FAULTS, type RehearsalPlan } from './rehearsal-plan.ts';
+import { FAULTS, MARKET_ZONES, type RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
 import { rehearsalPki, type RehearsalServices } from './rehearsal-services.ts';
 
@@ -23,12 +23,6 @@ const KINDS: Readonly<Record<RehearsalPlan['story'], common.DeviceKind>> = {
   'insurer-change': common.DeviceKind.OBU,
   'provider-change': common.DeviceKind.RPM_GATEWAY,
 };
-/** Time zones of the markets whose days a rehearsal can count. */
-const MARKET_ZONES: ReadonlyMap<string, string> = new Map([
-  ['DE', 'Europe/Berlin'],
-  ['DK', 'Europe/Copenhagen'],
-  ['GB', 'Europe/London'],
-]);
 /** Between two switches of the same meters: the second falls into the same day. */
 const NEXT_LEG_MS = 6 * HOUR_MS;
 

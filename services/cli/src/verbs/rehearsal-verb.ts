@@ -1,11 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { SefleetError } from '@sefleet/errors';
 import manifest from '../../package.json' with { type: 'json' };
 import { usageError, type Verb, type VerbArguments } from '../command-line.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 import { onInterruption } from '../interruption.ts';
 import {
   FAULTS,
+  MARKET_ZONES,
   parseFaults,
   parseNotice,
   type RehearsalPlan,
@@ -103,10 +105,6 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
   const ground = told.grounds.find((kind) => kind === parsed.text('ground'));
   if (ground === undefined)
     throw usageError(`--ground ${parsed.text('ground')} is none of ${told.grounds.join(', ')}`, helpOf(told));
-  const out = resolve(parsed.text('out') ?? 'report');
-  const kept = parsed.text('data');
-  const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
-  const startedMs = performance.now();
   if (ground === 'live' && plan.faults.has('leap'))
     throw usageError('leap is played on the light ground only', helpOf(told));
   const suppliers = [...new Set(legsOf(plan).flatMap(({ from, to }) => [from, to]))];
@@ -115,6 +113,11 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
     const known = killableOn(ground, suppliers).join(', ');
     throw usageError(`--kill ${parsed.text('kill')} is none of ${known}`, helpOf(told));
   }
+  const startedMs = performance.now();
+  const out = resolve(parsed.text('out') ?? 'report');
+  prepareFolder(out);
+  const kept = parsed.text('data');
+  const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
   const services = await RehearsalServices.start({ dataFolder, ground, suppliers });
   const tidyUp = async (): Promise<void> => {
     await services.stop();
@@ -152,6 +155,10 @@ function readPlan(told: StoryVerb, parsed: VerbArguments): RehearsalPlan {
   const verb = told.verbs.find((name) => name === parsed.text('verb'));
   if (verb === undefined)
     throw usageError(`--verb ${parsed.text('verb')} is none of ${told.verbs.join(', ')}`, help);
+  const market = parsed.text('market') ?? '';
+  if (!MARKET_ZONES.has(market))
+    throw usageError(`--market ${market} is none of ${[...MARKET_ZONES.keys()].join(', ')}`, help);
+  if (parsed.text('from') === parsed.text('to')) throw usageError('--from and --to are the same party', help);
   return {
     story: told.story,
     meters: parsed.integer(told.devices, 1, MAX_METERS),
@@ -160,7 +167,7 @@ function readPlan(told: StoryVerb, parsed: VerbArguments): RehearsalPlan {
     third: parsed.text('third') ?? '',
     verb,
     noticeMs,
-    market: parsed.text('market') ?? '',
+    market,
     cutOverAt: readCutOver(parsed.text('cut-over'), help),
     compress: parsed.integer('compress', 1, 10_000),
     faults,
@@ -202,4 +209,26 @@ function temporaryFolder(): string {
   const parent = resolve('.sefleet');
   mkdirSync(parent, { recursive: true });
   return mkdtempSync(join(parent, 'rehearsal-'));
+}
+
+/** Finds out before a long run that its report cannot be written at the end. */
+function prepareFolder(folder: string): void {
+  try {
+    makeFolder(folder);
+    if (!statSync(folder).isDirectory()) throw new Error('it is no folder');
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new SefleetError('CLI_USAGE', 'caller', `--out ${folder} cannot be written: ${why}`, {
+      cause,
+      hint: 'Name a folder that you may write to.',
+    });
+  }
+}
+
+/** One by one: the recursive form never returns where the system refuses new folders as /proc does. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
 }

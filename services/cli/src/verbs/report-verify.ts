@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SefleetError } from '@sefleet/errors';
@@ -28,7 +29,7 @@ export const reportVerify: Verb = {
     const trusted = parsed.text('authority');
     const checks = verifyBundle(
       parseBundle(readBundle(path)),
-      trusted === undefined ? undefined : readText(trusted, 'Name a certificate in PEM.'),
+      trusted === undefined ? undefined : readAuthority(trusted),
     );
     if (parsed.flag('json')) console.log(JSON.stringify({ checks }));
     else
@@ -41,6 +42,17 @@ export const reportVerify: Verb = {
 function readBundle(path: string): string {
   const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   return readText(folder ? join(path, 'bundle.json') : path, 'Name a bundle.json or the folder it is in.');
+}
+
+function readAuthority(path: string): string {
+  const hint = 'Name a certificate in PEM.';
+  const pem = readText(path, hint);
+  try {
+    new X509Certificate(pem);
+  } catch (cause) {
+    throw new SefleetError('CLI_USAGE', 'caller', `${path} is no certificate`, { cause, hint });
+  }
+  return pem;
 }
 
 function readText(path: string, hint: string): string {

@@ -7,7 +7,7 @@ import { generationNear, keyVersionOf } from './key-versions.ts';
 import { PARTIES } from './party.ts';
 import { isEndpointName, parsePskIdentity, pskIdentity } from './psk-identity.ts';
 import { isRotationOver, nextRotationStep, type RotationInput, type RotationStep } from './rotation.ts';
-import { openWave, reasonToStop } from './switch/switch-order.ts';
+import { openWave, reasonToStop, stopNeeds } from './switch/switch-order.ts';
 import {
   canBeTakenBack,
   isSwitchOver,
@@ -117,9 +117,16 @@ describe('waves', () => {
   });
 
   it('stop above the share of failures, not before it says something', () => {
-    equal(reasonToStop(10, 10, 5), undefined);
-    equal(reasonToStop(100, 5, 5), undefined);
-    notEqual(reasonToStop(100, 6, 5), undefined);
-    equal(reasonToStop(100, 100, 0), undefined);
+    const needs = stopNeeds(2000, 0);
+    equal(reasonToStop(10, 10, 5, needs), undefined);
+    equal(reasonToStop(100, 5, 5, needs), undefined);
+    notEqual(reasonToStop(100, 6, 5, needs), undefined);
+    equal(reasonToStop(100, 100, 0, needs), undefined);
+  });
+
+  it('judge a few canaries as soon as all of them are through', () => {
+    const needs = stopNeeds(40, 10);
+    equal(reasonToStop(3, 3, 20, needs), undefined);
+    notEqual(reasonToStop(4, 2, 20, needs), undefined);
   });
 });

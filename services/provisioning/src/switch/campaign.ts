@@ -1,5 +1,5 @@
 import type { MeterSwitch } from '../domain/switch/meter-switch.ts';
-import { openWave, reasonToStop, type SwitchOrder } from '../domain/switch/switch-order.ts';
+import { openWave, reasonToStop, stopNeeds, type SwitchOrder } from '../domain/switch/switch-order.ts';
 import { isSwitchOver } from '../domain/switch/switch-state.ts';
 import { PROVISIONING_EVENTS } from '../events.ts';
 import type { Device } from '../store/provisioning-store.ts';
@@ -19,7 +19,8 @@ export class Campaign {
   readonly #wishes = new Map<string, string>();
   readonly #total: number;
   #begun = 0;
-  #through = 0;
+  /** Meters that are prepared for the instant or over: how a wave and the share of failures are judged. */
+  readonly #passed = new Set<string>();
   #failed = 0;
   #paused: boolean;
   #stopped: string;
@@ -35,14 +36,18 @@ export class Campaign {
     this.#order = order;
     this.#waiting = [...meters];
     this.#total = meters.length;
+    for (const meter of meters) if (isPassed(meter)) this.#passed.add(meter.endpoint);
     this.#devices = devices;
     this.#ports = ports;
     this.#paused = controls.paused;
     this.#stopped = controls.stopped;
   }
 
+  /** Meters that are worked on or only wait for a place; not those that a wave holds back. */
   get working(): number {
-    return this.#working.size + this.#ready.length;
+    const fresh = this.#ready.filter(isFresh).length;
+    const held = Math.max(0, fresh - Math.max(0, this.#wave()));
+    return this.#working.size + this.#ready.length - held;
   }
 
   /** When the next meter becomes due; 0 when none waits. */
@@ -86,12 +91,12 @@ export class Campaign {
       this.#ready.push(...this.#waiting.filter(({ dueAt }) => dueAt <= now));
       this.#waiting = this.#waiting.filter(({ dueAt }) => dueAt > now);
     }
-    let wave = openWave(this.#total, this.#order.canaryPercent, this.#begun, this.#through);
+    let wave = this.#wave();
     for (let i = 0; i < this.#ready.length && this.#working.size < this.#order.concurrency;) {
       const meter = this.#ready[i];
       if (meter === undefined) break;
       const takenBack = meter.takeBack !== '';
-      const first = meter.done === undefined && meter.attempts === 0 && !takenBack;
+      const first = isFresh(meter);
       // A switch that stopped by itself begins nothing, but lets meters be taken back.
       if ((first && wave <= 0) || (this.#stopped !== '' && !takenBack)) {
         i++;
@@ -110,6 +115,10 @@ export class Campaign {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#working.values());
+  }
+
+  #wave(): number {
+    return openWave(this.#total, this.#order.canaryPercent, this.#begun, this.#passed.size);
   }
 
   #work(meter: MeterSwitch): void {
@@ -132,11 +141,13 @@ export class Campaign {
   async #settle(after: MeterSwitch): Promise<void> {
     const wish = this.#wishes.get(after.endpoint);
     this.#wishes.delete(after.endpoint);
-    if (isSwitchOver(after.state)) {
-      this.#through++;
-      if (after.state === 'exception') this.#failed++;
+    if (after.state === 'exception') this.#failed++;
+    if (isPassed(after)) {
+      this.#passed.add(after.endpoint);
       await this.#stopWhenTooBad();
-    } else if (wish === undefined) this.#waiting.push(after);
+    }
+    if (isSwitchOver(after.state)) return;
+    if (wish === undefined) this.#waiting.push(after);
     else {
       const wished = { ...after, takeBack: wish, dueAt: 0 };
       await this.#ports.journal.record(wished);
@@ -145,10 +156,21 @@ export class Campaign {
   }
 
   async #stopWhenTooBad(): Promise<void> {
-    const reason = reasonToStop(this.#through, this.#failed, this.#order.stopAbovePercent);
+    const needs = stopNeeds(this.#total, this.#order.canaryPercent);
+    const reason = reasonToStop(this.#passed.size, this.#failed, this.#order.stopAbovePercent, needs);
     if (reason === undefined || this.#stopped !== '') return;
     this.#stopped = reason;
     this.#ports.log.emit(PROVISIONING_EVENTS.switchStopped, { switchId: this.#order.switchId, reason });
     await this.#ports.journal.control(this.#order.switchId, { paused: true, stopped: reason });
   }
+}
+
+/** Nothing of its switch was tried yet, and nobody wants it taken back. */
+function isFresh({ done, attempts, takeBack }: MeterSwitch): boolean {
+  return done === undefined && attempts === 0 && takeBack === '';
+}
+
+/** The first half is behind it: it waits for the instant, or is through. */
+function isPassed({ state }: MeterSwitch): boolean {
+  return state === 'credential-staged' || isSwitchOver(state);
 }

@@ -206,6 +206,27 @@ describe('supplier switch', () => {
     ok((states.get('planned') ?? 0) >= 30, 'the others were not begun');
   });
 
+  it('begins the others when the canaries are prepared, so that all of them reach the instant', async () => {
+    const bench = await createSwitchBench(6);
+    const desk = bench.office();
+    const switchId = await desk.start({ ...order(bench.endpoints), canaryPercent: 30 });
+    await runToEnd(desk, bench.ground, switchId, CUT + HOUR_MS);
+    deepEqual(
+      (await desk.meters(switchId)).map(({ state }) => state),
+      Array.from({ length: 6 }, () => 'confirmed'),
+    );
+  });
+
+  it('does not take failures before the instant, when nobody can be confirmed yet, for the whole', async () => {
+    const bench = await createSwitchBench(120, { 'se-full': 25 });
+    const desk = bench.office();
+    const switchId = await desk.start({ ...order(bench.endpoints, bench.faults), stopAbovePercent: 60 });
+    while ((await desk.progress(switchId)).working > 0) await settled();
+    const { stopped, states } = await desk.progress(switchId);
+    ok((states.get('exception') ?? 0) >= 20, 'enough to be judged');
+    equal(stopped, '');
+  });
+
   it('needs nothing of a supplier that has failed: neither its vault nor its signature', async () => {
     const bench = await createSwitchBench(3);
     const custody: KeyCustody = {

@@ -59,15 +59,29 @@ export function checkOrder(order: SwitchOrder): void {
   }
 }
 
-/** How many meters may be begun now: the canaries first, the others when those are through. */
+/**
+ * How many meters may be begun now: the canaries first, the others when those are prepared for the instant
+ * or over; to wait for more would make the others miss it.
+ */
 export function openWave(total: number, canaryPercent: number, begun: number, through: number): number {
   const canaries = Math.ceil((total * canaryPercent) / 100);
   return through < canaries ? Math.max(0, canaries - begun) : total - begun;
 }
 
+/** Before so many meters have passed no share is judged: all canaries, where they are fewer. */
+export function stopNeeds(total: number, canaryPercent: number): number {
+  const canaries = Math.ceil((total * canaryPercent) / 100);
+  return canaries > 0 ? Math.min(STOP_NEEDS, canaries) : STOP_NEEDS;
+}
+
 /** Why a switch has to stop by itself, or undefined. */
-export function reasonToStop(through: number, failed: number, stopAbovePercent: number): string | undefined {
-  if (stopAbovePercent === 0 || through < STOP_NEEDS || (failed * 100) / through <= stopAbovePercent)
+export function reasonToStop(
+  through: number,
+  failed: number,
+  stopAbovePercent: number,
+  needs: number,
+): string | undefined {
+  if (stopAbovePercent === 0 || through < needs || (failed * 100) / through <= stopAbovePercent)
     return undefined;
   return `${failed} of ${through} meters failed: more than ${stopAbovePercent} per cent`;
 }

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 
 const folder = mkdtempSync(join(tmpdir(), 'sefleet-rehearsal-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -91,6 +101,19 @@ test('what cannot be rehearsed or reported is refused before anything is made', 
     assert.equal(code, 2, options.join(' '));
   }
   assert.deepEqual(existsSync('.sefleet') ? readdirSync('.sefleet') : [], before);
+});
+
+test('an interruption while the services start leaves nothing behind', async () => {
+  const where = join(folder, 'interrupted');
+  mkdirSync(where);
+  const command = [join(process.cwd(), 'services/cli/bin/sefleet.mjs'), 'rehearse', 'supplier-switch'];
+  const child = spawn(process.execPath, command, { cwd: where, stdio: 'ignore' });
+  const work = join(where, '.sefleet');
+  while (!existsSync(work) || readdirSync(work).length === 0) await pause(5);
+  child.kill('SIGINT');
+  const [code] = await once(child, 'exit');
+  assert.equal(code, 130);
+  assert.deepEqual(readdirSync(work), []);
 });
 
 for (const [verb, switches] of [

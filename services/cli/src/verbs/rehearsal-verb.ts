@@ -1,10 +1,10 @@
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { SefleetError } from '@sefleet/errors';
 import manifest from '../../package.json' with { type: 'json' };
 import { usageError, type Verb, type VerbArguments } from '../command-line.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
-import { onInterruption } from '../interruption.ts';
+import { interruptedError, onInterruption } from '../interruption.ts';
 import {
   FAULTS,
   MARKET_ZONES,
@@ -118,19 +118,29 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
   prepareFolder(out);
   const kept = parsed.text('data');
   const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
-  const services = await RehearsalServices.start({ dataFolder, ground, suppliers });
+  const starting = RehearsalServices.start({ dataFolder, ground, suppliers });
   const tidyUp = async (): Promise<void> => {
-    await services.stop();
+    const started = await starting.catch(() => undefined);
+    await started?.stop();
     if (kept === undefined) rmSync(dataFolder, { recursive: true, force: true });
   };
-  onInterruption((code) => void tidyUp().then(() => process.exit(code)));
+  let interruption: ExitCode | undefined;
+  onInterruption((code) => {
+    interruption = code;
+    void tidyUp().then(() => process.exit(code));
+  });
   try {
+    const services = await starting;
+    if (interruption !== undefined) throw interruptedError(interruption);
     const result = await runRehearsal({ ...plan, killService }, services, createProgress());
     const summary = summariseRehearsal(plan, result, performance.now() - startedMs, manifest.version);
     writeReport(out, summary, result);
     if (parsed.flag('json')) console.log(JSON.stringify(summary));
     else console.log(formatSummary(summary, out));
     return exitCode(summary);
+  } catch (error) {
+    // What fails because its services were stopped has the interruption as its cause.
+    throw interruption === undefined ? error : interruptedError(interruption);
   } finally {
     await tidyUp();
   }
@@ -215,7 +225,6 @@ function temporaryFolder(): string {
 function prepareFolder(folder: string): void {
   try {
     makeFolder(folder);
-    if (!statSync(folder).isDirectory()) throw new Error('it is no folder');
     accessSync(folder, constants.W_OK);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -228,7 +237,7 @@ function prepareFolder(folder: string): void {
 
 /** One by one: the recursive form never returns where the system refuses new folders as /proc does. */
 function makeFolder(folder: string): void {
-  if (existsSync(folder)) return;
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
   makeFolder(dirname(folder));
   mkdirSync(folder);
 }

@@ -209,8 +209,14 @@ test('says which part is missing when a server is away', async () => {
   const { registrations, silentServers } = await one.client.listRegistrations({});
   assert.deepEqual(names(registrations), ['a1', 'a2']);
   assert.equal(silentServers, 1);
-  const missing = one.client.read({ endpoint: endpointOf('b-new'), path: '/3/0/0' });
-  await assert.rejects(missing, { code: 'LWM2M_SHARD_UNAVAILABLE' });
+  // One that was never asked about, and one that was found on the other server before.
+  for (const name of ['b-new', 'b1']) {
+    const missing = one.client.read({ endpoint: endpointOf(name), path: '/3/0/0' });
+    await assert.rejects(missing, { code: 'LWM2M_SHARD_UNAVAILABLE' });
+  }
+  const channel = one.client.openApduChannel();
+  channel.send({ endpoint: endpointOf('b1'), commands: [Uint8Array.of(1)] });
+  await assert.rejects(channel.responses.next(), { code: 'LWM2M_SHARD_UNAVAILABLE' });
   assert.equal((await one.client.read({ endpoint: endpointOf('a1'), path: '/3/0/0' })).code, '2.05');
   await two.startServer();
 });

@@ -24,6 +24,8 @@ type Place = ShardPeer | 'here' | 'nowhere';
 
 /** How long a server may take to say whether it has a device, or for its part of an answer. */
 const PART_MS = 3000;
+/** How long a connection that was lost may take to come back before all servers are asked again. */
+const CONNECTED_MS = 1000;
 const PLACES_MAX = 100_000;
 
 /**
@@ -77,7 +79,9 @@ export class Shards {
   async holderOf(endpoint: string, context: CallContext): Promise<ShardPeer | undefined> {
     if (this.peers.length === 0 || context.isPassedOn === true) return undefined;
     if (this.#own(endpoint)?.reachable === true) return undefined;
-    const place = this.#places.get(endpoint) ?? (await this.#find(endpoint));
+    const known = this.#places.get(endpoint);
+    const isThere = known !== undefined && (await isConnected(known));
+    const place = isThere ? known : await this.#find(endpoint);
     return typeof place === 'string' ? undefined : place;
   }
 
@@ -149,6 +153,14 @@ export class Shards {
       { context: { endpoint, silent } },
     );
   }
+}
+
+/** Calls wait for a connection, an operation for minutes: that a server is gone has to be known before. */
+function isConnected({ client }: ShardPeer): Promise<boolean> {
+  return client.connected(CONNECTED_MS).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A call that is made again in the name of its caller. */

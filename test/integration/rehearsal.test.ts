@@ -116,6 +116,12 @@ test('an interruption while the services start leaves nothing behind', async () 
   assert.deepEqual(readdirSync(work), []);
 });
 
+test('a supplier that nobody knows is refused before a card is made', async () => {
+  const { code, stdout } = await sefleet('rehearse', 'supplier-switch', '--from', 'nothern-power');
+  assert.equal(code, 2);
+  assert.ok(!stdout.includes('making'));
+});
+
 for (const [verb, switches] of [
   ['back-to-back', 2],
   ['erroneous-transfer', 2],

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { common, switching } from '@sefleet/api';
 import { createGrpcClient, readTlsFiles } from '@sefleet/service';
+import { usageError } from '../command-line.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { judgeRehearsal, type EndedSwitch, type GroundClient, type Office } from './judge-rehearsal.ts';
 import { RehearsalClock } from './rehearsal-clock.ts';
@@ -75,6 +76,7 @@ class Rehearsal {
   }
 
   async run(): Promise<RehearsalResult> {
+    await this.#checkParties();
     const endpoints = await this.#timed('prepare', () => this.#prepare());
     const switches: EndedSwitch[] = [];
     let cohort = endpoints;
@@ -122,6 +124,20 @@ class Rehearsal {
       for (const { endpoint, state } of meters) if (state === 'confirmed') endpoints.push(endpoint);
     }
     return endpoints;
+  }
+
+  /** Before thousands of cards are made for a name with a slip in it. */
+  async #checkParties(): Promise<void> {
+    const { parties } = await this.#office.listParties({}, LONG_CALL);
+    const providers = parties.filter(({ roles }) => roles.includes('service-provider'));
+    const known = providers.map(({ name }) => name);
+    for (const wanted of legsOf(this.#plan).flatMap(({ from, to }) => [from, to])) {
+      if (known.includes(wanted)) continue;
+      throw usageError(
+        `no service provider is called ${JSON.stringify(wanted)}`,
+        `Known: ${known.join(', ')}.`,
+      );
+    }
   }
 
   async #prepare(): Promise<readonly string[]> {

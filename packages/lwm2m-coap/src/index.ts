@@ -70,6 +70,7 @@ export type {
   Lwm2mServerEvents,
   Lwm2mServerLimits,
   Lwm2mServerOptions,
+  Refusal,
   ReportConsumer,
   SendVerdict,
 } from './server/settings.ts';

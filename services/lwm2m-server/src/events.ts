@@ -6,6 +6,12 @@ export const EVENTS = {
   deregistered: { name: 'registration.ended', level: 'debug', message: 'a device de-registered' },
   expired: { name: 'registration.expired', level: 'info', message: 'a registration expired' },
   refused: { name: 'registration.refused', level: 'warn', message: 'a registration request was refused' },
+  sendRefused: { name: 'send.refused', level: 'warn', message: 'a Send was refused' },
+  notificationRefused: {
+    name: 'notification.refused',
+    level: 'warn',
+    message: 'a notification does not decode',
+  },
   bootstrapped: { name: 'bootstrap.finished', level: 'debug', message: 'a device was bootstrapped' },
   bootstrapFailed: { name: 'bootstrap.failed', level: 'warn', message: 'a bootstrap failed' },
   bootstrapRefused: { name: 'bootstrap.refused', level: 'warn', message: 'a bootstrap request was refused' },

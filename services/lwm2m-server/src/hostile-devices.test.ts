@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { CODE, createCoapEndpoint } from '@sefleet/coap';
 import type { CoapEndpoint, CoapRequestInit, RequestHandler } from '@sefleet/coap';
 import { createDtlsEndpoint, createSoftwarePsk } from '@sefleet/dtls';
+import { management } from '@sefleet/api';
 import type { Peer } from '@sefleet/runtime';
 import { createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
 import { ServerBench } from './testing/server-bench.ts';
@@ -151,6 +152,37 @@ test('takes no Send that is empty, malformed, of another format or from nobody',
   stop.abort();
   await watching;
   assert.deepEqual(events, [meter.endpoint]);
+});
+
+test('what is refused of a device is an event, once in a while', async () => {
+  const told: string[] = [];
+  const stop = new AbortController();
+  const { eventToken } = await bench.client.getStatistics({});
+  const types = [management.EventType.REFUSED];
+  const events = bench.client.watchEvents({ types, resumeToken: eventToken }, { signal: stop.signal });
+  const known = bench.addDevice('refused');
+  const { endpoint } = known;
+  const refused = await connect(known);
+  const at = (init: CoapRequestInit): Promise<number> => ask(init, refused);
+  const query = [`ep=${endpoint}`, 'lwm2m=1.1'];
+  const register = { method: 'POST', path: '/rd', payload: '</3/0>', contentFormat: 40 } as const;
+  assert.equal(await at({ ...register, query }), CODE.CREATED);
+  const path = `/rd/${(await registration(endpoint)).registrationId}`;
+  const send = { method: 'POST', path: '/dp', payload: 'secret', contentFormat: 110 } as const;
+  for (let i = 0; i < 3; i++) assert.equal(await at(send), CODE.BAD_REQUEST);
+  assert.equal(await at({ method: 'POST', path, query: ['lt=-5'] }), CODE.BAD_REQUEST);
+  assert.equal(await at({ ...register, query: [NAME, 'lwm2m=1.1'] }), CODE.FORBIDDEN);
+  for await (const event of events) {
+    assert.ok(!JSON.stringify(event, (_, value) => `${value}`).includes('secret'));
+    told.push(`${event.endpoint} ${event.reason}`);
+    if (told.length === 3) break;
+  }
+  stop.abort();
+  assert.deepEqual(told, [
+    `${endpoint} send.malformed`,
+    `${endpoint} registration.malformed`,
+    `${meter.endpoint} registration.notAuthorised`,
+  ]);
 });
 
 test('tells callers what a device answered, and that an answer made no sense', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CODE } from '@sefleet/coap';
+import type { ServerObservation } from '@sefleet/coap';
 import { CONTENT_FORMAT, decodeContent, encodeContent, Lwm2mPath } from '@sefleet/lwm2m';
 import type { SendVerdict } from './settings.ts';
 import { Bench, models } from './management-bench.test.ts';
@@ -89,4 +90,32 @@ test('composite operations on an end device name it in their payload', async () 
     assert.equal(first?.prefix, 'd1');
   }
   assert.equal(bench.requests.length, 3);
+});
+
+test('says what it refused of a device: a Send and a notification that do not decode', async () => {
+  const refused: string[] = [];
+  const told: string[] = [];
+  const bench = new Bench({
+    consumer: { send: () => ({ kind: 'accepted' }), notification: () => void told.push('told') },
+    events: {
+      refused: ({ what, reason, peer, endpoint }) =>
+        void refused.push(`${what} ${reason} ${peer?.address} ${endpoint}`),
+    },
+  });
+  await bench.register();
+  assert.equal((await bench.post('/dp', [], '[', CONTENT_FORMAT.SENML_JSON)).code, CODE.BAD_REQUEST);
+  let observer: ServerObservation | undefined;
+  const state = (payload: string) => ({ code: CODE.CONTENT, payload, contentFormat: CONTENT_FORMAT.TEXT });
+  bench.answer = (request) => {
+    observer = request.observe?.accept();
+    return state('80');
+  };
+  await bench.settle(bench.server.device('meter').observe([Lwm2mPath.parse('/3/0/9')]));
+  observer?.notify(state('no number'));
+  await bench.runtime.runUntil(() => refused.length === 2, 5000);
+  assert.deepEqual(refused, ['send malformed 10.0.0.2 meter', 'notification malformed 10.0.0.2 meter']);
+  assert.deepEqual(told, []);
+  const { 'sends.refused.malformed': sends, 'notifications.refused.malformed': notifications } =
+    bench.server.counters();
+  assert.deepEqual([sends, notifications], [1, 1]);
 });

@@ -49,7 +49,7 @@ export class Bench {
         expired: note('expired'),
         sleeping: note('sleeping'),
         awake: note('awake'),
-        refused: (_peer, reason) => void this.log.push(`refused ${reason}`),
+        refused: ({ reason }) => void this.log.push(`refused ${reason}`),
       },
       ...options,
     });

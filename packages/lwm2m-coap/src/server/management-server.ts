@@ -24,7 +24,7 @@ import { Presence } from './presence.ts';
 import { RegistrationInterface } from './registration-interface.ts';
 import { SendInterface } from './send-interface.ts';
 import { DEFAULT_SERVER_LIMITS } from './settings.ts';
-import type { Lwm2mServerLimits, Lwm2mServerOptions } from './settings.ts';
+import type { Lwm2mServerLimits, Lwm2mServerOptions, Refusal } from './settings.ts';
 import { createVolatileStore } from './store.ts';
 import { wellKnown } from './well-known.ts';
 import type { Lwm2mServerStore } from './store.ts';
@@ -69,23 +69,29 @@ class ManagementServer implements Lwm2mServer {
     });
     const exchanges = new Exchanges(runtime, this.#presence, options.operationTimeoutMs);
     const count = (name: string): void => this.#count(name);
+    const refused = (refusal: Refusal): void => {
+      this.#count(`${refusal.what}s.refused.${refusal.reason}`);
+      events.refused?.(refusal);
+    };
     const observations = new Observations({
       exchanges,
       models,
       clock,
       consumer,
       count,
+      refused,
       presence: this.#presence,
       store: this.#store,
       maxPerDevice: this.#limits.maxObservationsPerDevice,
     });
     this.#clientParts = { exchanges, observations, models, clock };
-    this.#registrations = this.#createRegistrations(observations);
+    this.#registrations = this.#createRegistrations(observations, refused);
     this.#sends = new SendInterface({
       models,
       clock,
       consumer,
       count,
+      refused,
       limits: this.#limits,
       deviceOf: (coap, request) => this.#deviceOf(coap, request),
     });
@@ -162,18 +168,15 @@ class ManagementServer implements Lwm2mServer {
     await this.#store.flush();
   }
 
-  #createRegistrations(observations: Observations): RegistrationInterface {
+  #createRegistrations(
+    observations: Observations,
+    refused: (refusal: Refusal) => void,
+  ): RegistrationInterface {
     const { runtime, authoriser, events = {} } = this.#options;
     return new RegistrationInterface({
       runtime,
       authoriser,
-      events: {
-        ...events,
-        refused: (peer, reason, endpoint) => {
-          this.#count(`registrations.refused.${reason}`);
-          events.refused?.(peer, reason, endpoint);
-        },
-      },
+      events: { ...events, refused },
       table: this.#table,
       announcements: this.#announcements,
       store: this.#store,

@@ -11,7 +11,7 @@ import { serverError } from './errors.ts';
 import type { Exchanges } from './exchanges.ts';
 import type { Presence } from './presence.ts';
 import { requestPath } from './request-path.ts';
-import type { ReportConsumer } from './settings.ts';
+import type { Refusal, ReportConsumer } from './settings.ts';
 import type { Lwm2mServerStore } from './store.ts';
 
 /** What {@link Observations} works with. */
@@ -24,6 +24,7 @@ export interface ObservationParts {
   readonly store: Lwm2mServerStore;
   readonly maxPerDevice: number;
   readonly count: (name: string) => void;
+  readonly refused: (refusal: Refusal) => void;
 }
 
 /**
@@ -169,7 +170,9 @@ export class Observations {
     try {
       entries = decodeAnswer(response, baseOf(wanted.paths), this.#modelsOf(device), this.#decoding(wanted));
     } catch {
-      this.#parts.count('notifications.malformed');
+      const peer = device.connection?.peer;
+      const { endpoint } = device.registration;
+      this.#parts.refused({ what: 'notification', reason: 'malformed', peer, endpoint });
       return undefined;
     }
     this.#parts.count('notifications');

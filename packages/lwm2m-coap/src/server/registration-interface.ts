@@ -73,7 +73,7 @@ export class RegistrationInterface {
     if (!VERSIONS.has(request.queryValue('lwm2m') ?? '1.0')) {
       return this.#refuse(request, CODE.PRECONDITION_FAILED, 'version', claimed);
     }
-    const parsed = this.#parse(request, parseRegistration);
+    const parsed = this.#parse(request, parseRegistration, claimed);
     if ('code' in parsed) return parsed;
     const authorised = await authoriser.authorise(peer, parsed.endpoint);
     // An endpoint is bound to its credential (Core §7.3): nobody registers under another's name.
@@ -128,7 +128,7 @@ export class RegistrationInterface {
   #update(coap: CoapEndpoint, request: CoapRequest, id: string): CoapReply {
     const device = this.#ownDevice(request, id);
     if (device === undefined) return { code: CODE.NOT_FOUND };
-    const update = this.#parse(request, parseRegistrationUpdate);
+    const update = this.#parse(request, parseRegistrationUpdate, device.registration.endpoint);
     if ('code' in update) return update;
     const { registration: before } = device;
     const { lifetimeSeconds, binding, queueMode, smsNumber, objects } = update;
@@ -167,32 +167,38 @@ export class RegistrationInterface {
     if (device === undefined) return undefined;
     if (device.connection?.peer === request.peer) return device;
     if (device.registration.credential === credentialName(request.peer.identity)) return device;
-    this.#parts.events.refused?.(request.peer, 'foreignRegistration', device.registration.endpoint);
+    const { endpoint } = device.registration;
+    this.#parts.events.refused?.({
+      what: 'registration',
+      reason: 'foreignRegistration',
+      peer: request.peer,
+      endpoint,
+    });
     return undefined;
   }
 
   #parse<T extends RegistrationRequest | RegistrationUpdate>(
     request: CoapRequest,
     parse: (queries: readonly string[], payload: Uint8Array) => T,
+    endpoint: string | undefined,
   ): T | (CoapReply & { code: number }) {
     const { contentFormat, payload } = request;
-    const claimed = request.queryValue('ep');
     if (contentFormat !== undefined && contentFormat !== CONTENT_FORMAT.LINK) {
-      return this.#refuse(request, CODE.UNSUPPORTED_CONTENT_FORMAT, 'contentFormat', claimed);
+      return this.#refuse(request, CODE.UNSUPPORTED_CONTENT_FORMAT, 'contentFormat', endpoint);
     }
     if (payload.length > this.#parts.limits.maxLinkBytes) {
-      return this.#refuse(request, CODE.REQUEST_ENTITY_TOO_LARGE, 'tooLarge', claimed);
+      return this.#refuse(request, CODE.REQUEST_ENTITY_TOO_LARGE, 'tooLarge', endpoint);
     }
     try {
       return parse(request.query, payload);
     } catch (error) {
       if (!isSefleetError(error)) throw error;
-      return this.#refuse(request, CODE.BAD_REQUEST, 'malformed', claimed);
+      return this.#refuse(request, CODE.BAD_REQUEST, 'malformed', endpoint);
     }
   }
 
   #refuse(request: CoapRequest, code: number, reason: string, endpoint: string | undefined): CoapReply {
-    this.#parts.events.refused?.(request.peer, reason, endpoint);
+    this.#parts.events.refused?.({ what: 'registration', reason, peer: request.peer, endpoint });
     return { code };
   }
 

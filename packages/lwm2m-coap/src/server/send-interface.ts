@@ -6,7 +6,7 @@ import type { Clock } from '@sefleet/runtime';
 import type { DeviceModels } from './device-models.ts';
 import type { DeviceState } from './device-state.ts';
 import type { Registration } from './registration.ts';
-import type { Lwm2mServerLimits, ReportConsumer, SendVerdict } from './settings.ts';
+import type { Lwm2mServerLimits, Refusal, ReportConsumer, SendVerdict } from './settings.ts';
 
 /** What {@link SendInterface} works with. */
 export interface SendParts {
@@ -20,6 +20,7 @@ export interface SendParts {
     request: CoapRequest,
   ): DeviceState | undefined | Promise<DeviceState | undefined>;
   readonly count: (name: string) => void;
+  readonly refused: (refusal: Refusal) => void;
 }
 
 /** Formats of Send (Core §6.4.5, §7.4). */
@@ -42,20 +43,22 @@ export class SendInterface {
     if (request.method !== 'POST') return { code: CODE.METHOD_NOT_ALLOWED };
     const device = await this.#parts.deviceOf(coap, request);
     // Core §6.4.5: only registered devices send; 4.04 tells one that was forgotten to register again.
-    if (device === undefined) return this.#refuse(CODE.NOT_FOUND, 'notRegistered');
+    if (device === undefined) return this.#refuse(request, CODE.NOT_FOUND, 'notRegistered');
     const { contentFormat, payload } = request;
     if (contentFormat === undefined || !FORMATS.has(contentFormat)) {
-      return this.#refuse(CODE.UNSUPPORTED_CONTENT_FORMAT, 'contentFormat');
+      return this.#refuse(request, CODE.UNSUPPORTED_CONTENT_FORMAT, 'contentFormat', device);
     }
     if (payload.length > this.#parts.limits.maxSendBytes) {
-      return this.#refuse(CODE.REQUEST_ENTITY_TOO_LARGE, 'tooLarge');
+      return this.#refuse(request, CODE.REQUEST_ENTITY_TOO_LARGE, 'tooLarge', device);
     }
     const entries = this.#decode(device, contentFormat, payload);
     // Nodes that are empty have no value; a Send of nothing else tells of nothing.
     if (entries === undefined || entries.every(({ value }) => value === null)) {
-      return this.#refuse(CODE.BAD_REQUEST, 'malformed');
+      return this.#refuse(request, CODE.BAD_REQUEST, 'malformed', device);
     }
-    return this.#answer(await this.#consume(device.registration, entries));
+    const verdict = await this.#consume(device.registration, entries);
+    if (verdict.kind === 'refused') return this.#refuse(request, CODE.BAD_REQUEST, 'byConsumer', device);
+    return this.#answer(verdict);
   }
 
   /** End devices first: a gateway that has to try again has not had its own part taken. */
@@ -72,7 +75,7 @@ export class SendInterface {
     return own === undefined ? { kind: 'accepted' } : consumer.send(registration, own);
   }
 
-  #answer(verdict: SendVerdict): CoapReply {
+  #answer(verdict: Exclude<SendVerdict, { kind: 'refused' }>): CoapReply {
     switch (verdict.kind) {
       case 'accepted':
         this.#parts.count('sends.accepted');
@@ -80,8 +83,6 @@ export class SendInterface {
       case 'busy':
         this.#parts.count('sends.busy');
         return { code: CODE.SERVICE_UNAVAILABLE, maxAgeSeconds: verdict.retryAfterSeconds };
-      case 'refused':
-        return this.#refuse(CODE.BAD_REQUEST, 'byConsumer');
     }
   }
 
@@ -102,8 +103,8 @@ export class SendInterface {
     }
   }
 
-  #refuse(code: number, reason: string): CoapReply {
-    this.#parts.count(`sends.refused.${reason}`);
+  #refuse({ peer }: CoapRequest, code: number, reason: string, device?: DeviceState): CoapReply {
+    this.#parts.refused({ what: 'send', reason, peer, endpoint: device?.registration.endpoint });
     return { code };
   }
 }

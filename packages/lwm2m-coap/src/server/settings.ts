@@ -73,8 +73,19 @@ export interface Lwm2mServerEvents {
   sleeping?(registration: Registration): void;
   /** A queue-mode device was heard of again. */
   awake?(registration: Registration): void;
-  /** A request that was refused, with a reason for counters: `endpointMismatch`, `malformedLinks`, ... */
-  refused?(peer: Peer, reason: string, endpoint: string | undefined): void;
+  /** Something that a device brought was refused. */
+  refused?(refusal: Refusal): void;
+}
+
+/** What was refused of a device; no state was changed by it. */
+export interface Refusal {
+  /** A Register, Update or De-register; a Send; or a notification that does not decode. */
+  readonly what: 'registration' | 'send' | 'notification';
+  /** For counters and people: `malformed`, `notAuthorised`, `tooLarge`, ... */
+  readonly reason: string;
+  readonly peer: Peer | undefined;
+  /** The device, or for a Register the name that the peer claims; undefined when neither is known. */
+  readonly endpoint: string | undefined;
 }
 
 export interface Lwm2mServerLimits {

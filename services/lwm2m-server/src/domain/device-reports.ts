@@ -2,6 +2,7 @@ import type { EventLog } from '@sefleet/observability';
 import type {
   BootstrapServerEvents,
   Lwm2mServerEvents,
+  Refusal,
   Registration,
   ReportConsumer,
   SendVerdict,
@@ -14,6 +15,7 @@ import type { DeviceEventType } from './events/device-event.ts';
 import type { EventJournal } from './events/event-journal.ts';
 import type { QueuedOperation } from './operations/queued-operation.ts';
 import type { RecordForwarder } from './record-forwarder.ts';
+import { RefusalBound } from './refusal-bound.ts';
 
 /** Told where devices are. */
 export interface PresenceListener {
@@ -22,6 +24,8 @@ export interface PresenceListener {
   /** A device registered (`anew`) or changed its registration. */
   registered(registration: Registration, anew: boolean): void;
   gone(endpoint: string): void;
+  /** Kind of a device that is registered; empty for others. */
+  kindOf(endpoint: string): string;
   /** The end device that a gateway has below a prefix; undefined when it has none, or was not asked yet. */
   endDevice(gateway: string, prefix: string): Registration | undefined;
 }
@@ -37,6 +41,11 @@ export interface DeviceReportParts {
 }
 
 const NO_ENTRIES: readonly Lwm2mEntry[] = [];
+const REFUSED = {
+  registration: EVENTS.refused,
+  send: EVENTS.sendRefused,
+  notification: EVENTS.notificationRefused,
+} as const;
 /** When a Send may be tried again whose event could not be kept. */
 const RETRY_AFTER_SECONDS = 10;
 /** A gateway is asked for its end devices when it registers; that takes a round trip. */
@@ -47,11 +56,13 @@ const END_DEVICE_UNKNOWN: SendVerdict = { kind: 'busy', retryAfterSeconds: 5 };
  */
 export class DeviceReports implements ReportConsumer {
   readonly #parts: DeviceReportParts;
+  readonly #refusals: RefusalBound;
   readonly serverEvents: Lwm2mServerEvents;
   readonly bootstrapEvents: BootstrapServerEvents;
 
   constructor(parts: DeviceReportParts) {
     this.#parts = parts;
+    this.#refusals = new RefusalBound(parts.clock);
     this.serverEvents = this.#createServerEvents();
     this.bootstrapEvents = this.#createBootstrapEvents();
   }
@@ -142,8 +153,23 @@ export class DeviceReports implements ReportConsumer {
         log.count('device.awake');
         listener.heard(endpoint);
       },
-      refused: ({ address }, reason, endpoint) => log.emit(EVENTS.refused, { address, reason, endpoint }),
+      refused: (refusal) => this.#refused(refusal),
     };
+  }
+
+  /** Whoever is refused writes here: what comes too often is counted only. */
+  #refused({ what, reason, peer, endpoint }: Refusal): void {
+    const { log, journal, listener, clock } = this.#parts;
+    // Not by the name that a registration claims: a peer has as many of these as it likes.
+    const by = what === 'registration' ? peer?.key : (endpoint ?? peer?.key);
+    if (!this.#refusals.admits(`${what} ${reason} ${by}`)) {
+      log.count(REFUSED[what].name);
+      return;
+    }
+    log.emit(REFUSED[what], { address: peer?.address, reason, endpoint });
+    const event = { type: 'refused', path: '', entries: NO_ENTRIES, reason: `${what}.${reason}` } as const;
+    const kind = endpoint === undefined ? '' : listener.kindOf(endpoint);
+    void journal.append({ ...event, endpoint: endpoint ?? '', kind, atMs: clock.wallMs() });
   }
 
   #createBootstrapEvents(): BootstrapServerEvents {

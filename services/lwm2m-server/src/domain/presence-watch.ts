@@ -36,6 +36,10 @@ export class PresenceWatch implements PresenceListener {
     return this.#fleet?.endDevice(gateway, prefix);
   }
 
+  kindOf(endpoint: string): string {
+    return this.#fleet?.find(endpoint)?.registration.kind ?? '';
+  }
+
   gone(endpoint: string): void {
     this.#fleet?.gone(endpoint);
   }

@@ -18,6 +18,7 @@ const TYPES: readonly (readonly [DeviceEventType, management.EventType])[] = [
   ['notification', EventType.NOTIFICATION],
   ['send', EventType.SEND],
   ['operationEnded', EventType.OPERATION_ENDED],
+  ['refused', EventType.REFUSED],
 ];
 const MESSAGE_TYPES: ReadonlyMap<DeviceEventType, management.EventType> = new Map(TYPES);
 
@@ -35,7 +36,7 @@ export function toEventMessage(
   if (item.kind === 'skipped') {
     return { type: EventType.SKIPPED, skipped: BigInt(item.count), resumeToken };
   }
-  const { type, endpoint, atMs, path, entries, operation } = item.event;
+  const { type, endpoint, atMs, path, entries, operation, reason = '' } = item.event;
   return {
     type: MESSAGE_TYPES.get(type) ?? EventType.UNSPECIFIED,
     endpoint,
@@ -45,5 +46,6 @@ export function toEventMessage(
     resumeToken,
     operationId: operation?.id ?? '',
     code: operation?.code ?? '',
+    reason,
   };
 }

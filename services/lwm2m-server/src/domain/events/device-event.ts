@@ -10,7 +10,8 @@ export type DeviceEventType =
   | 'sleeping'
   | 'notification'
   | 'send'
-  | 'operationEnded';
+  | 'operationEnded'
+  | 'refused';
 
 /** One thing that happened. */
 export interface DeviceEvent {
@@ -24,4 +25,6 @@ export interface DeviceEvent {
   readonly entries: readonly Lwm2mEntry[];
   /** Of a queued operation that is over. */
   readonly operation?: { readonly id: string; readonly code: string };
+  /** Of something that was refused: what and why, `send.malformed`. */
+  readonly reason?: string;
 }

@@ -34,15 +34,20 @@ const entry = fc
   });
 const event: fc.Arbitrary<DeviceEvent> = fc
   .record({
-    type: fc.constantFrom('updated', 'notification', 'send', 'operationEnded'),
+    type: fc.constantFrom('updated', 'notification', 'send', 'operationEnded', 'refused'),
     endpoint: fc.string(),
     kind: fc.constantFrom('', 'obu'),
     atMs: fc.maxSafeInteger(),
     path: fc.string(),
     entries: fc.array(entry, { maxLength: 4 }),
     operation: fc.option(fc.record({ id: fc.string(), code: fc.string() }, { noNullPrototype: true })),
+    reason: fc.option(fc.string()),
   })
-  .map(({ operation, ...rest }) => (operation === null ? rest : { ...rest, operation }));
+  .map(({ operation, reason, ...rest }) => ({
+    ...rest,
+    ...(operation === null ? {} : { operation }),
+    ...(reason === null ? {} : { reason }),
+  }));
 
 test('gives back what was written, whatever the values', () => {
   fc.assert(

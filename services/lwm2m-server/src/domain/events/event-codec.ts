@@ -20,7 +20,8 @@ type PlainEvent = readonly [
   atMs: number,
   path: string,
   entries: readonly PlainEntry[],
-  operation?: readonly [id: string, code: string],
+  operation?: readonly [id: string, code: string] | null,
+  reason?: string,
 ];
 
 /** Events as text for a store. */
@@ -33,14 +34,28 @@ export function decodeEvents(text: string): readonly DeviceEvent[] {
   return (JSON.parse(text) as readonly PlainEvent[]).map(fromPlain);
 }
 
-function toPlain({ type, endpoint, kind, atMs, path, entries, operation }: DeviceEvent): PlainEvent {
+function toPlain(event: DeviceEvent): PlainEvent {
+  const { type, endpoint, kind, atMs, path, entries, operation, reason } = event;
   const plain = [type, endpoint, kind, atMs, path, entries.map(toPlainEntry)] as const;
-  return operation === undefined ? plain : [...plain, [operation.id, operation.code]];
+  const about = operation === undefined ? null : ([operation.id, operation.code] as const);
+  if (reason !== undefined) return [...plain, about, reason];
+  return about === null ? plain : [...plain, about];
 }
 
-function fromPlain([type, endpoint, kind, atMs, path, entries, operation]: PlainEvent): DeviceEvent {
-  const event = { type, endpoint, kind, atMs, path, entries: entries.map(fromPlainEntry) };
-  return operation === undefined ? event : { ...event, operation: { id: operation[0], code: operation[1] } };
+function fromPlain(plain: PlainEvent): DeviceEvent {
+  const [type, endpoint, kind, atMs, path, entries, operation, reason] = plain;
+  return {
+    type,
+    endpoint,
+    kind,
+    atMs,
+    path,
+    entries: entries.map(fromPlainEntry),
+    ...(operation === undefined || operation === null
+      ? {}
+      : { operation: { id: operation[0], code: operation[1] } }),
+    ...(reason === undefined ? {} : { reason }),
+  };
 }
 
 function toPlainEntry({ path, value, timeSeconds, prefix }: Lwm2mEntry): PlainEntry {

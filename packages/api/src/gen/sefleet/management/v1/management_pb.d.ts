@@ -2116,6 +2116,13 @@ export declare type WatchEventsResponse = Message<"sefleet.management.v1.WatchEv
    * @generated from field: string code = 9;
    */
   code: string;
+
+  /**
+   * Of REFUSED: `registration.notAuthorised`, `send.malformed`, `notification.malformed`, ...
+   *
+   * @generated from field: string reason = 10;
+   */
+  reason: string;
 };
 
 /**
@@ -2302,6 +2309,14 @@ export enum EventType {
    * @generated from enum value: EVENT_TYPE_OPERATION_ENDED = 10;
    */
   OPERATION_ENDED = 10,
+
+  /**
+   * Something that a device brought was refused and changed nothing; `reason` says what and why. One a device
+   * and reason in 10 seconds, the rest is counted only. `endpoint` of a registration is what the peer claims.
+   *
+   * @generated from enum value: EVENT_TYPE_REFUSED = 11;
+   */
+  REFUSED = 11,
 }
 
 /**

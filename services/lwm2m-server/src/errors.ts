@@ -40,7 +40,7 @@ export const LWM2M_SERVICE_ERRORS = {
   LWM2M_QUEUED_OPERATION_NOT_FOUND: { fault: 'caller', doc: 'No queued operation has that id.' },
   LWM2M_QUEUED_OPERATION_EXISTS: {
     fault: 'caller',
-    doc: 'Another caller queued an operation with that id.',
+    doc: 'Another operation is queued with that id, or another caller queued it.',
   },
   LWM2M_QUEUE_FULL: { fault: 'environment', doc: 'Too many operations wait for their devices.' },
   LWM2M_OUTCOME_UNKNOWN: {

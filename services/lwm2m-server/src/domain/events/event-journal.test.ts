@@ -160,10 +160,12 @@ test('counts what a store that does not keep up loses, and says so in its place'
   assert.deepEqual(names(await take(world.read('j.65535'), 4)), ['e65535', 'skipped 4', 'after', 'later']);
 });
 
-test('knows the tokens of another journal and refuses what is no token', async () => {
+test('knows the tokens of another journal and of places ahead, and refuses what is no token', async () => {
   const world = await World.create();
   await world.add('a');
   assert.deepEqual(names(await take(world.read('other.7'), 2)), ['skipped 0', 'a']);
+  assert.deepEqual(names(await take(world.read('j.2'), 2)), ['skipped 0', 'a']);
+  assert.deepEqual(names(await take(world.read('j.0'), 1)), ['a']);
   for (const token of ['nonsense', 'j.', 'j.-1', `${'j'.repeat(65)}.1`]) {
     await assert.rejects(take(world.read(token), 1), { code: 'LWM2M_REQUEST_INVALID' });
   }

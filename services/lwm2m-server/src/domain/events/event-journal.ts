@@ -110,7 +110,8 @@ export class EventJournal {
    * Events of the given types (empty: all) from a token on, or from now on without one; ends when `signal`
    * aborts.
    *
-   * A token of another journal gives one `skipped` with count 0: how many there were is not known.
+   * A token of another journal, or of a place that this one has not reached, gives one `skipped` with count 0:
+   * how many there were is not known.
    *
    * @throws SefleetError `LWM2M_REQUEST_INVALID` for a text that is no token
    */
@@ -246,8 +247,9 @@ export class EventJournal {
     const match = /^([\w-]{1,64})\.(\d{1,15})$/.exec(token);
     if (match === null)
       throw serviceError('LWM2M_REQUEST_INVALID', 'resume_token is not one of this service');
-    if (match[1] !== this.#name) return undefined;
-    return Math.min(Number(match[2]), this.#next);
+    const place = Number(match[2]);
+    // One from ahead was given before the last crash, or before the database was put back to a backup.
+    return match[1] === this.#name && place <= this.#next ? place : undefined;
   }
 
   #appended(signal: AbortSignal): Promise<void> {

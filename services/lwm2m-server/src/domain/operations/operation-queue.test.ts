@@ -209,8 +209,18 @@ test('cancels what waits, and leaves alone what is under way or over', async () 
 test('gives one id one operation, whoever asks how often', async () => {
   const world = await World.create();
   world.device.reachable = false;
-  const both = await Promise.all([world.enqueue('1'), world.enqueue('1', { operation: WRITE })]);
+  const both = await Promise.all([world.enqueue('1'), world.enqueue('1')]);
   assert.deepEqual(both[0], both[1]);
+  const exists = { code: 'LWM2M_QUEUED_OPERATION_EXISTS', message: /another one \(execute on a\)/ };
+  await assert.rejects(world.enqueue('1', { operation: WRITE }), exists);
+  await assert.rejects(world.enqueue('1', { endpoint: 'b' }), exists);
+  const atOnce = [world.enqueue('2', { operation: WRITE }), world.enqueue('2')];
+  assert.deepEqual(
+    (await Promise.allSettled(atOnce)).map(({ status }) => status),
+    ['fulfilled', 'rejected'],
+  );
+  // As it comes back from the store.
+  assert.equal((await world.enqueue('2', { operation: WRITE })).id, '2');
   const other = world.enqueue('1', { queuedBy: 'northern-power' });
   await assert.rejects(other, { code: 'LWM2M_QUEUED_OPERATION_EXISTS' });
 });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isSefleetError } from '@sefleet/errors';
 import type { RegisteredDevice } from '@sefleet/lwm2m-coap';
 import type { Runtime, Timer } from '@sefleet/runtime';
@@ -92,7 +93,7 @@ export class OperationQueue {
 
   /**
    * Takes an operation; resolves when it is durable. One that the same caller queued under the same id is
-   * given back as it is.
+   * given back as it is, if it is the same operation.
    *
    * @throws SefleetError `LWM2M_QUEUED_OPERATION_EXISTS`, `LWM2M_QUEUE_FULL`
    */
@@ -100,12 +101,8 @@ export class OperationQueue {
     // Two calls with one id at once: the second finds what the first has made.
     await this.#entering.get(order.id)?.catch(() => {});
     const known = await this.#parts.store.find(order.id);
-    if (known !== undefined) {
-      if (known.queuedBy === order.queuedBy) return known;
-      throw serviceError('LWM2M_QUEUED_OPERATION_EXISTS', `operation ${order.id} exists`);
-    }
-    const entering = this.#entering.get(order.id);
-    if (entering !== undefined) return entering;
+    const existing = known ?? this.#entering.get(order.id);
+    if (existing !== undefined) return sameAs(order, await existing);
     const made = this.#enter(order);
     this.#entering.set(order.id, made);
     return made.finally(() => this.#entering.delete(order.id));
@@ -356,4 +353,19 @@ const TIMER_MAX_MS = 86_400_000;
 /** To others than its caller an operation does not exist either. */
 export function operationNotFound(id: string): Error {
   return serviceError('LWM2M_QUEUED_OPERATION_NOT_FOUND', `there is no queued operation ${id}`);
+}
+
+/** An operation that has the order's id, when it is the one that the order asks for. */
+function sameAs(
+  { id, endpoint, operation, queuedBy }: OperationOrder,
+  known: QueuedOperation,
+): QueuedOperation {
+  if (known.queuedBy !== queuedBy) {
+    throw serviceError('LWM2M_QUEUED_OPERATION_EXISTS', `operation ${id} exists`);
+  }
+  if (known.endpoint !== endpoint || !isDeepStrictEqual(known.operation, operation)) {
+    const text = `operation ${id} exists and is another one (${known.operation.kind} on ${known.endpoint})`;
+    throw serviceError('LWM2M_QUEUED_OPERATION_EXISTS', text, { hint: 'Take a new operation_id.' });
+  }
+  return known;
 }

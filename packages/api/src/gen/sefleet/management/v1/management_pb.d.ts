@@ -1715,7 +1715,8 @@ export declare const QueuedOperationSchema: GenMessage<QueuedOperation>;
  */
 export declare type EnqueueOperationRequest = Message<"sefleet.management.v1.EnqueueOperationRequest"> & {
   /**
-   * Chosen by the caller: asking again with the same id gives the operation that exists.
+   * Chosen by the caller: asking again with the same id gives the operation that exists; another
+   * operation or device under that id is refused (ALREADY_EXISTS).
    *
    * @generated from field: string operation_id = 1;
    */

@@ -202,10 +202,40 @@ test('tells callers what a device answered, and that an answer made no sense', a
     ['/1/0/1', '[{"n":"/2/0/1","v":1}]'],
     ['/1/0/1', 'nonsense'],
     ['/1/0/1', ''],
+    ['/1/0/1', '[]'],
+    ['/3/0/11/0', '[]'],
   ] as const) {
     const written = bench.client.write({ endpoint, path, senmlJson });
     await assert.rejects(written, { code: 'LWM2M_REQUEST_INVALID' }, `${path} ${senmlJson}`);
   }
+  // A resource with several instances may have none.
+  const none = await bench.client.write({ endpoint, path: '/3/0/11', senmlJson: '[]' });
+  assert.equal(none.code, '2.04');
+  for (const [name, value, message] of [
+    ['foo', '1', /unknown attribute 'foo': there are pmin, pmax/],
+    ['__proto__', '1', /unknown attribute/],
+    ['pmin=5', '', /has a '='/],
+    ['pmin', '-1', /attribute pmin is 0 to 999999999 whole seconds/],
+    ['pmax', '1e3', /attribute pmax is/],
+    ['st', '-2', /attribute st is a decimal number, 0 or more/],
+    ['con', '2', /attribute con is 0 or 1/],
+  ] as const) {
+    const attributes = [{ name, value }];
+    const refused = { code: 'LWM2M_REQUEST_INVALID', message };
+    await assert.rejects(bench.client.writeAttributes({ endpoint, path: '/3/0/9', attributes }), refused);
+    const queued = { operation: { case: 'writeAttributes', value: { path: '/3/0/9', attributes } } } as const;
+    const order = { operationId: 'attributes', endpoint, operation: queued };
+    await assert.rejects(bench.client.enqueueOperation(order), refused);
+  }
+  const attributes = [
+    { name: 'pmin', value: '5' },
+    { name: 'lt', value: '-2.5' },
+    { name: 'pmax', value: '' },
+  ];
+  const asked: string[] = [];
+  answer = ({ query }) => (asked.push(...query), { code: CODE.CHANGED });
+  await bench.client.writeAttributes({ endpoint, path: '/3/0/9', attributes });
+  assert.deepEqual(asked, ['pmin=5', 'lt=-2.5', 'pmax']);
 });
 
 test('a device that goes silent in the middle frees what it held', async () => {

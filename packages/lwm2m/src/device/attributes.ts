@@ -24,18 +24,29 @@ export type AttributeName = keyof NotificationAttributes;
 /** A Write-Attributes: the new value of each, or null to take it away. */
 export type AttributeChange = { readonly [name in AttributeName]?: number | null };
 
+interface AttributeRule {
+  readonly pattern: RegExp;
+  /** The pattern in words. */
+  readonly range: string;
+  readonly resourceOnly: boolean;
+}
+
+const SECONDS = { pattern: /^\d{1,9}$/, range: '0 to 999999999 whole seconds', resourceOnly: false };
+const THRESHOLD = { pattern: /^-?\d+(\.\d+)?$/, range: 'a decimal number', resourceOnly: true };
+const FLAG = { pattern: /^[01]$/, range: '0 or 1' };
+
 /** How an attribute is written, and where it may stand. */
-const RULES: Readonly<Record<AttributeName, { readonly pattern: RegExp; readonly resourceOnly: boolean }>> = {
-  pmin: { pattern: /^\d{1,9}$/, resourceOnly: false },
-  pmax: { pattern: /^\d{1,9}$/, resourceOnly: false },
-  epmin: { pattern: /^\d{1,9}$/, resourceOnly: false },
-  epmax: { pattern: /^\d{1,9}$/, resourceOnly: false },
-  gt: { pattern: /^-?\d+(\.\d+)?$/, resourceOnly: true },
-  lt: { pattern: /^-?\d+(\.\d+)?$/, resourceOnly: true },
-  st: { pattern: /^\d+(\.\d+)?$/, resourceOnly: true },
-  edge: { pattern: /^[01]$/, resourceOnly: true },
-  con: { pattern: /^[01]$/, resourceOnly: false },
-  hqmax: { pattern: /^\d{1,6}$/, resourceOnly: false },
+const RULES: Readonly<Record<AttributeName, AttributeRule>> = {
+  pmin: SECONDS,
+  pmax: SECONDS,
+  epmin: SECONDS,
+  epmax: SECONDS,
+  gt: THRESHOLD,
+  lt: THRESHOLD,
+  st: { pattern: /^\d+(\.\d+)?$/, range: 'a decimal number, 0 or more', resourceOnly: true },
+  edge: { ...FLAG, resourceOnly: true },
+  con: { ...FLAG, resourceOnly: false },
+  hqmax: { pattern: /^\d{1,6}$/, range: '0 to 999999', resourceOnly: false },
 };
 const NUMERIC: ReadonlySet<ResourceType> = new Set(['integer', 'unsigned', 'float', 'time']);
 /** Places with attributes, per device: a server sets them on resources that it observes. */
@@ -54,14 +65,17 @@ export function parseAttributeQueries(queries: readonly string[]): AttributeChan
     const separator = query.indexOf('=');
     const name = separator < 0 ? query : query.slice(0, separator);
     if (!isAttributeName(name))
-      throw lwm2mError('LWM2M_BAD_REQUEST', `unknown attribute '${name.slice(0, TEXT_MAX)}'`);
+      throw lwm2mError(
+        'LWM2M_BAD_REQUEST',
+        `unknown attribute '${name.slice(0, TEXT_MAX)}': there are ${Object.keys(RULES).join(', ')}`,
+      );
     if (separator < 0) {
       change[name] = null;
       continue;
     }
     const text = query.slice(separator + 1);
     if (text.length > TEXT_MAX || !RULES[name].pattern.test(text)) {
-      throw lwm2mError('LWM2M_BAD_REQUEST', `malformed attribute ${name}`);
+      throw lwm2mError('LWM2M_BAD_REQUEST', `attribute ${name} is ${RULES[name].range}`);
     }
     change[name] = Number(text);
   }

@@ -4,7 +4,13 @@ import { isContentFormat, Lwm2mPath } from '@sefleet/lwm2m';
 import type { ContentFormat, ModelRegistry } from '@sefleet/lwm2m';
 import type { OperationOptions } from '@sefleet/lwm2m-coap';
 import type { CallContext, ServiceImplementation } from '@sefleet/service';
-import { callerPath, fromSenmlJson, toSenmlJson } from '../../domain/senml.ts';
+import {
+  callerAttributes,
+  callerPath,
+  fromSenmlJson,
+  toSenmlJson,
+  writtenEntries,
+} from '../../domain/senml.ts';
 import { serviceError } from '../../errors.ts';
 import type { DeviceAccess } from './device-access.ts';
 
@@ -32,7 +38,7 @@ export function singleOperations(access: DeviceAccess, models: ModelRegistry): S
     write: async ({ endpoint, path: text, senmlJson, partial }, context) => {
       const path = callerPath(text);
       const device = access.device(context, 'write', endpoint, [path]);
-      const entries = fromSenmlJson(senmlJson, path, models);
+      const entries = writtenEntries(senmlJson, path, models);
       return coded(await device.write(path, entries, partial ? 'update' : 'replace', bounds(context)));
     },
     execute: async (request, context) => {
@@ -60,8 +66,7 @@ export function singleOperations(access: DeviceAccess, models: ModelRegistry): S
     writeAttributes: async ({ endpoint, path: text, attributes }, context) => {
       const path = callerPath(text);
       const device = access.device(context, 'attributes', endpoint, [path]);
-      const wanted = attributes.map(({ name, value }) => [name, value === '' ? null : value] as const);
-      return coded(await device.writeAttributes(path, Object.fromEntries(wanted), bounds(context)));
+      return coded(await device.writeAttributes(path, callerAttributes(attributes), bounds(context)));
     },
   };
 }

@@ -3,7 +3,7 @@ import { Lwm2mPath } from '@sefleet/lwm2m';
 import type { ModelRegistry } from '@sefleet/lwm2m';
 import type { CallerOperation } from '../../domain/access/access-rule.ts';
 import type { Operation } from '../../domain/operations/operation.ts';
-import { callerPath, fromSenmlJson } from '../../domain/senml.ts';
+import { callerAttributes, callerPath, fromSenmlJson, writtenEntries } from '../../domain/senml.ts';
 import { serviceError } from '../../errors.ts';
 
 /** An operation of a caller, and what access rules have to grant for it. */
@@ -51,9 +51,7 @@ export function toOperation(
     }
     case 'writeAttributes': {
       const { path, attributes } = asked.value;
-      if (attributes.length === 0) throw serviceError('LWM2M_REQUEST_INVALID', 'attributes are missing');
-      const wanted = attributes.map(({ name, value }) => [name, value === '' ? null : value] as const);
-      const operation = { kind: 'attributes', path, attributes: Object.fromEntries(wanted) } as const;
+      const operation = { kind: 'attributes', path, attributes: callerAttributes(attributes) } as const;
       return { operation, paths: [callerPath(path)], needs: ['attributes'] };
     }
     case 'firmware':
@@ -76,10 +74,12 @@ function checkedValues(
     return { operation: { kind: 'writeComposite', senmlJson }, paths, needs: ['write'] };
   }
   const { path } = asked.value;
-  fromSenmlJson(senmlJson, callerPath(path), models);
   const paths = [callerPath(path)];
-  if (asked.case === 'create')
+  if (asked.case === 'create') {
+    fromSenmlJson(senmlJson, callerPath(path), models);
     return { operation: { kind: 'create', path, senmlJson }, paths, needs: ['create'] };
+  }
+  writtenEntries(senmlJson, callerPath(path), models);
   const { partial } = asked.value;
   return { operation: { kind: 'write', path, senmlJson, partial }, paths, needs: ['write'] };
 }

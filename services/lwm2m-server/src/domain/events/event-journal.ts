@@ -110,8 +110,8 @@ export class EventJournal {
    * Events of the given types (empty: all) from a token on, or from now on without one; ends when `signal`
    * aborts.
    *
-   * A token of another journal, or of a place that this one has not reached, gives one `skipped` with count 0:
-   * how many there were is not known.
+   * A token of another journal, or of a place that this one has not reached, gives one `skipped` with
+   * count 0: how many there were is not known.
    *
    * @throws SefleetError `LWM2M_REQUEST_INVALID` for a text that is no token
    */

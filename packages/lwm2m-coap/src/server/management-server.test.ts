@@ -29,23 +29,27 @@ test('registers, updates and de-registers a device', async () => {
 test('refuses what no registration may say', async () => {
   const bench = new Bench();
   const links = '</3/0>';
-  const cases: [string[], string, number | undefined, number][] = [
-    [['ep=stranger', 'lwm2m=1.1'], links, 40, CODE.FORBIDDEN],
-    [['lwm2m=1.1'], links, 40, CODE.FORBIDDEN],
-    [['ep=meter', 'lwm2m=2.0'], links, 40, CODE.PRECONDITION_FAILED],
-    [['ep=meter', 'lwm2m=1.1', 'lt=x'], links, 40, CODE.BAD_REQUEST],
-    [['ep=meter', 'ep=meter'], links, 40, CODE.BAD_REQUEST],
-    [['ep=meter', 'lwm2m=1.1'], '<broken', 40, CODE.BAD_REQUEST],
-    [['ep=meter', 'lwm2m=1.1'], links, 60, CODE.UNSUPPORTED_CONTENT_FORMAT],
+  const cases: [string[], string, number | undefined, number, RegExp][] = [
+    [['ep=stranger', 'lwm2m=1.1'], links, 40, CODE.FORBIDDEN, /not one of this endpoint name/],
+    [['lwm2m=1.1'], links, 40, CODE.FORBIDDEN, /not one of this endpoint name/],
+    [['ep=meter', 'lwm2m=2.0'], links, 40, CODE.PRECONDITION_FAILED, /^lwm2m is 1.0, 1.1 or 1.2$/],
+    [['ep=meter', 'lwm2m=1.1', 'lt=x'], links, 40, CODE.BAD_REQUEST, /^lt is a number of seconds/],
+    [['ep=meter', 'ep=meter'], links, 40, CODE.BAD_REQUEST, /^query 'ep' twice$/],
+    [['ep=meter', 'x'.repeat(200), 'x'.repeat(200)], links, 40, CODE.BAD_REQUEST, /^query 'x{93}$/],
+    [['ep=meter', 'lwm2m=1.1'], '<broken', 40, CODE.BAD_REQUEST, /^the list of objects is malformed$/],
+    [['ep=meter', 'lwm2m=1.1'], links, 60, CODE.UNSUPPORTED_CONTENT_FORMAT, /link-format/],
     [
       ['ep=meter', 'lwm2m=1.1'],
       `</3/0>,${'<coap://x>,'.repeat(2000)}</4/0>`,
       40,
       CODE.REQUEST_ENTITY_TOO_LARGE,
+      /^$/,
     ],
   ];
-  for (const [query, payload, format, code] of cases) {
-    assert.equal((await bench.post('/rd', query, payload, format)).code, code, query.join());
+  for (const [query, payload, format, code, diagnostic] of cases) {
+    const answer = await bench.post('/rd', query, payload, format);
+    assert.deepEqual([answer.code, answer.contentFormat], [code, undefined], query.join());
+    assert.match(Buffer.from(answer.payload).toString(), diagnostic);
   }
   assert.equal(bench.server.size, 0);
 });

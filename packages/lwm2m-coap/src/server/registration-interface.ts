@@ -35,6 +35,14 @@ const RESTART_GRACE_MS = 120_000;
 /** RFC 7252 §5.9.3.4: when to try again after 5.03. */
 const RETRY_AFTER_SECONDS = 10;
 const RD_PATH = 'rd';
+/** What a refused device is told, by the reason (RFC 7252 §5.5.2); never whether a name exists. */
+const DIAGNOSTICS: Readonly<Record<string, string>> = {
+  version: 'lwm2m is 1.0, 1.1 or 1.2',
+  notAuthorised: 'the credential is not one of this endpoint name',
+  contentFormat: 'objects come as application/link-format (40)',
+};
+/** Characters of a diagnostic that names what the device sent. */
+const DIAGNOSTIC_MAX = 100;
 
 /** Register, Update and De-register (Core §6.2), and the expiry of lifetimes. */
 export class RegistrationInterface {
@@ -193,13 +201,14 @@ export class RegistrationInterface {
       return parse(request.query, payload);
     } catch (error) {
       if (!isSefleetError(error)) throw error;
-      return this.#refuse(request, CODE.BAD_REQUEST, 'malformed', endpoint);
+      const reply = this.#refuse(request, CODE.BAD_REQUEST, 'malformed', endpoint);
+      return { ...reply, payload: error.message.slice(0, DIAGNOSTIC_MAX) };
     }
   }
 
   #refuse(request: CoapRequest, code: number, reason: string, endpoint: string | undefined): CoapReply {
     this.#parts.events.refused?.({ what: 'registration', reason, peer: request.peer, endpoint });
-    return { code };
+    return { code, payload: DIAGNOSTICS[reason] };
   }
 
   /**

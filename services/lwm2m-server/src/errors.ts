@@ -35,7 +35,10 @@ export const LWM2M_SERVICE_ERRORS = {
   LWM2M_ACCESS_FILE_INVALID: { fault: 'caller', doc: 'The file with the access rules cannot be used.' },
   LWM2M_TEMPLATE_FILE_INVALID: { fault: 'caller', doc: 'The file with bootstrap templates cannot be used.' },
   LWM2M_CAMPAIGN_NOT_FOUND: { fault: 'caller', doc: 'No campaign has that id.' },
-  LWM2M_CAMPAIGN_EXISTS: { fault: 'caller', doc: 'Another caller started a campaign with that id.' },
+  LWM2M_CAMPAIGN_EXISTS: {
+    fault: 'caller',
+    doc: 'A campaign with that id has another operation, or another caller started it.',
+  },
   LWM2M_CAMPAIGN_PRECONDITION: { fault: 'caller', doc: "The campaign's state does not allow the action." },
   LWM2M_QUEUED_OPERATION_NOT_FOUND: { fault: 'caller', doc: 'No queued operation has that id.' },
   LWM2M_QUEUED_OPERATION_EXISTS: {

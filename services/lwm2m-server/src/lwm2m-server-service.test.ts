@@ -331,11 +331,13 @@ test('does what single operations and campaigns ask for', async () => {
   });
   const { results } = await bench.client.listCampaignResults({ campaignId: 'read-all' });
   assert.match(results[0]?.senmlJson ?? '', /sefleet/);
-  const again = await bench.client.startCampaign({
-    campaignId: 'read-all',
-    operation: { operation: { case: 'bootstrap', value: {} } },
-  });
+  const read = { operation: { case: 'read', value: { path: '/3/0/0' } } } as const;
+  const again = await bench.client.startCampaign({ campaignId: 'read-all', operation: read });
   assert.equal(again.campaign?.campaignId, 'read-all');
+  const bootstrap = { operation: { case: 'bootstrap', value: {} } } as const;
+  await assert.rejects(bench.client.startCampaign({ campaignId: 'read-all', operation: bootstrap }), {
+    code: 'LWM2M_CAMPAIGN_EXISTS',
+  });
   await bench.client
     .controlCampaign({ campaignId: 'read-all', action: management.CampaignAction.CANCEL })
     .catch(() => {});

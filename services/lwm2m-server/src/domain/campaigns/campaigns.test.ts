@@ -158,6 +158,8 @@ test('goes on in the next process with the devices that are not done', async () 
   assert.equal(await world.counts(), 'ended +2 -0 ?0');
   assert.equal(world.device('a').calls.length, 1);
   assert.equal((await world.start(['a'])).campaign.state, 'ended');
+  const other = world.start(['a'], { operation: { kind: 'read', path: '/3/0/0' } });
+  await assert.rejects(other, { code: 'LWM2M_CAMPAIGN_EXISTS', message: /another operation \(execute\)/ });
   assert.equal(world.device('a').calls.length, 1);
 });
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { serviceError } from '../../errors.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Campaign, CampaignCounts } from './campaign.ts';
@@ -42,7 +43,8 @@ export class Campaigns {
   }
 
   /**
-   * Starts a campaign; one that the same caller started under the same id is given back as it is.
+   * Starts a campaign; one that the same caller started under the same id is given back as it is, if
+   * its operation is the same.
    *
    * @throws SefleetError `LWM2M_CAMPAIGN_EXISTS`, `LWM2M_CAMPAIGN_PRECONDITION`
    */
@@ -52,6 +54,10 @@ export class Campaigns {
       // The id of somebody else's campaign: neither its state nor its counts are the caller's business.
       if (known.startedBy !== order.startedBy) {
         throw serviceError('LWM2M_CAMPAIGN_EXISTS', `campaign ${order.id} exists`);
+      }
+      if (!isDeepStrictEqual(known.operation, order.operation)) {
+        const text = `campaign ${order.id} exists with another operation (${known.operation.kind})`;
+        throw serviceError('LWM2M_CAMPAIGN_EXISTS', text, { hint: 'Take a new campaign_id.' });
       }
       return this.#status(known);
     }

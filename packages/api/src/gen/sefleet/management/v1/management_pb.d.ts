@@ -1360,7 +1360,8 @@ export declare const CampaignSchema: GenMessage<Campaign>;
  */
 export declare type StartCampaignRequest = Message<"sefleet.management.v1.StartCampaignRequest"> & {
   /**
-   * Chosen by the caller: asking again with the same id gives the campaign that exists.
+   * Chosen by the caller: asking again with the same id gives the campaign that exists; another
+   * operation under that id is refused (ALREADY_EXISTS).
    *
    * @generated from field: string campaign_id = 1;
    */

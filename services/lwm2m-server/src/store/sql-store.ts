@@ -127,6 +127,11 @@ export class SqlStore implements ServerStore {
     );
   }
 
+  async openCampaigns(): Promise<readonly Campaign[]> {
+    const sql = `SELECT * FROM campaigns WHERE state IN ('running', 'paused') ORDER BY started_at_ms`;
+    return (await this.#read(sql)).map(toCampaign);
+  }
+
   async campaignCounts(id: string): Promise<CampaignCounts> {
     const sql =
       'SELECT state, count(*) AS devices FROM campaign_results WHERE campaign_id = ? GROUP BY state';

@@ -32,6 +32,8 @@ export class CampaignRun {
   readonly #abort = new AbortController();
   #running = 0;
   #retrying = 0;
+  /** Past the deadline: nothing is parked or tried again. */
+  #overdue = false;
   #deadline: Timer | undefined;
 
   constructor(campaign: Campaign, open: readonly CampaignResult[], parts: CampaignRunParts) {
@@ -89,7 +91,8 @@ export class CampaignRun {
   async #attempt(item: CampaignResult): Promise<void> {
     const device = this.#parts.fleet.find(item.endpoint);
     if (device === undefined || !device.reachable) {
-      this.#parked.set(item.endpoint, item);
+      if (this.#overdue) this.#giveUp(item);
+      else this.#parked.set(item.endpoint, item);
       return;
     }
     const attempts = item.attempts + 1;
@@ -97,15 +100,19 @@ export class CampaignRun {
       const options = { timeoutMs: ATTEMPT_MS, signal: this.#abort.signal };
       const outcome = await this.#parts.runner.run(device, this.campaign.operation, options);
       const { code, senmlJson, success, retry } = outcome;
-      if (retry && attempts < this.campaign.attempts) this.#retry({ ...item, attempts });
+      if (retry && this.#mayRetry(attempts)) this.#retry({ ...item, attempts });
       else this.#done({ ...item, attempts, code, senmlJson, state: success ? 'succeeded' : 'failed' });
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       const code = isSefleetError(error) ? error.code : 'INTERNAL';
       const retry = isSefleetError(error) && error.fault === 'environment';
-      if (retry && attempts < this.campaign.attempts) this.#retry({ ...item, attempts });
+      if (retry && this.#mayRetry(attempts)) this.#retry({ ...item, attempts });
       else this.#done({ ...item, attempts, error: code, state: 'failed' });
     }
+  }
+
+  #mayRetry(attempts: number): boolean {
+    return attempts < this.campaign.attempts && !this.#overdue;
   }
 
   #retry(item: CampaignResult): void {
@@ -123,12 +130,16 @@ export class CampaignRun {
     this.#parts.store.saveCampaignResult(this.campaign.id, result);
   }
 
+  #giveUp(item: CampaignResult): void {
+    this.#done({ ...item, state: 'failed', error: 'LWM2M_OPERATION_TIMEOUT' });
+  }
+
   #onDeadline(): void {
-    for (const item of [...this.#ready.splice(0), ...this.#parked.values()]) {
-      this.#done({ ...item, state: 'failed', error: 'LWM2M_OPERATION_TIMEOUT' });
-    }
+    this.#overdue = true;
+    for (const item of [...this.#ready.splice(0), ...this.#parked.values()]) this.#giveUp(item);
     this.#parked.clear();
-    // What is under way or tried again ends by itself; a paused campaign is over as well.
+    // What is under way ends by itself, what waits for its next attempt has that one; a paused campaign is
+    // over as well.
     this.#save('running', undefined);
     this.#fill();
   }

@@ -46,6 +46,8 @@ export interface CampaignStore {
   findCampaign(id: string): Promise<Campaign | undefined>;
   /** The newest first. */
   listCampaigns(limit: number): Promise<readonly Campaign[]>;
+  /** All that are under way or paused. */
+  openCampaigns(): Promise<readonly Campaign[]>;
   campaignCounts(id: string): Promise<CampaignCounts>;
   /** Devices that are not done. */
   openCampaignResults(id: string): Promise<readonly CampaignResult[]>;

@@ -46,7 +46,10 @@ class World {
     return device;
   }
 
-  start(endpoints: readonly string[], changes: { operation?: Operation; concurrency?: number } = {}) {
+  start(
+    endpoints: readonly string[],
+    changes: { id?: string; operation?: Operation; concurrency?: number; deadlineSeconds?: number } = {},
+  ) {
     return this.campaigns.start({
       id: 'c1',
       operation: REBOOT,
@@ -124,6 +127,50 @@ test('tries a device again that does not answer, and gives up after its attempts
   assert.equal(world.device('a').calls.length, 3);
   const [failed] = await world.store.campaignResults('c1', { after: '', limit: 10, onlyFailed: true });
   assert.deepEqual([failed?.error, failed?.attempts], ['LWM2M_OPERATION_TIMEOUT', 3]);
+});
+
+test('gives up a device at the deadline that went away between two attempts', async () => {
+  const world = await World.create('a');
+  world.device('a').answer = () => {
+    world.device('a').reachable = false;
+    return Promise.reject(new SefleetError('LWM2M_OPERATION_TIMEOUT', 'environment', 'no answer'));
+  };
+  await world.start(['a'], { deadlineSeconds: 3 });
+  await world.runtime.advance(60_000);
+  assert.equal(await world.counts(), 'ended +0 -1 ?0');
+  const [failed] = await world.store.campaignResults('c1', { after: '', limit: 10, onlyFailed: true });
+  assert.deepEqual([failed?.error, failed?.attempts], ['LWM2M_OPERATION_TIMEOUT', 1]);
+});
+
+test('starts once what two calls ask for at once', async () => {
+  const world = await World.create('a');
+  const started = await Promise.all([world.start(['a']), world.start(['a']), world.start(['a'])]);
+  await world.runtime.advance(1000);
+  assert.deepEqual(
+    started.map(({ campaign }) => campaign.id),
+    ['c1', 'c1', 'c1'],
+  );
+  assert.equal(world.device('a').calls.length, 1);
+  const many = Array.from({ length: 70 }, (_, number) => world.start(['away'], { id: `m${number}` }));
+  const refused = (await Promise.allSettled(many)).filter(({ status }) => status === 'rejected');
+  assert.equal(refused.length, 6);
+});
+
+test('goes on in the next process however many were started since', async () => {
+  const world = await World.create('a', 'b');
+  world.device('b').reachable = false;
+  await world.start(['b'], { id: 'old' });
+  await world.runtime.advance(1000);
+  for (let number = 0; number < 70; number++) {
+    await world.start(['a'], { id: `m${number}` });
+    await world.runtime.advance(1000);
+  }
+  world.campaigns.stop();
+  world.campaigns = world.createCampaigns();
+  world.device('b').reachable = true;
+  await world.campaigns.resume();
+  await world.runtime.advance(1000);
+  assert.equal((await world.campaigns.find('old')).campaign.state, 'ended');
 });
 
 test('pauses, resumes and cancels', async () => {

@@ -30,6 +30,10 @@ const LISTED_MAX = 100;
 export class Campaigns {
   readonly #parts: CampaignRunParts;
   readonly #runs = new Map<string, CampaignRun>();
+  /** Orders that are being looked at, by id. */
+  readonly #entering = new Map<string, Promise<CampaignStatus>>();
+  /** New ones that do not run yet. */
+  #starting = 0;
 
   constructor(parts: Omit<CampaignRunParts, 'ended'>) {
     this.#parts = { ...parts, ended: ({ id }) => void this.#runs.delete(id) };
@@ -37,9 +41,7 @@ export class Campaigns {
 
   /** Goes on with what the last run of the process left. */
   async resume(): Promise<void> {
-    for (const campaign of await this.#parts.store.listCampaigns(RUNS_MAX)) {
-      if (campaign.state === 'running' || campaign.state === 'paused') await this.#run(campaign);
-    }
+    for (const campaign of await this.#parts.store.openCampaigns()) await this.#run(campaign);
   }
 
   /**
@@ -49,6 +51,17 @@ export class Campaigns {
    * @throws SefleetError `LWM2M_CAMPAIGN_EXISTS`, `LWM2M_CAMPAIGN_PRECONDITION`
    */
   async start(order: CampaignOrder): Promise<CampaignStatus> {
+    // Two calls with one id at once: the second finds what the first has made.
+    for (let first = this.#entering.get(order.id); first !== undefined; ) {
+      await first.catch(() => {});
+      first = this.#entering.get(order.id);
+    }
+    const made = this.#enter(order);
+    this.#entering.set(order.id, made);
+    return made.finally(() => this.#entering.delete(order.id));
+  }
+
+  async #enter(order: CampaignOrder): Promise<CampaignStatus> {
     const known = await this.#parts.store.findCampaign(order.id);
     if (known !== undefined) {
       // The id of somebody else's campaign: neither its state nor its counts are the caller's business.
@@ -61,7 +74,7 @@ export class Campaigns {
       }
       return this.#status(known);
     }
-    if (this.#runs.size >= RUNS_MAX) {
+    if (this.#runs.size + this.#starting >= RUNS_MAX) {
       throw serviceError('LWM2M_CAMPAIGN_PRECONDITION', `${RUNS_MAX} campaigns run already`);
     }
     const startedAtMs = Math.round(this.#parts.runtime.clock.wallMs());
@@ -77,8 +90,13 @@ export class Campaigns {
       deadlineAtMs: startedAtMs + order.deadlineSeconds * 1000,
       endedAtMs: undefined,
     };
-    await this.#parts.store.saveCampaign(campaign, [...new Set(order.endpoints)]);
-    await this.#run(campaign);
+    this.#starting++;
+    try {
+      await this.#parts.store.saveCampaign(campaign, [...new Set(order.endpoints)]);
+      await this.#run(campaign);
+    } finally {
+      this.#starting--;
+    }
     return this.find(id);
   }
 

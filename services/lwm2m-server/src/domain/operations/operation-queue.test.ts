@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import fc from 'fast-check';
 import { SefleetError } from '@sefleet/errors';
 import { omaModels } from '@sefleet/lwm2m';
@@ -57,7 +57,10 @@ class World {
     return new OperationQueue({ ...parts, ended: (operation) => ended.push(operation) }, limits);
   }
 
-  enqueue(id: string, changes: { operation?: Operation; endpoint?: string; queuedBy?: string } = {}) {
+  enqueue(
+    id: string,
+    changes: { operation?: Operation; endpoint?: string; queuedBy?: string; expireSeconds?: number } = {},
+  ) {
     const order = { id, endpoint: 'a', operation: REBOOT, expireSeconds: 3600, queuedBy: 'cli', ...changes };
     return this.queue.enqueue(order);
   }
@@ -112,6 +115,30 @@ test('takes a device’s error as its answer, and asks no more', async () => {
   await world.settle();
   assert.equal(await world.state('1'), 'answered 5.00');
   assert.equal(world.device.calls.length, 1);
+});
+
+test('keeps operations while the store cannot be read, and goes on when it can', async () => {
+  const world = await World.create();
+  world.device.reachable = false;
+  await world.enqueue('1', { operation: WRITE });
+  await world.enqueue('2', { operation: WRITE, expireSeconds: 10 });
+  let find = mock.method(world.store.operations, 'find', () => Promise.reject(new RangeError('down')));
+  await world.runtime.advance(11_000);
+  await world.settle();
+  find.mock.restore();
+  await world.runtime.advance(2000);
+  await world.settle();
+  assert.equal(await world.state('2'), 'expired LWM2M_OPERATION_TIMEOUT');
+  find = mock.method(world.store.operations, 'find', () => Promise.reject(new RangeError('down')));
+  world.device.reachable = true;
+  world.queue.deviceHeard('a');
+  await world.settle();
+  assert.deepEqual(world.device.calls, []);
+  find.mock.restore();
+  await world.runtime.advance(2000);
+  await world.settle();
+  assert.equal(await world.state('1'), 'answered 2.04');
+  assert.equal(world.queue.active, false);
 });
 
 test('repeats a write that got no answer, and never an execute', async () => {

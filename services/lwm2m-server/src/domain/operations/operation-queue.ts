@@ -46,6 +46,8 @@ const LIMITS: OperationQueueLimits = {
 };
 /** A device that takes it so often without an answer will not give one. */
 const ATTEMPTS_MAX = 8;
+/** A store that cannot be read is asked again after this. */
+const STORE_RETRY_MS = 1000;
 /** Forgetting results costs a look at all of them. */
 const PRUNE_EVERY = 100;
 
@@ -232,7 +234,11 @@ export class OperationQueue {
     const line = this.#lines.get(endpoint);
     if (line === undefined || line.busy || this.#abort.signal.aborted) return;
     line.busy = true;
-    void this.#deliverLine(endpoint, line).finally(() => {
+    const delivered = this.#deliverLine(endpoint, line).catch(() => {
+      // The store cannot be read: the operations stay where they are.
+      this.#parts.runtime.timers.after(STORE_RETRY_MS, () => this.#deliver(endpoint));
+    });
+    void delivered.then(() => {
       line.busy = false;
       if (line.waiting.length === 0) this.#lines.delete(endpoint);
       else if (line.heard) {
@@ -334,16 +340,25 @@ export class OperationQueue {
       );
       for (const open of over) {
         this.#remove(endpoint, line, open);
-        void this.#expireOne(open.id);
+        void this.#expireOne(open);
       }
       for (const { expiresAtMs } of line.waiting) if (expiresAtMs > nowMs) next = Math.min(next, expiresAtMs);
     }
     if (next !== Infinity) this.#armExpiry(next);
   }
 
-  async #expireOne(id: string): Promise<void> {
-    const queued = await this.#parts.store.find(id);
-    if (queued !== undefined) await this.#end(queued, { state: 'expired', error: 'LWM2M_OPERATION_TIMEOUT' });
+  async #expireOne(open: OpenOperation): Promise<void> {
+    const { store, runtime } = this.#parts;
+    try {
+      const queued = await store.find(open.id);
+      if (queued === undefined) return;
+      await this.#end(queued, { state: 'expired', error: 'LWM2M_OPERATION_TIMEOUT' });
+    } catch {
+      // The store cannot be read: it expires a little later. Whoever makes it before sees that it is late.
+      if (!this.#abort.signal.aborted) {
+        this.#add({ ...open, expiresAtMs: runtime.clock.wallMs() + STORE_RETRY_MS });
+      }
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import { isSefleetError } from '@sefleet/errors';
 import type { CallContext, ServiceImplementation } from '@sefleet/service';
 import type { Timers } from '@sefleet/runtime';
 import { serviceError } from '../../errors.ts';
+import { interleave } from './interleave.ts';
 import { passedOn } from './shards.ts';
 import type { Shards } from './shards.ts';
 
@@ -74,36 +75,18 @@ async function* merge(
   const ended = new AbortController();
   const signal = AbortSignal.any([context.signal, ended.signal]);
   const pause = (): Promise<void> => new Promise((resolve) => void timers.after(RETRY_MS, resolve));
-  const next = new Map(
-    Array.from(sources, ([uri, source]) => {
-      const read = (): AsyncIterable<Event> => source.read(places.get(uri) ?? '', signal);
-      return [uri, step(uri, persistent(read, pause, signal))] as const;
-    }),
-  );
+  const streams = Array.from(sources, ([uri, source]) => {
+    const read = (): AsyncIterable<Event> => source.read(places.get(uri) ?? '', signal);
+    return [uri, persistent(read, pause, signal)] as const;
+  });
   try {
-    while (next.size > 0) {
-      const { uri, iterator, result } = await Promise.race(next.values());
-      if (result.done === true) {
-        next.delete(uri);
-        continue;
-      }
-      places.set(uri, result.value.resumeToken ?? '');
-      yield { ...result.value, resumeToken: tokenOf(places) };
-      next.set(uri, step(uri, iterator));
+    for await (const [uri, event] of interleave(new Map(streams))) {
+      places.set(uri, event.resumeToken ?? '');
+      yield { ...event, resumeToken: tokenOf(places) };
     }
   } finally {
     ended.abort();
   }
-}
-
-interface Step {
-  readonly uri: string;
-  readonly iterator: AsyncIterator<Event>;
-  readonly result: IteratorResult<Event>;
-}
-
-async function step(uri: string, iterator: AsyncIterator<Event>): Promise<Step> {
-  return { uri, iterator, result: await iterator.next() };
 }
 
 /** One server's events; goes on from the last place when the server went away. */

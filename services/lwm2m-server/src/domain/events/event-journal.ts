@@ -65,7 +65,7 @@ export class EventJournal {
   #writing: Promise<void> | undefined;
   #dropAt: number;
   #closed = false;
-  #wakeUps: (() => void)[] = [];
+  #wakeUps = new Set<() => void>();
 
   private constructor(options: EventJournalOptions, name: string, next: number) {
     this.#options = options;
@@ -205,7 +205,7 @@ export class EventJournal {
     for (const [index, event] of events.entries()) this.#ring[(first + index) % length] = event;
     this.#told = first + events.length;
     const wakeUps = this.#wakeUps;
-    this.#wakeUps = [];
+    this.#wakeUps = new Set();
     for (const wakeUp of wakeUps) wakeUp();
   }
 
@@ -256,10 +256,11 @@ export class EventJournal {
     return new Promise((resolve) => {
       const done = (): void => {
         signal.removeEventListener('abort', done);
+        this.#wakeUps.delete(done);
         resolve();
       };
       signal.addEventListener('abort', done, { once: true });
-      this.#wakeUps.push(done);
+      this.#wakeUps.add(done);
     });
   }
 

@@ -125,9 +125,13 @@ function callerOf(client: Client, method: DescMethod, target: string): unknown {
             create(method.input, request),
             metadataOf(options),
             { deadline },
-            (error, response) => (error === null ? resolve(response) : reject(fromServiceError(error, name))),
+            (error, response) => {
+              release();
+              if (error === null) resolve(response);
+              else reject(fromServiceError(error, name));
+            },
           );
-          options.signal?.addEventListener('abort', () => call.cancel(), { once: true });
+          const release = cancelOn(options.signal, call);
         });
     case 'server_streaming':
       return (request: MessageInitShape<DescMessage>, options: CallOptions = {}) =>
@@ -177,15 +181,25 @@ async function* responsesOf<T>(
   name: string,
   signal: AbortSignal | undefined,
 ): AsyncIterableIterator<T> {
-  signal?.addEventListener('abort', () => call.cancel(), { once: true });
+  const release = cancelOn(signal, call);
   try {
     for await (const message of call) yield message;
   } catch (error) {
     if (signal?.aborted === true) return;
     throw isServiceError(error) ? fromServiceError(error, name) : error;
   } finally {
+    release();
     call.cancel();
   }
+}
+
+/** Cancels a call when its signal aborts, or has aborted. @returns what the end of the call has to run */
+function cancelOn(signal: AbortSignal | undefined, call: { cancel(): void }): () => void {
+  if (signal === undefined) return () => {};
+  const cancel = (): void => call.cancel();
+  if (signal.aborted) cancel();
+  else signal.addEventListener('abort', cancel, { once: true });
+  return () => signal.removeEventListener('abort', cancel);
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fleet, management } from '@sefleet/api';
@@ -13,6 +14,10 @@ const folder = mkdtempSync(join(tmpdir(), 'sefleet-grpc-'));
 let server: GrpcServer;
 let tls: TlsFiles;
 let client: GrpcClient<typeof fleet.FleetService>;
+
+const HAS_IPV6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === '::1'),
+);
 
 const unused = (): never => {
   throw new SefleetError('DEVICE_NOT_FOUND', 'caller', 'no such device', { hint: 'List the devices first.' });
@@ -85,6 +90,28 @@ test('carries a server stream to its end', async () => {
   const seen: bigint[] = [];
   for await (const { state } of client.watchFleetState({})) seen.push(state?.telemetry?.received ?? -1n);
   assert.deepEqual(seen, [0n, 1n, 2n]);
+});
+
+test('gives up a call whose signal aborts, or has aborted, and leaves nothing on the signal', async () => {
+  const aborted = AbortSignal.abort();
+  await assert.rejects(client.getFleetState({}, { signal: aborted }), { code: 'GRPC_CANCELLED' });
+  for await (const _message of client.watchFleetState({}, { signal: aborted })) assert.fail('it goes on');
+  const { signal } = new AbortController();
+  await client.getFleetState({}, { signal });
+  for await (const { state } of client.watchFleetState({}, { signal })) assert.ok(state);
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+});
+
+test('listens on IPv6', { skip: HAS_IPV6 ? false : 'this machine has no IPv6' }, async () => {
+  const other = await startGrpcServer({
+    address: '::1',
+    port: 0,
+    tls: readTlsFiles(folder, 'server'),
+    services: [],
+    log: createEventLog({ service: 'test', level: 'silent' }),
+  });
+  assert.ok(other.port > 0);
+  await other.close();
 });
 
 test('carries a conversation', async () => {

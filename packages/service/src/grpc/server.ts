@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import type {
   DescMessage,
   DescMethod,
@@ -141,7 +142,8 @@ function bind(
     true,
   );
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${address}:${port}`, credentials, (error, bound) => {
+    const host = isIPv6(address) ? `[${address}]` : address;
+    server.bindAsync(`${host}:${port}`, credentials, (error, bound) => {
       if (error === null) resolve(bound);
       else {
         const options = {

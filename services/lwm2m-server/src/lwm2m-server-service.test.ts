@@ -85,6 +85,8 @@ test('reads, writes, discovers and observes a device for a caller', async () => 
     code: 'LWM2M_DEVICE_NOT_FOUND',
   });
   await assert.rejects(bench.client.read({ endpoint, path: '/x' }), { code: 'LWM2M_REQUEST_INVALID' });
+  const unknown = bench.client.watchEvents({ types: [0] }).next();
+  await assert.rejects(unknown, { code: 'LWM2M_REQUEST_INVALID', message: /0 is no type of event/ });
   const events = bench.client.watchEvents({});
   const { code } = await bench.client.observe({ endpoint, path: '/3/0/13' });
   assert.equal(code, '2.05');

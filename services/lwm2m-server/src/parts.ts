@@ -153,8 +153,8 @@ function createGatekeeper(
     rules,
     store,
     clock,
-    refused: ({ caller, operation, device }, reason) =>
-      log.emit(EVENTS.accessRefused, { caller, operation, endpoint: device?.endpoint, reason }),
+    refused: ({ caller, operation, endpoint, reason }) =>
+      log.emit(EVENTS.accessRefused, { caller, operation, endpoint, reason }),
   });
 }
 

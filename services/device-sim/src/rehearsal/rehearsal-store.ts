@@ -78,8 +78,14 @@ export class RehearsalStore {
   /** Keeps what the card of a device saw, before anybody hears of its answers. */
   addExchanges(id: number, digests: readonly Uint8Array[]): void {
     this.#database.exec('BEGIN IMMEDIATE');
-    for (const digest of digests) this.#addExchange.run(id, digest);
-    this.#database.exec('COMMIT');
+    try {
+      for (const digest of digests) this.#addExchange.run(id, digest);
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      // A full disk has rolled back by itself.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
   }
 
   exchanges(id: number): readonly Uint8Array[] {

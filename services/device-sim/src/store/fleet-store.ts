@@ -301,7 +301,8 @@ export class FleetStore {
         run();
         this.#database.exec('COMMIT');
       } catch (error) {
-        this.#database.exec('ROLLBACK');
+        // A full disk has rolled back by itself.
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
         throw error;
       }
     });

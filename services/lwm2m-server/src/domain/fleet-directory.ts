@@ -69,10 +69,12 @@ export class FleetDirectory {
     if (!anew && this.#asked.get(endpoint) === announcement) return;
     this.#asked.set(endpoint, announcement);
     try {
-      this.#place(endpoint, await this.#server.endDevices(endpoint));
+      const endDevices = await this.#server.endDevices(endpoint);
+      // It may have gone meanwhile, or announced something else and been asked again.
+      if (this.#asked.get(endpoint) === announcement) this.#place(endpoint, endDevices);
     } catch {
       // Asked again with its next registration or change.
-      this.#asked.delete(endpoint);
+      if (this.#asked.get(endpoint) === announcement) this.#asked.delete(endpoint);
       this.#count('gateways.notRead');
     }
   }

@@ -5,6 +5,7 @@ import type { ModelRegistry } from '@sefleet/lwm2m';
 import type { DeviceEventType } from '../../domain/events/device-event.ts';
 import type { JournalItem } from '../../domain/events/event-journal.ts';
 import { toSenmlJson } from '../../domain/senml.ts';
+import { serviceError } from '../../errors.ts';
 
 const { EventType } = management;
 
@@ -21,10 +22,22 @@ const TYPES: readonly (readonly [DeviceEventType, management.EventType])[] = [
   ['refused', EventType.REFUSED],
 ];
 const MESSAGE_TYPES: ReadonlyMap<DeviceEventType, management.EventType> = new Map(TYPES);
+const NAMES: ReadonlyMap<management.EventType, DeviceEventType> = new Map(
+  TYPES.map(([name, type]) => [type, name]),
+);
 
-/** The journal's types of a request's ones. */
+/**
+ * The journal's types of a request's ones; SKIPPED comes whether it is asked for or not.
+ *
+ * @throws SefleetError `LWM2M_REQUEST_INVALID` for a type that is none: without it the rest would be all
+ */
 export function toEventTypes(types: readonly management.EventType[]): ReadonlySet<DeviceEventType> {
-  return new Set(TYPES.filter(([, type]) => types.includes(type)).map(([name]) => name));
+  const unknown = types.find((type) => type !== EventType.SKIPPED && !NAMES.has(type));
+  const wanted = types.flatMap((type) => NAMES.get(type) ?? []);
+  if (unknown !== undefined || (types.length > 0 && wanted.length === 0)) {
+    throw serviceError('LWM2M_REQUEST_INVALID', `types: ${unknown ?? 'SKIPPED alone'} is no type of event`);
+  }
+  return new Set(wanted);
 }
 
 /** One item of the journal as the contract has it. */

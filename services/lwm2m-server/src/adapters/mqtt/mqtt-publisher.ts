@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { connect } from 'mqtt';
 import type { MqttClient } from 'mqtt';
 import type { EventLog } from '@sefleet/observability';
@@ -20,7 +21,8 @@ export class MqttPublisher implements RecordPublisher {
     this.#maxPublishing = maxPublishing;
     this.#log = log;
     this.#client = connect(url, {
-      clientId: `lwm2m-server-${process.pid}`,
+      // Shards in containers have the same process id; a broker ends the older session of one name.
+      clientId: `lwm2m-server-${randomUUID()}`,
       // 3.1.1: what every broker speaks; nothing of version 5 is needed here.
       protocolVersion: 4,
       clean: true,

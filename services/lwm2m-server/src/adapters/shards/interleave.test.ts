@@ -19,7 +19,13 @@ test('gives the items of every source, each in its order, and ends with the last
   for await (const [name, { number }] of interleave(sources)) {
     items.set(name, [...(items.get(name) ?? []), number]);
   }
-  assert.deepEqual([items.get('a'), items.get('b')], [[0, 1, 2], [0, 1]]);
+  assert.deepEqual(
+    [items.get('a'), items.get('b')],
+    [
+      [0, 1, 2],
+      [0, 1],
+    ],
+  );
 });
 
 test('fails with the source that fails', async () => {

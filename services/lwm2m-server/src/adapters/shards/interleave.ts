@@ -25,7 +25,7 @@ export async function* interleave<T>(
     );
   };
   for (const [name, source] of sources) ask(name, source);
-  for (let open = sources.size; open > 0; ) {
+  for (let open = sources.size; open > 0;) {
     const arrival = arrived.shift();
     if (arrival === undefined) {
       await new Promise<void>((resolve) => {

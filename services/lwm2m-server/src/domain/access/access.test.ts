@@ -33,6 +33,15 @@ function createGatekeeper(rules = parseAccessRules(RULES)) {
 const METER = { endpoint: 'urn:dev:sefleet:meter-1', kind: 'smart-meter' };
 const path = (text: string): Lwm2mPath => Lwm2mPath.parse(text);
 
+test('keeps little of a refusal, whatever it names', () => {
+  const { audit, gatekeeper } = createGatekeeper();
+  const device = { endpoint: 'x'.repeat(1_000_000), kind: '' };
+  const paths = Array.from({ length: 10_000 }, () => path('/3/0/0'));
+  const request = { caller: 'stranger', operation: 'read', device, paths } as const;
+  assert.throws(() => gatekeeper.require(request), { code: 'LWM2M_ACCESS_FORBIDDEN' });
+  assert.ok(JSON.stringify(audit).length < 1000);
+});
+
 test('lets a stakeholder do what its rule grants, and records every refusal', () => {
   const { audit, gatekeeper } = createGatekeeper();
   const caller = 'northern-power';

@@ -19,11 +19,16 @@ export interface GatekeeperParts {
   readonly rules: ReadonlyMap<string, AccessRule>;
   readonly store: AuditStore;
   readonly clock: Clock;
-  readonly refused: (refusal: Refusal, reason: string) => void;
+  /** Told of every refusal as it is kept. */
+  readonly refused: (record: AuditRecord) => void;
 }
 
 /** What was refused: an operation that rules know, or a method to somebody who is no caller. */
 type Refusal = Omit<AccessRequest, 'operation'> & { readonly operation: string };
+
+/** What is kept of one refusal: a call may name thousands of paths, and a device by a name of megabytes. */
+const PATHS_KEPT = 16;
+const ENDPOINT_KEPT = 255;
 
 /** Services of sefleet's own authority, which the default rules trust with everything. */
 const OWN_CALLERS = ['cli', 'provisioning', 'device-sim', 'analytics', 'lwm2m-server'];
@@ -66,11 +71,12 @@ export class Gatekeeper {
   /** Keeps a record of a refusal, and tells of it. */
   record(refusal: Refusal, reason: string): AuditRecord {
     const { caller, operation, device, paths = [] } = refusal;
-    const endpoint = device?.endpoint ?? '';
+    const endpoint = (device?.endpoint ?? '').slice(0, ENDPOINT_KEPT);
     const atMs = this.#parts.clock.wallMs();
-    const record = { atMs, caller, operation, endpoint, path: paths.join(' '), reason };
+    const path = paths.slice(0, PATHS_KEPT).join(' ') + (paths.length > PATHS_KEPT ? ' ...' : '');
+    const record = { atMs, caller, operation, endpoint, path, reason };
     this.#parts.store.saveAudit(record);
-    this.#parts.refused(refusal, reason);
+    this.#parts.refused(record);
     return record;
   }
 }

@@ -52,7 +52,7 @@ export class Campaigns {
    */
   async start(order: CampaignOrder): Promise<CampaignStatus> {
     // Two calls with one id at once: the second finds what the first has made.
-    for (let first = this.#entering.get(order.id); first !== undefined; ) {
+    for (let first = this.#entering.get(order.id); first !== undefined;) {
       await first.catch(() => {});
       first = this.#entering.get(order.id);
     }

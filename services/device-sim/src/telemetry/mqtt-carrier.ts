@@ -150,6 +150,8 @@ export class MqttCarrier implements RecordCarrier {
       reconnectPeriod: 0,
       resubscribe: false,
       queueQoSZero: false,
+      // Otherwise the library keeps a buffer for each of 65,536 numbers: 7 MiB.
+      writeCache: false,
       ca: Buffer.from(authority),
       cert: certificateChainPem,
       key: privateKeyPem,

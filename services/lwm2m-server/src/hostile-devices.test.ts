@@ -20,7 +20,10 @@ let answer: RequestHandler = () => ({ code: CODE.NOT_FOUND });
 const FAST = { ackTimeoutMs: 200, maxRetransmit: 1 };
 
 before(async () => {
-  bench = await ServerBench.start({ SEFLEET_LWM2M_OPERATION_TIMEOUT_MS: '1500' });
+  bench = await ServerBench.start({
+    SEFLEET_LWM2M_OPERATION_TIMEOUT_MS: '1500',
+    SEFLEET_LWM2M_MAX_LIFETIME: '4294967290',
+  });
   meter = bench.addDevice('victim');
   device = await connect(meter);
 });
@@ -171,17 +174,33 @@ test('what is refused of a device is an event, once in a while', async () => {
   const send = { method: 'POST', path: '/dp', payload: 'secret', contentFormat: 110 } as const;
   for (let i = 0; i < 3; i++) assert.equal(await at(send), CODE.BAD_REQUEST);
   assert.equal(await at({ method: 'POST', path, query: ['lt=-5'] }), CODE.BAD_REQUEST);
+  for (const lifetime of ['lt=4294967291', 'lt=0'])
+    assert.equal(await at({ ...register, query: [...query, lifetime] }), CODE.BAD_REQUEST);
+  assert.equal(await at({ method: 'POST', path, query: ['lt=4294967291'] }), CODE.BAD_REQUEST);
+  assert.equal((await registration(endpoint)).lifetimeSeconds, 86_400);
+  assert.equal(await at({ method: 'POST', path, query: ['lt=4294967290'] }), CODE.CHANGED);
   assert.equal(await at({ ...register, query: [NAME, 'lwm2m=1.1'] }), CODE.FORBIDDEN);
+  const { bootstrapIdentity: identity, bootstrapPsk: psk } = known;
+  const newcomer = await connect({ ...known, identity, psk }, bench.bootstrapPort);
+  const bootstrap = { method: 'POST', path: '/bs' } as const;
+  assert.equal(await ask({ ...bootstrap, query: [NAME] }, newcomer), CODE.FORBIDDEN);
+  assert.equal(
+    await ask({ ...bootstrap, query: [`ep=${endpoint}`, 'pct=0'] }, newcomer),
+    CODE.UNSUPPORTED_CONTENT_FORMAT,
+  );
   for await (const event of events) {
     assert.ok(!JSON.stringify(event, (_, value) => `${value}`).includes('secret'));
     told.push(`${event.endpoint} ${event.reason}`);
-    if (told.length === 3) break;
+    if (told.length === 6) break;
   }
   stop.abort();
   assert.deepEqual(told, [
     `${endpoint} send.malformed`,
     `${endpoint} registration.malformed`,
+    `${endpoint} registration.lifetime`,
     `${meter.endpoint} registration.notAuthorised`,
+    `${meter.endpoint} bootstrap.notAuthorised`,
+    `${endpoint} bootstrap.format`,
   ]);
 });
 

@@ -121,6 +121,14 @@ export const LWM2M_SERVER_SETTINGS = {
     pattern: /^[a-z_][a-z0-9_]{0,62}$/,
     expected: 'a lower-case identifier',
   }),
+  maxLifetimeSeconds: integerSetting({
+    env: 'SEFLEET_LWM2M_MAX_LIFETIME',
+    doc: 'longest lifetime that a device may register with, an endless one counts as longer; 0: any',
+    unit: 's',
+    min: 0,
+    max: 4_294_967_295,
+    default: 0,
+  }),
   eventsKept: integerSetting({
     env: 'SEFLEET_LWM2M_EVENTS_KEPT',
     doc: 'events kept in the database for readers that come back with a token; about 150 bytes each',

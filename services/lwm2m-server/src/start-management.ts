@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { createLwm2mServer } from '@sefleet/lwm2m-coap';
 import type { Lwm2mServer } from '@sefleet/lwm2m-coap';
 import { DeviceAuthority } from './adapters/devices/device-authority.ts';
-import { DeviceTransports } from './adapters/devices/device-transports.ts';
+import type { DeviceTransports } from './adapters/devices/device-transports.ts';
 import { SessionFile } from './adapters/devices/session-file.ts';
 import type { FirmwareImages } from './domain/campaigns/firmware-images.ts';
 import { EVENTS } from './events.ts';
+import { openTransports } from './open-transports.ts';
 import type { Lwm2mServiceContext, SharedParts } from './parts.ts';
-import { LWM2M_SERVER_SETTINGS } from './settings.ts';
 
 /** The management server on its sockets. */
 export interface StartedManagement {
@@ -23,8 +23,8 @@ export async function startManagement(
   parts: SharedParts,
   images: FirmwareImages,
 ): Promise<StartedManagement> {
-  const { settings, log, tls } = context;
-  const { runtime, models, store, reports, certificates, plain } = parts;
+  const { settings } = context;
+  const { runtime, models, store, reports } = parts;
   const authority = new DeviceAuthority({
     ...parts,
     account: 'management',
@@ -36,28 +36,18 @@ export async function startManagement(
     store,
     awakeTimeMs: settings.awakeTimeMs,
     operationTimeoutMs: settings.operationTimeoutMs,
+    limits: { maxLifetimeSeconds: settings.maxLifetimeSeconds || Infinity },
     authoriser: authority,
     consumer: reports,
     events: reports.serverEvents,
     resources: (request) => images.handle(request),
   });
   await server.restore();
-  const { lwm2mPort, plainPort } = LWM2M_SERVER_SETTINGS;
-  const transports = await DeviceTransports.open({
-    runtime,
-    log,
-    tls,
+  const transports = await openTransports(context, parts, {
+    server,
     authority,
-    certificates,
-    addresses: addressesOf(settings.address),
-    secured: { port: settings.lwm2mPort, setting: lwm2mPort.env },
-    plain: plain.isEmpty ? undefined : { port: settings.plainPort, setting: plainPort.env },
-    tcp: settings.tcp,
-    bufferBytes: settings.socketBufferBytes,
-    ffiSockets: settings.ffiSockets,
-    keyExchange: settings.keyExchange,
+    ports: { secured: 'lwm2mPort', plain: 'plainPort' },
     peerGone: (peer) => server.peerGone(peer),
-    listen: (connect) => server.listen(connect),
   });
   adoptSessions(context, server, transports);
   return {
@@ -69,11 +59,6 @@ export async function startManagement(
       }
     },
   };
-}
-
-/** The addresses of a setting. */
-export function addressesOf(text: string): readonly string[] {
-  return text.split(/\s+/).filter((address) => address !== '');
 }
 
 /** Sessions that were open when the service was stopped go on. */

@@ -198,7 +198,8 @@ export class RegistrationInterface {
       return this.#refuse(request, CODE.REQUEST_ENTITY_TOO_LARGE, 'tooLarge', endpoint);
     }
     try {
-      return parse(request.query, payload);
+      const parsed = parse(request.query, payload);
+      return this.#isTooLong(parsed) ? this.#refuseLifetime(request, endpoint) : parsed;
     } catch (error) {
       if (!isSefleetError(error)) throw error;
       const reply = this.#refuse(request, CODE.BAD_REQUEST, 'malformed', endpoint);
@@ -206,7 +207,22 @@ export class RegistrationInterface {
     }
   }
 
-  #refuse(request: CoapRequest, code: number, reason: string, endpoint: string | undefined): CoapReply {
+  /** An endless registration, lifetime 0, is the longest. */
+  #isTooLong({ lifetimeSeconds = 1 }: RegistrationRequest | RegistrationUpdate): boolean {
+    return (lifetimeSeconds || Infinity) > this.#parts.limits.maxLifetimeSeconds;
+  }
+
+  #refuseLifetime(request: CoapRequest, endpoint: string | undefined): CoapReply & { code: number } {
+    const reply = this.#refuse(request, CODE.BAD_REQUEST, 'lifetime', endpoint);
+    return { ...reply, payload: `lt is 1 to ${this.#parts.limits.maxLifetimeSeconds} seconds here` };
+  }
+
+  #refuse(
+    request: CoapRequest,
+    code: number,
+    reason: string,
+    endpoint: string | undefined,
+  ): CoapReply & { code: number } {
     this.#parts.events.refused?.({ what: 'registration', reason, peer: request.peer, endpoint });
     return { code, payload: DIAGNOSTICS[reason] };
   }

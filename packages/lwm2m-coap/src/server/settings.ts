@@ -91,6 +91,8 @@ export interface Refusal {
 export interface Lwm2mServerLimits {
   /** Registered devices; further ones get 5.03. */
   readonly maxRegistrations: number;
+  /** The longest lifetime that a device may ask for; an endless one (0) is longer than any. */
+  readonly maxLifetimeSeconds: number;
   /** Bytes of a registration's link list. */
   readonly maxLinkBytes: number;
   /** Bytes of one Send. */
@@ -103,6 +105,7 @@ export interface Lwm2mServerLimits {
 
 export const DEFAULT_SERVER_LIMITS: Lwm2mServerLimits = {
   maxRegistrations: 1_000_000,
+  maxLifetimeSeconds: Infinity,
   maxLinkBytes: 16_384,
   maxSendBytes: 65_536,
   maxQueuedOperations: 64,

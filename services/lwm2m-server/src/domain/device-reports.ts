@@ -40,9 +40,13 @@ export interface DeviceReportParts {
   readonly listener: PresenceListener;
 }
 
+/** A refusal by either of our servers. */
+type ReportedRefusal = Omit<Refusal, 'what'> & { readonly what: Refusal['what'] | 'bootstrap' };
+
 const NO_ENTRIES: readonly Lwm2mEntry[] = [];
 const REFUSED = {
   registration: EVENTS.refused,
+  bootstrap: EVENTS.bootstrapRefused,
   send: EVENTS.sendRefused,
   notification: EVENTS.notificationRefused,
 } as const;
@@ -158,10 +162,11 @@ export class DeviceReports implements ReportConsumer {
   }
 
   /** Whoever is refused writes here: what comes too often is counted only. */
-  #refused({ what, reason, peer, endpoint }: Refusal): void {
+  #refused({ what, reason, peer, endpoint }: ReportedRefusal): void {
     const { log, journal, listener, clock } = this.#parts;
-    // Not by the name that a registration claims: a peer has as many of these as it likes.
-    const by = what === 'registration' ? peer?.key : (endpoint ?? peer?.key);
+    // Not by the name that a peer claims before it is known: it has as many of these as it likes.
+    const isClaim = what === 'registration' || what === 'bootstrap';
+    const by = isClaim ? peer?.key : (endpoint ?? peer?.key);
     if (!this.#refusals.admits(`${what} ${reason} ${by}`)) {
       log.count(REFUSED[what].name);
       return;
@@ -181,8 +186,7 @@ export class DeviceReports implements ReportConsumer {
         void this.#note('bootstrapped', { endpoint, kind });
       },
       failed: ({ endpoint }, error) => log.emit(EVENTS.bootstrapFailed, { endpoint, error }),
-      refused: ({ address }, reason, endpoint) =>
-        log.emit(EVENTS.bootstrapRefused, { address, reason, endpoint }),
+      refused: (peer, reason, endpoint) => this.#refused({ what: 'bootstrap', reason, peer, endpoint }),
     };
   }
 

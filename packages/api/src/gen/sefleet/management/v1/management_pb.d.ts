@@ -2120,7 +2120,7 @@ export declare type WatchEventsResponse = Message<"sefleet.management.v1.WatchEv
   code: string;
 
   /**
-   * Of REFUSED: `registration.notAuthorised`, `send.malformed`, `notification.malformed`, ...
+   * Of REFUSED: `registration.notAuthorised`, `bootstrap.noConfiguration`, `send.malformed`, `notification.malformed`, ...
    *
    * @generated from field: string reason = 10;
    */
@@ -2314,7 +2314,8 @@ export enum EventType {
 
   /**
    * Something that a device brought was refused and changed nothing; `reason` says what and why. One a device
-   * and reason in 10 seconds, the rest is counted only. `endpoint` of a registration is what the peer claims.
+   * and reason in 10 seconds, the rest is counted only. `endpoint` of a registration or a bootstrap is what the peer
+   * claims.
    *
    * @generated from enum value: EVENT_TYPE_REFUSED = 11;
    */

@@ -2,6 +2,7 @@ export { createTableAccess } from './access.ts';
 export type { AccessTables, RacsAccess } from './access.ts';
 export { RacsClient } from './client.ts';
 export type { RacsResponse } from './client.ts';
+export { ERROR_CLASSES } from './command.ts';
 export { RACS_ERRORS } from './errors.ts';
 export { LockTable } from './lock-table.ts';
 export type { SecureElementDirectory, ServedSecureElement } from './lock-table.ts';

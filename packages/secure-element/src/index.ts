@@ -52,6 +52,8 @@ export type { MeterRegisters, VehicleDiagnostics, VitalSignsAlarm } from './clie
 export type { LocalTransmit } from './clients/applet-link.ts';
 export { iotSafePersonalisationCommands } from './clients/iot-safe-personalisation.ts';
 export type { IotSafeContainer } from './clients/iot-safe-personalisation.ts';
+export { SecretMask } from './trace/secret-mask.ts';
+export type { ShownExchange } from './trace/secret-mask.ts';
 export { commandTimeMs } from './timing/command-time.ts';
 export { parseTimingCosts, TIMING_COSTS_FORM } from './timing/timing-costs.ts';
 export type { TimingCosts } from './timing/timing-costs.ts';

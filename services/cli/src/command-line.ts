@@ -144,7 +144,7 @@ export function formatOverview(verbs: readonly Verb[], group?: string): string {
     'Run `sefleet <command> --help` for its options and examples.',
     ...hanging(
       'Exit codes: ',
-      '0 passed, 1 internal error, 2 usage, 3 target unreachable, 4 generator too slow, ' +
+      '0 passed, 1 internal error, 2 usage, refused or invalid scenario, 3 target unreachable, 4 generator too slow, ' +
         '5 data-integrity violation, 99 a threshold failed, 130 interrupted, 143 terminated.',
     ),
   ].join('\n');

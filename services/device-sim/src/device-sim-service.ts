@@ -79,7 +79,7 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
   return {
     grpc: [
       createSimulationService({ runtime, simulation, residentMemoryBytes }),
-      serveSecureElements(benchCards, visitors),
+      serveSecureElements(benchCards, visitors, runtime.clock),
       ...(rehearsal === undefined ? [] : [serveRehearsalGround(rehearsal.ground)]),
     ],
     ready: { racsPort: racs.localAddress().port },

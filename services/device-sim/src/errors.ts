@@ -23,6 +23,7 @@ export const SIMULATION_ERRORS = {
     fault: 'caller',
     doc: 'Another visitor (reader, RACS client, command line) has the card.',
   },
+  SIM_CARD_WATCHED: { fault: 'caller', doc: 'Too many callers watch this card at once.' },
   SIM_CARD_IMAGE_REFUSED: {
     fault: 'caller',
     doc: 'The image is older than the card, of a copy that went its own way, of another card or damaged; the card stays as it is.',

@@ -33,6 +33,7 @@ import { seImport } from './se-import.ts';
 import { seList } from './se-list.ts';
 import { seRacs } from './se-racs.ts';
 import { seShow } from './se-show.ts';
+import { seTrace } from './se-trace.ts';
 import { up } from './up.ts';
 
 /** Every verb, in the order of the help. */
@@ -47,6 +48,7 @@ export const VERBS: readonly Verb[] = [
   seList,
   seShow,
   seApdu,
+  seTrace,
   seExport,
   seImport,
   seRacs,

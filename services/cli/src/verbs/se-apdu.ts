@@ -2,15 +2,16 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { fromHex, toHex } from '@sefleet/bytes';
 import { isSefleetError } from '@sefleet/errors';
+import { decodeApdu } from '@sefleet/globalplatform';
 import { usageError, type Verb } from '../command-line.ts';
 import { visitCard, type CardVisit } from '../secure-element/card-visit.ts';
-import { describeCommand, describeResponse } from '../secure-element/describe-apdu.ts';
+import { describeExchange, formatExchange } from '../secure-element/describe-exchange.ts';
 import { withBackend } from './fleet.ts';
 
 export const seApdu: Verb = {
   name: 'se apdu',
   summary:
-    'talk to a card: APDUs as arguments, from a script, or typed in; commands and status words are explained',
+    'talk to a card: APDUs as arguments, from a script, or typed in; commands, answers and status words are explained',
   positionals: '<endpoint> [hex ...]',
   options: {
     json: { type: 'boolean', doc: 'one JSON line an exchange' },
@@ -68,21 +69,20 @@ export function recordVisit(visit: CardVisit, endpoint: string, file: string): C
 async function exchangeLine(visit: CardVisit, text: string, json: boolean): Promise<string> {
   const command = parseApdu(text);
   const response = await visit.transmit(command);
-  const shown = { command: describeCommand(command), response: describeResponse(response) };
-  if (json) return JSON.stringify({ hex: toHex(command), responseHex: toHex(response), ...shown });
-  return `> ${toHex(command).toUpperCase()}\n  ${shown.command}\n< ${shown.response}`;
+  const words = describeExchange({ command, response });
+  return json ? JSON.stringify(words) : formatExchange(words);
 }
 
 function parseApdu(text: string): Uint8Array {
   try {
     const command = fromHex(text);
-    describeCommand(command);
+    decodeApdu(command);
     return command;
   } catch (error) {
     if (!(error instanceof RangeError) && !isSefleetError(error)) throw error;
     throw usageError(
       `${JSON.stringify(text.slice(0, 40))} is no command APDU`,
-      'Four bytes in hexadecimal at least.',
+      'Four bytes in hexadecimal at least, and lengths that fit.',
     );
   }
 }

@@ -1,14 +1,15 @@
-import { RacsClient } from '@sefleet/racs';
+import { ERROR_CLASSES, formatStatusLine, RacsClient, type StatusLine } from '@sefleet/racs';
 import { connectStream } from '@sefleet/runtime/node';
 import { readTlsFiles } from '@sefleet/service';
 import { SefleetError } from '@sefleet/errors';
 import { usageError, type Verb } from '../command-line.ts';
-import { EXIT_CODES } from '../exit-codes.ts';
+import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 import { pkiFolder, readLayout } from '../supervisor/layout.ts';
 
 export const seRacs: Verb = {
   name: 'se racs',
-  summary: 'send one RACS request (mutual TLS) and print the response',
+  summary:
+    'send one RACS request (mutual TLS) and print the response; ends with 2 when a command was refused, with 3 when the element could not be had',
   positionals: '<command> [command ...]',
   options: {
     server: { type: 'string', value: 'host:port', default: '127.0.0.1:7777', doc: 'the RACS server' },
@@ -34,17 +35,23 @@ export const seRacs: Verb = {
     const client = new RacsClient(await connect(address, Number(port), tls));
     try {
       const { statuses } = await client.request(commands);
-      for (const { ok, code, line, text } of statuses) {
-        console.log(
-          `${ok ? '+' : '-'}${String(code).padStart(3, '0')} ${String(line).padStart(3, '0')} ${text}`,
-        );
-      }
-      return statuses.every(({ ok }) => ok) ? EXIT_CODES.passed : EXIT_CODES.thresholdFailed;
+      for (const status of statuses) console.log(formatStatusLine(status));
+      return racsExitCode(statuses);
     } finally {
       client.close();
     }
   },
 };
+
+/**
+ * What a script learns: 3 when the element could not be had (in use, hardware, system), 2 when the server or
+ * the element refused what it was asked.
+ */
+export function racsExitCode(statuses: readonly StatusLine[]): ExitCode {
+  const refused = statuses.find(({ ok }) => !ok);
+  if (refused === undefined) return EXIT_CODES.passed;
+  return Math.floor(refused.code / 100) >= ERROR_CLASSES.inUse ? EXIT_CODES.unreachable : EXIT_CODES.usage;
+}
 
 async function connect(
   address: string,

@@ -1,8 +1,8 @@
 import { toHex } from '@sefleet/bytes';
-import { KEY_TYPE } from '@sefleet/globalplatform';
 import type { secureElement } from '@sefleet/api';
 import type { Backend } from '../backend.ts';
 import { usageError, type Verb } from '../command-line.ts';
+import { keyTypeName } from '../secure-element/key-type-name.ts';
 import { formatTable } from '../terminal/table.ts';
 import { withBackend } from './fleet.ts';
 
@@ -116,21 +116,6 @@ function toShown(entry: secureElement.RegistryEntry, depth: number, stakeholder:
       checkValue: toHex(checkValue),
     })),
   };
-}
-
-const KEY_NAMES: Readonly<Record<number, string>> = {
-  [KEY_TYPE.DES]: 'DES',
-  [KEY_TYPE.TDES_CBC]: '3DES',
-  [KEY_TYPE.PSK_TLS]: 'TLS PSK',
-  [KEY_TYPE.HMAC_SHA256]: 'HMAC-SHA256',
-  [KEY_TYPE.EC_PUBLIC]: 'EC public',
-  [KEY_TYPE.EC_PRIVATE]: 'EC private',
-};
-
-function keyTypeName(type: number, length: number): string {
-  if (type === KEY_TYPE.AES) return `AES-${length * 8}`;
-  if (type === KEY_TYPE.RSA_MODULUS) return `RSA-${length * 8} public`;
-  return KEY_NAMES[type] ?? `type ${type.toString(16)}`;
 }
 
 function formatCard(card: ShownCard): string {

@@ -19,6 +19,7 @@ import {
 import type { Measurement } from '../behaviour/behaviour-model.ts';
 import { simulationError } from '../errors.ts';
 import type { CardTiming } from './card-timing.ts';
+import { CardWatch, type CardDoor, type CardWatcher } from './card-watch.ts';
 
 /** What a card is made from. */
 export interface DeviceCardOptions {
@@ -44,6 +45,7 @@ export class DeviceCard {
   readonly #withoutReadings: readonly string[];
   readonly #changed: () => void;
   readonly #timing: CardTiming | undefined;
+  readonly #watch = new CardWatch();
   #iotSafe: IotSafeClient | undefined;
   #records: RecordsClient | undefined;
 
@@ -148,15 +150,31 @@ export class DeviceCard {
   }
 
   /** One command APDU, one response APDU, at once. */
-  transmit(command: Uint8Array): Uint8Array {
+  transmit(command: Uint8Array, door: CardDoor = 'device'): Uint8Array {
     const response = this.#card.transmit(command);
     this.#timing?.spend(command, response);
+    if (this.#watch.isWatched) this.#watch.exchanged(door, command, response);
     return response;
   }
 
   /** One command APDU of a visitor; its response comes when a chip would give it. */
   answer(command: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    return this.whenDone(this.transmit(command));
+    return this.whenDone(this.transmit(command, 'visitor'));
+  }
+
+  /**
+   * Tells `watcher` of every exchange from now on, without what is secret in the clear.
+   *
+   * @returns Ends that.
+   * @throws SefleetError `SIM_CARD_WATCHED` when too many watch already
+   */
+  watch(watcher: CardWatcher): () => void {
+    return this.#watch.add(watcher);
+  }
+
+  /** The device goes away: nobody is told anything any more. */
+  endWatches(): void {
+    this.#watch.end();
   }
 
   /**
@@ -165,13 +183,14 @@ export class DeviceCard {
    */
   reset(): void {
     this.#card.reset();
+    this.#watch.wasReset();
   }
 
   /** Hands command APDUs of the card's owners to it, one after the other, up to the first that it refuses. */
   exchange(commands: readonly Uint8Array[]): readonly Uint8Array[] {
     const responses: Uint8Array[] = [];
     for (const command of commands) {
-      const response = this.transmit(command);
+      const response = this.transmit(command, 'management');
       responses.push(response);
       if (!goesOn(response)) break;
     }
@@ -194,6 +213,7 @@ export class DeviceCard {
     this.#card = this.#restored(image);
     this.#iotSafe = undefined;
     this.#records = undefined;
+    this.#watch.wasReset();
     this.#changed();
   }
 

@@ -200,6 +200,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   async stop(): Promise<void> {
     this.stopReadings();
     this.firmware.powerOff();
+    this.card.endWatches();
     await Promise.all([this.client.stop(), this.#carrier.stop()]);
   }
 
@@ -207,6 +208,7 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
   async powerOff(): Promise<void> {
     this.stopReadings();
     this.firmware.powerOff();
+    this.card.endWatches();
     await Promise.all([this.client.powerOff(), this.#carrier.stop()]);
   }
 

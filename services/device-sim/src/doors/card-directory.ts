@@ -1,5 +1,6 @@
 import type { common } from '@sefleet/api';
 import type { CardDescription } from '@sefleet/secure-element';
+import type { CardWatcher } from '../device/card-watch.ts';
 
 /** A card of the fleet, as its doors see it. */
 export interface BenchCard {
@@ -14,6 +15,8 @@ export interface BenchCard {
   transmit(command: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** Power off and on: sessions and channels are gone. */
   reset(): void;
+  /** Tells `watcher` of what passes, until what it returns is called. @throws SefleetError `SIM_CARD_WATCHED` */
+  watch(watcher: CardWatcher): () => void;
   image(): Uint8Array;
   /** Puts the card back from an image of it. @throws SefleetError `SIM_CARD_IMAGE_REFUSED` */
   replace(image: Uint8Array): void;

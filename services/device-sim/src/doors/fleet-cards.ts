@@ -31,6 +31,7 @@ function toBenchCard(device: VirtualDevice): BenchCard {
     describe: () => card.describe(),
     transmit: (command) => card.answer(command),
     reset: () => card.reset(),
+    watch: (watcher) => card.watch(watcher),
     image: () => card.image(),
     replace: (image) => device.replaceCard(image),
   };

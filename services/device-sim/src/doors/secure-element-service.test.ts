@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { common, secureElement } from '@sefleet/api';
+import { isSefleetError } from '@sefleet/errors';
 import { createEventLog } from '@sefleet/observability';
-import { createSeededRng } from '@sefleet/runtime/sim';
+import { createSeededRng, SimRuntime } from '@sefleet/runtime/sim';
 import {
   createGrpcClient,
   ensureLocalPki,
@@ -18,11 +19,13 @@ import { DeviceCard } from '../device/device-card.ts';
 import { createTestCard } from '../testing/test-card.ts';
 import type { BenchCard } from './card-directory.ts';
 import { serveSecureElements } from './secure-element-service.ts';
+import { watchCard } from './watch-card.ts';
 import { Visitors } from './visitors.ts';
 
 const ENDPOINT = 'urn:dev:sefleet:meter-000001';
 const folder = mkdtempSync(join(tmpdir(), 'sefleet-import-'));
 const visitors = new Visitors();
+const { clock } = new SimRuntime(5);
 const rng = createSeededRng(5);
 const factoryImage = await createTestCard(ENDPOINT, rng);
 const card = createDeviceCard(factoryImage);
@@ -43,6 +46,7 @@ function benchCard(): BenchCard {
     describe: () => card.describe(),
     transmit: (command) => card.answer(command),
     reset: () => card.reset(),
+    watch: (watcher) => card.watch(watcher),
     image: () => card.image(),
     replace: (image) => card.replace(image),
   };
@@ -55,7 +59,7 @@ before(async () => {
     address: '127.0.0.1',
     port: 0,
     tls: readTlsFiles(folder, 'device-sim'),
-    services: [serveSecureElements({ endpoints: () => [ENDPOINT], find }, visitors)],
+    services: [serveSecureElements({ endpoints: () => [ENDPOINT], find }, visitors, clock)],
     log: createEventLog({ service: 'device-sim', level: 'silent' }),
   });
   const target = `127.0.0.1:${server.port}`;
@@ -107,4 +111,66 @@ test('describes the card: its domains in their hierarchy, life cycles by name, k
   }
   const keys = entries.flatMap((entry) => entry.keys);
   assert.ok(keys.some(({ checkValue }) => checkValue.length === 3));
+});
+
+test('a watch tells what the device, its owners and visitors ask, and neither a secret nor a reading', async () => {
+  const events = client.watchCard({ endpoint: ENDPOINT })[Symbol.asyncIterator]();
+  const next = async () => (await events.next()).value?.event;
+  assert.deepEqual((await next())?.case, 'watching');
+
+  const secret = await card.psk('x', { container: 1 }).masterSecret({
+    label: 'master secret',
+    seed: new Uint8Array(64),
+  });
+  card.exchange([Uint8Array.of(0x00, 0xa4, 0x04, 0x00, 0x00)]);
+  await card.answer(Uint8Array.of(0x80, 0xca, 0x00, 0x66, 0x00));
+  card.reset();
+  card.endWatches();
+
+  const doors = new Set<secureElement.CardDoor>();
+  let hidden = 0;
+  let last: string | undefined;
+  for (let event = await next(); event !== undefined; event = await next()) {
+    last = event.case;
+    if (event.case !== 'exchange') continue;
+    const { door, command, response, hiddenResponseBytes } = event.value;
+    doors.add(door);
+    hidden += hiddenResponseBytes;
+    for (const shown of [command, response]) assert.ok(!Buffer.from(shown).includes(secret));
+  }
+  assert.deepEqual(doors, new Set([1, 2, 3]));
+  assert.equal(hidden, secret.length);
+  assert.equal(last, 'reset');
+});
+
+test('the ninth watch of a card is refused, and one that its caller left makes room', async () => {
+  const stop = new AbortController();
+  const watches = Array.from({ length: 8 }, () =>
+    client.watchCard({ endpoint: ENDPOINT }, { signal: stop.signal }),
+  );
+  for (const watch of watches) assert.equal((await watch.next()).value?.event.case, 'watching');
+  await assert.rejects(client.watchCard({ endpoint: ENDPOINT }).next(), { code: 'SIM_CARD_WATCHED' });
+  await assert.rejects(client.watchCard({ endpoint: 'nobody' }).next(), { code: 'SIM_CARD_NOT_FOUND' });
+  stop.abort();
+  for (;;) {
+    const again = client.watchCard({ endpoint: ENDPOINT });
+    const first = await again.next().catch((error: unknown) => error);
+    await again.return?.();
+    if (!isSefleetError(first, 'SIM_CARD_WATCHED')) break;
+  }
+});
+
+test('a caller that reads too slowly is told how much it missed', async () => {
+  const watch = watchCard(benchCard(), clock, new AbortController().signal);
+  assert.equal((await watch.next()).value?.event?.case, 'watching');
+  for (let i = 0; i < 1_100; i++) card.transmit(Uint8Array.of(0x80, 0xca, 0x00, 0x66, 0x00));
+  card.endWatches();
+  let exchanges = 0;
+  let missed = 0;
+  for await (const { event } of watch) {
+    if (event?.case === 'exchange') exchanges++;
+    if (event?.case === 'missed') missed = Number(event.value);
+  }
+  assert.ok(missed > 0);
+  assert.equal(exchanges + missed, 1_100);
 });

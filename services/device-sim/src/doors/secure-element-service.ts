@@ -1,8 +1,10 @@
 import { secureElement } from '@sefleet/api';
+import type { Clock } from '@sefleet/runtime';
 import { serve, type ServedService } from '@sefleet/service';
 import { simulationError } from '../errors.ts';
 import { ANSWER_TO_RESET, type BenchCard, type CardDirectory } from './card-directory.ts';
 import { descriptionOf, summaryOf } from './card-messages.ts';
+import { watchCard } from './watch-card.ts';
 import type { Visitors } from './visitors.ts';
 
 const PAGE_SIZE = 100;
@@ -10,7 +12,7 @@ const PAGE_SIZE_MAX = 1000;
 const COMMAND_BYTES_MAX = 65_544;
 
 /** The cards over gRPC. */
-export function serveSecureElements(cards: CardDirectory, visitors: Visitors): ServedService {
+export function serveSecureElements(cards: CardDirectory, visitors: Visitors, clock: Clock): ServedService {
   return serve(secureElement.SecureElementService, {
     listSecureElements: ({ pageSize, pageToken }) => {
       const size = Math.min(pageSize === 0 ? PAGE_SIZE : pageSize, PAGE_SIZE_MAX);
@@ -29,6 +31,7 @@ export function serveSecureElements(cards: CardDirectory, visitors: Visitors): S
     },
     describeSecureElement: ({ endpoint }) => descriptionOf(cardOf(cards, endpoint)),
     openCard: (requests) => visit(requests, cards, visitors),
+    watchCard: ({ endpoint }, { signal }) => watchCard(cardOf(cards, endpoint), clock, signal),
     exportImage: ({ endpoint }) => ({ image: cardOf(cards, endpoint).image() }),
     importImage: ({ endpoint, image }) => {
       replaceCard(cardOf(cards, endpoint), image, visitors);

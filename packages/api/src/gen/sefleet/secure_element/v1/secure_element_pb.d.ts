@@ -2,9 +2,10 @@
 // @generated from file sefleet/secure_element/v1/secure_element.proto (package sefleet.secure_element.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { DeviceKind } from "../../common/v1/common_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file sefleet/secure_element/v1/secure_element.proto.
@@ -346,6 +347,113 @@ export declare type OpenCardResponse = Message<"sefleet.secure_element.v1.OpenCa
 export declare const OpenCardResponseSchema: GenMessage<OpenCardResponse>;
 
 /**
+ * @generated from message sefleet.secure_element.v1.WatchCardRequest
+ */
+export declare type WatchCardRequest = Message<"sefleet.secure_element.v1.WatchCardRequest"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+};
+
+/**
+ * Describes the message sefleet.secure_element.v1.WatchCardRequest.
+ * Use `create(WatchCardRequestSchema)` to create a new message.
+ */
+export declare const WatchCardRequestSchema: GenMessage<WatchCardRequest>;
+
+/**
+ * @generated from message sefleet.secure_element.v1.WatchCardResponse
+ */
+export declare type WatchCardResponse = Message<"sefleet.secure_element.v1.WatchCardResponse"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 1;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * @generated from oneof sefleet.secure_element.v1.WatchCardResponse.event
+   */
+  event: {
+    /**
+     * The first message: whatever happens from here on is told.
+     *
+     * @generated from field: bool watching = 2;
+     */
+    value: boolean;
+    case: "watching";
+  } | {
+    /**
+     * @generated from field: sefleet.secure_element.v1.CardExchange exchange = 3;
+     */
+    value: CardExchange;
+    case: "exchange";
+  } | {
+    /**
+     * Power off and on: channels and sessions are gone.
+     *
+     * @generated from field: bool reset = 4;
+     */
+    value: boolean;
+    case: "reset";
+  } | {
+    /**
+     * So many events were left out here, because the caller reads too slowly.
+     *
+     * @generated from field: uint32 missed = 5;
+     */
+    value: number;
+    case: "missed";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message sefleet.secure_element.v1.WatchCardResponse.
+ * Use `create(WatchCardResponseSchema)` to create a new message.
+ */
+export declare const WatchCardResponseSchema: GenMessage<WatchCardResponse>;
+
+/**
+ * @generated from message sefleet.secure_element.v1.CardExchange
+ */
+export declare type CardExchange = Message<"sefleet.secure_element.v1.CardExchange"> & {
+  /**
+   * @generated from field: sefleet.secure_element.v1.CardDoor door = 1;
+   */
+  door: CardDoor;
+
+  /**
+   * The command APDU; its first four bytes alone when data are left out.
+   *
+   * @generated from field: bytes command = 2;
+   */
+  command: Uint8Array;
+
+  /**
+   * @generated from field: uint32 hidden_command_bytes = 3;
+   */
+  hiddenCommandBytes: number;
+
+  /**
+   * The response APDU; its status word alone when data are left out.
+   *
+   * @generated from field: bytes response = 4;
+   */
+  response: Uint8Array;
+
+  /**
+   * @generated from field: uint32 hidden_response_bytes = 5;
+   */
+  hiddenResponseBytes: number;
+};
+
+/**
+ * Describes the message sefleet.secure_element.v1.CardExchange.
+ * Use `create(CardExchangeSchema)` to create a new message.
+ */
+export declare const CardExchangeSchema: GenMessage<CardExchange>;
+
+/**
  * @generated from message sefleet.secure_element.v1.ExportImageRequest
  */
 export declare type ExportImageRequest = Message<"sefleet.secure_element.v1.ExportImageRequest"> & {
@@ -417,6 +525,44 @@ export declare type ImportImageResponse = Message<"sefleet.secure_element.v1.Imp
 export declare const ImportImageResponseSchema: GenMessage<ImportImageResponse>;
 
 /**
+ * Who asks a card.
+ *
+ * @generated from enum sefleet.secure_element.v1.CardDoor
+ */
+export enum CardDoor {
+  /**
+   * @generated from enum value: CARD_DOOR_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The device itself, on logical channels of its own.
+   *
+   * @generated from enum value: CARD_DOOR_DEVICE = 1;
+   */
+  DEVICE = 1,
+
+  /**
+   * A script of its owners, through the LwM2M object.
+   *
+   * @generated from enum value: CARD_DOOR_MANAGEMENT = 2;
+   */
+  MANAGEMENT = 2,
+
+  /**
+   * RACS, a card reader or the command line.
+   *
+   * @generated from enum value: CARD_DOOR_VISITOR = 3;
+   */
+  VISITOR = 3,
+}
+
+/**
+ * Describes the enum sefleet.secure_element.v1.CardDoor.
+ */
+export declare const CardDoorSchema: GenEnum<CardDoor>;
+
+/**
  * The secure elements of a running fleet, as chips on a bench: whoever holds the simulator holds the card reader. What a
  * card lets a visitor do is up to the card.
  *
@@ -453,6 +599,17 @@ export declare const SecureElementService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof OpenCardRequestSchema;
     output: typeof OpenCardResponseSchema;
+  },
+  /**
+   * What passes between a card and whoever asks it, from now on: the device itself, its owners' scripts, visitors. Ends
+   * with the fleet. What is ciphered stays so; keys, PINs and readings that a card is told or gives in the clear are left out.
+   *
+   * @generated from rpc sefleet.secure_element.v1.SecureElementService.WatchCard
+   */
+  watchCard: {
+    methodKind: "server_streaming";
+    input: typeof WatchCardRequestSchema;
+    output: typeof WatchCardResponseSchema;
   },
   /**
    * The card as it is, keys included: a backup of the simulated chip.

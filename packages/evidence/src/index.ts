@@ -3,6 +3,7 @@ export { checkRehearsal } from './checker/check-rehearsal.ts';
 export type { Invariant } from './checker/invariant.ts';
 export type {
   BillingLine,
+  FaultCount,
   IntervalCount,
   MeterTruth,
   Misbilling,
@@ -25,6 +26,7 @@ export type {
   StepTiming,
   SwitchEvidence,
 } from './evidence.ts';
+export { isSwitchReason, SWITCH_REASONS, type ReasonMeaning, type SwitchReason } from './reasons.ts';
 export { meterStatement, signersOf, switchStatement } from './statements.ts';
 export { parseBundle, verifyBundle } from './verify-bundle.ts';
 export type { BundleCheck } from './verify-bundle.ts';

@@ -60,10 +60,6 @@ export const PROVISIONING_ERRORS = {
     doc: 'The market did not say within two hours which metering point a meter is.',
   },
   SWITCH_METER_REFUSED: { fault: 'peer', doc: 'A meter refused a command of the switch.' },
-  SWITCH_UNREACHABLE_TIMEOUT: {
-    fault: 'environment',
-    doc: 'A meter could not be reached before the deadline.',
-  },
   CUSTODY_KEY_NOT_FOUND: { fault: 'caller', doc: 'The vault of a party has no such key.' },
   CUSTODY_KEY_STATE_PRECONDITION: {
     fault: 'caller',

@@ -1,4 +1,5 @@
 import type { EvidenceBundle, MeterEvidence, SwitchEvidence } from '../evidence.ts';
+import { isSwitchReason } from '../reasons.ts';
 import { invariantOf, type Invariant } from './invariant.ts';
 
 const FINAL = new Set(['confirmed', 'rolled-back', 'exception']);
@@ -57,7 +58,8 @@ export function keyInvariants({ meters, switches }: EvidenceBundle): readonly In
 }
 
 function endProblem({ state, reason }: MeterEvidence): string | undefined {
-  return FINAL.has(state) && (state === 'confirmed' || reason !== '') ? undefined : `left ${state}`;
+  if (!FINAL.has(state)) return `left ${state}`;
+  return state === 'confirmed' || isSwitchReason(reason) ? undefined : `${reason || 'nothing'} is no reason`;
 }
 
 function probeProblem({ probes }: MeterEvidence): string | undefined {

@@ -300,7 +300,7 @@ for (const { name, skip, url } of [
       await first.journal.record({
         ...b,
         state: 'exception',
-        reason: 'unreachable',
+        reason: 'unreachable-at-cut',
         detail: 'x',
         attempts: 3,
       });
@@ -322,7 +322,10 @@ for (const { name, skip, url } of [
         ['a', 'c'],
       );
       const { states, exceptions } = await journal.counts('s-1');
-      deepEqual([states.get('planned'), states.get('switched'), exceptions.get('unreachable')], [1, 1, 1]);
+      deepEqual(
+        [states.get('planned'), states.get('switched'), exceptions.get('unreachable-at-cut')],
+        [1, 1, 1],
+      );
       await close(stores);
     });
   });

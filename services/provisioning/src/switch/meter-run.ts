@@ -1,4 +1,4 @@
-import { meterStatement, signersOf, type MeterEvidence } from '@sefleet/evidence';
+import { meterStatement, signersOf, type MeterEvidence, type SwitchReason } from '@sefleet/evidence';
 import type { EventLog } from '@sefleet/observability';
 import type { Rng } from '@sefleet/runtime';
 import type { CardLinks } from '../card-link/card-link.ts';
@@ -77,8 +77,8 @@ export class MeterRun {
       }
       if (rule === undefined) break;
       if (!rule.atCutOver && wish === '' && this.#ports.now() >= this.#order.cutOverAt) {
-        const why = rule.step === 'look-up' ? 'look-up-unanswered' : 'missed-instant';
-        await this.#record({ takeBack: `${FAILED}${why}`, attempts: 0 });
+        const { why, detail } = this.#whyLate(rule.step);
+        await this.#record({ takeBack: `${FAILED}${why}`, detail, attempts: 0 });
         continue;
       }
       if (rule.atCutOver && this.#ports.now() < this.#order.cutOverAt) {
@@ -91,12 +91,13 @@ export class MeterRun {
   }
 
   /** True when it went well and there may be more to do at once. */
-  async #try(what: string, run: () => Promise<boolean>): Promise<boolean> {
+  async #try(what: SwitchStep | 'take-back', run: () => Promise<boolean>): Promise<boolean> {
     try {
       return await run();
     } catch (error) {
       const committed = !canBeTakenBack(this.#meter.done, this.#meter.inDoubt);
-      const { reason, detail, final } = judge(error, this.#meter.attempts, committed);
+      const { attempts } = this.#meter;
+      const { reason, detail, final } = judge(error, { step: what, attempts, committed });
       const late = this.#ports.now() > deadlineIn(this.#order.market, this.#order.cutOverAt);
       this.#ports.log.emit(PROVISIONING_EVENTS.switchStepFailed, {
         endpoint: this.#meter.endpoint,
@@ -104,15 +105,26 @@ export class MeterRun {
         detail,
         ...(reason === 'internal-error' ? { error } : {}),
       });
-      if (!final && !late) return this.#again(detail);
+      if (!final && !late) return this.#again(reason, detail);
       const { done, inDoubt, takeBack: wish } = this.#meter;
-      if (what !== 'take-back' && wish === '' && canBeTakenBack(done, inDoubt) && reason !== 'unreachable') {
+      const reached = reason !== 'unreachable-at-cut';
+      if (what !== 'take-back' && wish === '' && canBeTakenBack(done, inDoubt) && reached) {
         await this.#record({ takeBack: `${FAILED}${reason}`, detail, attempts: 0 });
         return true;
       }
       await this.#finish('exception', wish.startsWith(FAILED) ? wish.slice(FAILED.length) : reason, detail);
       return false;
     }
+  }
+
+  /** Why a meter was not prepared in time: what it was waiting for, or what went wrong last. */
+  #whyLate(step: SwitchStep): { readonly why: SwitchReason; readonly detail: string } {
+    const { reason, detail } = this.#meter;
+    if (step === 'look-up')
+      return { why: 'look-up-unanswered', detail: 'The market had not answered when the instant came.' };
+    if (reason === 'unreachable-at-cut') return { why: reason, detail };
+    const last = detail === '' ? '' : ` Before that: ${detail}`;
+    return { why: 'missed-instant', detail: `The instant came before the step ${step} was done.${last}` };
   }
 
   async #step(step: SwitchStep, state: SwitchState): Promise<boolean> {
@@ -128,7 +140,7 @@ export class MeterRun {
     this.#evidence.timings.push({ step, startedAt, endedAt: this.#ports.now(), attempts });
     const { receiptCounter } = context;
     if (state === 'confirmed') return this.#finish('confirmed', '', '');
-    await this.#record({ done: step, state, inDoubt: false, attempts: 0, receiptCounter });
+    await this.#record({ done: step, state, inDoubt: false, attempts: 0, receiptCounter, reason: '' });
     return true;
   }
 
@@ -154,9 +166,9 @@ export class MeterRun {
   }
 
   /** Waits longer after every try. */
-  async #again(detail: string): Promise<boolean> {
+  async #again(reason: SwitchReason, detail: string): Promise<boolean> {
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(this.#meter.attempts, 10), MAX_PAUSE_MS);
-    await this.#record({ dueAt: this.#ports.now() + pause, detail });
+    await this.#record({ dueAt: this.#ports.now() + pause, reason, detail });
     return false;
   }
 

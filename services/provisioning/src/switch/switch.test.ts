@@ -75,7 +75,7 @@ describe('supplier switch', () => {
     ['swap', 'swapped-card'],
     ['foreign-certificate', 'certificate-refused'],
     ['expired-certificate', 'certificate-refused'],
-    ['se-full', 'card-full'],
+    ['se-full', 'se-full'],
     ['look-up-late', 'look-up-unanswered'],
   ] as const) {
     it(`ends with ${reason} where ${fault} is played, and the old supplier goes on`, async () => {

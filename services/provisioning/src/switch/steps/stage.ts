@@ -82,7 +82,12 @@ export async function agreeOnKeys(context: StepContext): Promise<void> {
   if (presented.sw === STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED)
     throw refused('STORE DATA 3A01', presented.sw);
   if (presented.sw !== STATUS_WORD.OK) {
-    throw provisioningError('SWITCH_CERTIFICATE_REFUSED', `the card answers ${presented.sw.toString(16)}`);
+    const { sw } = presented;
+    throw provisioningError(
+      'SWITCH_CERTIFICATE_REFUSED',
+      `the new supplier's certificate: ${sw.toString(16)}`,
+      { context: { sw } },
+    );
   }
   const answer = await session.transmit(await agreement.command(readScenario3Challenge(presented.data)));
   if (answer.sw === STATUS_WORD.NOT_ENOUGH_MEMORY) throw noRoom();
@@ -179,7 +184,8 @@ async function tryOpen(open: () => Promise<SecureChannelSession>): Promise<Secur
 function checkOfferedCertificate({ now }: StepContext, certificate: Uint8Array): void {
   const { expiration } = decodeCertificate(certificate);
   if (dateOf(now()) <= expiration) return;
-  throw provisioningError('SWITCH_CERTIFICATE_REFUSED', `the certificate ended on ${expiration}`);
+  const ended = expiration.replace(/^(....)(..)(..)$/, '$1-$2-$3');
+  throw provisioningError('SWITCH_CERTIFICATE_REFUSED', `the new supplier's certificate ended on ${ended}`);
 }
 
 /** The faults: a certificate of another authority, or one that ended long ago. */

@@ -1,5 +1,6 @@
 import type { MeterEvidence } from '../evidence.ts';
 import { checkContinuity, type Continuity } from './continuity.ts';
+import { countFaults, faultInvariants, type Outcome } from './faults.ts';
 import { IntervalTally } from './interval-tally.ts';
 import { invariantOf } from './invariant.ts';
 import { energyInvariants, evidenceInvariants } from './invariants.ts';
@@ -37,7 +38,8 @@ export function checkRehearsal(rehearsal: RehearsalRecord): Verdict {
     .flatMap(({ probes, from }) => probes.filter(({ by }) => by === from));
   const sum = (pick: (found: Continuity) => number): number =>
     [...continuity.values()].reduce((total, found) => total + pick(found), 0);
-  const ends = [...journeys.values()].map(endOfJourney);
+  const outcomes = new Map([...journeys].map(([endpoint, own]) => [endpoint, endOfJourney(own)]));
+  const ends = [...outcomes.values()];
   return {
     meters: journeys.size,
     switched: ends.filter(({ state }) => state === 'confirmed').length,
@@ -56,17 +58,16 @@ export function checkRehearsal(rehearsal: RehearsalRecord): Verdict {
       ...keyInvariants(bundle),
       ...invariants,
       ...serverInvariants(rehearsal),
+      ...faultInvariants(rehearsal, outcomes),
     ],
+    faults: countFaults(rehearsal, outcomes),
     misbillings: [...continuity.values()].flatMap(({ misbillings }) => misbillings),
     intervals: tally.counts(),
   };
 }
 
 /** How a meter came out: as its first switch that was not confirmed, or as its last. */
-function endOfJourney(switches: readonly MeterEvidence[]): {
-  readonly state: string;
-  readonly reason: string;
-} {
+function endOfJourney(switches: readonly MeterEvidence[]): Outcome {
   const bad = switches.find(({ state }) => state !== 'confirmed');
   return bad ?? switches.at(-1) ?? { state: 'exception', reason: 'no-evidence' };
 }

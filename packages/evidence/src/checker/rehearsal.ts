@@ -48,6 +48,22 @@ export interface RehearsalRecord {
   readonly receiptKeys: ReadonlyMap<string, Uint8Array>;
   /** Places where a planted secret was found outside of its owner's vault. */
   readonly canaryHits: readonly string[];
+  /** Faults that were played, by meter; without them nothing is said about faults. */
+  readonly faults?: ReadonlyMap<string, readonly string[]>;
+}
+
+/** What became of the meters that one fault was played on. */
+export interface FaultCount {
+  readonly fault: string;
+  /** Meters that it was played on. */
+  readonly played: number;
+  /** Confirmed in spite of it. */
+  readonly survived: number;
+  readonly rolledBack: number;
+  /** Ended as an exception, whatever the reason. */
+  readonly exceptions: number;
+  /** Of the exceptions: those whose reason is this fault. Another fault can have come first. */
+  readonly detected: number;
 }
 
 /** Energy that was billed by nobody, or more than once, between two readings of a meter. */
@@ -85,6 +101,7 @@ export interface Verdict {
   readonly canaryHits: number;
   readonly receiptsVerified: number;
   readonly invariants: readonly Invariant[];
+  readonly faults: readonly FaultCount[];
   readonly misbillings: readonly Misbilling[];
   readonly intervals: readonly IntervalCount[];
 }

@@ -42,11 +42,11 @@ export async function judgeRehearsal(
   office: Office,
   ground: GroundClient,
   processes: readonly ScannedProcess[],
-): Promise<Omit<RehearsalResult, 'phasesMs' | 'load' | 'timeZone' | 'startedAt' | 'cutOverAt'>> {
+): Promise<Omit<RehearsalResult, 'phasesMs' | 'load' | 'ground' | 'timeZone' | 'startedAt' | 'cutOverAt'>> {
   const { parties: knowledge } = await office.listParties({}, LONG_CALL);
-  const { bundle, details } = await collectBundle(office, ended);
+  const { bundle, details, played } = await collectBundle(office, ended);
   const disclosed = await disclose(office, ended);
-  const { truths, cards } = await collectTruths(ground);
+  const { truths, cards, faults } = await collectTruths(ground);
   const scans = scanRehearsal({
     folder: layout.dataFolder,
     // Of a real fleet they are chips.
@@ -68,6 +68,7 @@ export async function judgeRehearsal(
     recordKeys: disclosed.recordKeys,
     receiptKeys: disclosed.receiptKeys,
     canaryHits: scans.flatMap(({ hits }) => hits),
+    faults: merged(faults, played),
   };
   return {
     verdict: checkRehearsal(record),
@@ -93,11 +94,13 @@ async function collectBundle(office: Office, ended: readonly EndedSwitch[]) {
   const switches: SwitchEvidence[] = [];
   const meters: MeterEvidence[] = [];
   const details = new Map<string, string>();
+  const played: FaultsOfMeters[] = [];
   let signed: Pick<EvidenceBundle, 'authority' | 'parties'> = { authority: '', parties: [] };
   for (const { switchId } of ended) {
     const collected = await collectEvidence(office, switchId);
     meters.push(...collected.evidence);
     for (const [endpoint, detail] of collected.details) details.set(endpoint, detail);
+    played.push(collected.played);
     const { switchJson, authority, parties } = await office.closeSwitch({ switchId }, LONG_CALL);
     const closed: SwitchEvidence = JSON.parse(switchJson);
     switches.push(closed);
@@ -110,7 +113,7 @@ async function collectBundle(office: Office, ended: readonly EndedSwitch[]) {
   }
   const format = 'sefleet-evidence-bundle-2';
   const bundle: EvidenceBundle = { format, ...signed, switches, meters, root: bundleRoot(switches) };
-  return { bundle, details };
+  return { bundle, details, played: merged(...played) };
 }
 
 /** What the suppliers of all switches hand to the auditor. */
@@ -131,14 +134,16 @@ async function disclose(office: Office, ended: readonly EndedSwitch[]) {
 async function collectEvidence(office: Office, switchId: string) {
   const evidence: MeterEvidence[] = [];
   const details = new Map<string, string>();
+  const played = new Map<string, readonly string[]>();
   for await (const { meters } of office.listMeterSwitches({ switchId })) {
     for (const meter of meters) {
       const parsed: MeterEvidence = JSON.parse(meter.evidenceJson);
       evidence.push(parsed);
       details.set(meter.endpoint, meter.detail);
+      played.set(meter.endpoint, meter.faults);
     }
   }
-  return { evidence, details };
+  return { evidence, details, played };
 }
 
 /** Cards that are searched for what former parties left on them. */
@@ -147,9 +152,11 @@ const CARDS_SEARCHED = 5;
 async function collectTruths(ground: GroundClient) {
   const truths = new Map<string, MeterTruth>();
   const cards = new Map<string, Uint8Array>();
+  const faults = new Map<string, readonly string[]>();
   for await (const { meters } of ground.collectMeters({ images: CARDS_SEARCHED })) {
     for (const meter of meters) {
       if (meter.cardImage.length > 0) cards.set(meter.endpoint, meter.cardImage);
+      faults.set(meter.endpoint, meter.faults);
       truths.set(meter.endpoint, {
         endpoint: meter.endpoint,
         records: meter.records,
@@ -164,7 +171,19 @@ async function collectTruths(ground: GroundClient) {
       });
     }
   }
-  return { truths, cards };
+  return { truths, cards, faults };
+}
+
+type FaultsOfMeters = ReadonlyMap<string, readonly string[]>;
+
+/** All that was played on each meter, whoever played it and in whichever switch. */
+function merged(...parts: readonly FaultsOfMeters[]): FaultsOfMeters {
+  const all = new Map<string, Set<string>>();
+  for (const part of parts) {
+    for (const [endpoint, faults] of part)
+      all.set(endpoint, (all.get(endpoint) ?? new Set()).union(new Set(faults)));
+  }
+  return new Map([...all].map(([endpoint, faults]) => [endpoint, [...faults]]));
 }
 
 /** Who was left by a switch that came to its end, and did not get its devices back. */

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import type { NetworkProfile } from './network-sampler.ts';
+import { loggedFailures } from './service-logs.ts';
 import type { ScannedProcess } from './rehearsal-scan.ts';
 
 /** What the switch reported at one moment. */
@@ -28,6 +30,9 @@ export interface ServicePeak {
   readonly cpuPercentMax: number;
   readonly cpuSeconds: number;
   readonly memoryMiBMax: number;
+  /** What it logged as a warning or an error. */
+  readonly warnings: number;
+  readonly errors: number;
 }
 
 /** How hard a rehearsal was for those who worked on it. */
@@ -37,6 +42,8 @@ export interface LoadProfile {
   readonly workingMax: number;
   readonly backlogMax: number;
   readonly services: readonly ServicePeak[];
+  /** What the LwM2M servers did; undefined where there is no network. */
+  readonly network: NetworkProfile | undefined;
 }
 
 /** Samples closer to each other than this say more about the sampling than about the load. */
@@ -85,7 +92,8 @@ export class LoadSampler {
     for (const one of processes) this.#measure(one, passedMs);
   }
 
-  profile(): LoadProfile {
+  /** @param dataFolder Where the services write their logs. */
+  profile(dataFolder: string, network: NetworkProfile | undefined): LoadProfile {
     const most = (pick: (sample: LoadSample) => number): number =>
       this.#samples.reduce((max, sample) => Math.max(max, pick(sample)), 0);
     return {
@@ -94,8 +102,10 @@ export class LoadSampler {
       workingMax: most(({ working }) => working),
       backlogMax: most(({ backlog }) => backlog),
       services: [...this.#usages].map(([service, { cpuPercentMax, seconds, memoryMiBMax }]) => {
-        return { service, cpuPercentMax, cpuSeconds: Math.round(seconds * 10) / 10, memoryMiBMax };
+        const cpuSeconds = Math.round(seconds * 10) / 10;
+        return { service, cpuPercentMax, cpuSeconds, memoryMiBMax, ...loggedFailures(dataFolder, service) };
       }),
+      network,
     };
   }
 

@@ -1,4 +1,5 @@
 import type { ScannedPlace } from './canary-scan.ts';
+import type { GroundKind } from './rehearsal-services.ts';
 import type { LoadProfile } from './load-sampler.ts';
 import type { EvidenceBundle, MeterTruth, Verdict } from '@sefleet/evidence';
 
@@ -20,6 +21,7 @@ export interface RehearsalResult {
   /** What was searched for secrets, and what was found. */
   readonly scans: readonly ScannedPlace[];
   readonly load: LoadProfile;
+  readonly ground: GroundKind;
   readonly cutOverAt: number;
   /** Of the market whose days count. */
   readonly timeZone: string;

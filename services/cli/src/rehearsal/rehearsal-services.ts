@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { SefleetError } from '@sefleet/errors';
 import { ensureLocalPki } from '@sefleet/service';
 import { freeTcpPort, freeUdpPort } from '../supervisor/layout.ts';
+import { logFileOf } from './service-logs.ts';
 
 /**
  * On what a rehearsal stands: the real services with a fleet of LwM2M devices, or virtual meters that answer
@@ -26,6 +27,8 @@ export interface RehearsalLayout extends RehearsalSetup {
   readonly provisioningPort: number;
   /** Of the service that has the meters. */
   readonly groundPort: number;
+  /** gRPC port of the network provider's LwM2M server; undefined on the light ground. */
+  readonly headPort: number | undefined;
   /** gRPC ports of the suppliers' own LwM2M servers; empty on the light ground. */
   readonly supplierPorts: ReadonlyMap<string, number>;
 }
@@ -129,7 +132,7 @@ export class RehearsalServices {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#children.set(name, child);
-    const logFile = join(dataFolder, `${name.replace(':', '-')}.log`);
+    const logFile = logFileOf(dataFolder, name);
     const log = createWriteStream(logFile, { flags: 'a' });
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
@@ -167,7 +170,10 @@ async function planLight(setup: RehearsalSetup): Promise<Plan> {
     ['provisioning', launch(ENTRY.provisioning, provisioningPort)],
     ['rehearsal-ground', launch(ENTRY.ground, groundPort)],
   ]);
-  return { layout: { ...setup, provisioningPort, groundPort, supplierPorts: new Map() }, launches };
+  return {
+    layout: { ...setup, provisioningPort, groundPort, headPort: undefined, supplierPorts: new Map() },
+    launches,
+  };
 }
 
 /** Where an LwM2M server listens: for devices, for devices that bootstrap, and for callers. */
@@ -230,7 +236,7 @@ async function planLive(setup: RehearsalSetup): Promise<Plan> {
     );
   }
   const supplierPorts = new Map([...suppliers].map(([supplier, { grpc }]) => [supplier, grpc]));
-  return { layout: { ...setup, provisioningPort, groundPort, supplierPorts }, launches };
+  return { layout: { ...setup, provisioningPort, groundPort, headPort: head.grpc, supplierPorts }, launches };
 }
 
 async function stopChild(child: ChildProcess): Promise<void> {

@@ -6,6 +6,7 @@ import type { Progress } from '../terminal/progress.ts';
 import { judgeRehearsal, type EndedSwitch, type GroundClient, type Office } from './judge-rehearsal.ts';
 import { RehearsalClock } from './rehearsal-clock.ts';
 import { LoadSampler } from './load-sampler.ts';
+import { NetworkSampler, statisticsOf } from './network-sampler.ts';
 import { legsOf, type Leg } from './rehearsal-legs.ts';
 import { FAULTS, MARKET_ZONES, type RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
@@ -37,9 +38,13 @@ export async function runRehearsal(
   const tls = readTlsFiles(rehearsalPki(layout), 'cli');
   const office = createGrpcClient(switching.SwitchingService, `127.0.0.1:${layout.provisioningPort}`, tls);
   const ground = createGrpcClient(switching.RehearsalGroundService, `127.0.0.1:${layout.groundPort}`, tls);
+  const statistics = statisticsOf(layout);
+  const sampler = new NetworkSampler(statistics.reads);
   try {
-    return await new Rehearsal(plan, services, progress, office, ground).run();
+    return await new Rehearsal(plan, services, progress, office, ground, sampler).run();
   } finally {
+    await sampler.stop();
+    statistics.close();
     office.close();
     ground.close();
   }
@@ -53,6 +58,7 @@ class Rehearsal {
   readonly #ground: GroundClient;
   readonly #phasesMs: Record<string, number> = {};
   readonly #load = new LoadSampler();
+  readonly #network: NetworkSampler;
   readonly #startAt: number;
   readonly #cutOverAt: number;
 
@@ -62,12 +68,14 @@ class Rehearsal {
     progress: Progress,
     office: Office,
     ground: GroundClient,
+    network: NetworkSampler,
   ) {
     this.#plan = plan;
     this.#services = services;
     this.#progress = progress;
     this.#office = office;
     this.#ground = ground;
+    this.#network = network;
     const intervalMs = plan.intervalMinutes * MINUTE_MS;
     const noticeMs = Math.max(HOUR_MS, Math.round(plan.noticeMs * plan.compress));
     const cutOverAt = plan.cutOverAt ?? roundUp(Date.now(), intervalMs) + noticeMs;
@@ -77,6 +85,7 @@ class Rehearsal {
 
   async run(): Promise<RehearsalResult> {
     await this.#checkParties();
+    this.#network.start();
     const endpoints = await this.#timed('prepare', () => this.#prepare());
     const switches: EndedSwitch[] = [];
     let cohort = endpoints;
@@ -93,6 +102,7 @@ class Rehearsal {
     }
     await this.#ground.advanceGround({ now: BigInt(this.#windowEnd(switches)) }, LONG_CALL);
     this.#progress.say('collecting evidence and readings');
+    const network = await this.#network.stop();
     const judged = await this.#timed('check', () =>
       judgeRehearsal(
         this.#plan,
@@ -104,9 +114,18 @@ class Rehearsal {
       ),
     );
     const startedAt = this.#startAt;
-    const load = this.#load.profile();
+    const { ground } = this.#services.layout;
+    const load = this.#load.profile(this.#services.layout.dataFolder, network);
     const timeZone = MARKET_ZONES.get(this.#plan.market) ?? 'UTC';
-    return { ...judged, load, timeZone, startedAt, cutOverAt: this.#cutOverAt, phasesMs: this.#phasesMs };
+    return {
+      ...judged,
+      load,
+      ground,
+      timeZone,
+      startedAt,
+      cutOverAt: this.#cutOverAt,
+      phasesMs: this.#phasesMs,
+    };
   }
 
   /** Of a second switch: later on the same day, when there is time to prepare it. */

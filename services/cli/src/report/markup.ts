@@ -1,6 +1,12 @@
+/** XML 1.0 §2.2 has no way to write these. */
+// oxlint-disable-next-line no-control-regex -- they are what is looked for
+const NOT_IN_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
+
 /** Text that is safe between the tags and quotes of HTML and XML. */
 export function escapeMarkup(text: string | number): string {
   return String(text)
+    .toWellFormed()
+    .replace(NOT_IN_XML, '\ufffd')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

@@ -1,12 +1,13 @@
-import type { Invariant, MeterEvidence } from '@sefleet/evidence';
+import type { FaultCount, Invariant, MeterEvidence } from '@sefleet/evidence';
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@sefleet/evidence';
 import type { LoadProfile } from '../rehearsal/load-sampler.ts';
+import type { NetworkPeak, NetworkProfile } from '../rehearsal/network-sampler.ts';
 import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
 import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
 import { endOf, meterRows } from './meter-rows.ts';
 
-/** Percentiles of a duration in milliseconds of the rehearsal's clock. */
+/** Percentiles of a duration in milliseconds of the rehearsal's clock; null where nothing was measured. */
 export interface Percentiles {
   readonly p50: number;
   readonly p95: number;
@@ -33,24 +34,33 @@ export interface RehearsalSummary {
     /** Real time of each phase. */
     readonly phases: Readonly<Record<string, number>>;
     /** From the question to the market to its answer. */
-    readonly lookUp: Percentiles;
+    readonly lookUp: Percentiles | null;
     /** From the first step to the meter's note of the instant. */
-    readonly staging: Percentiles;
+    readonly staging: Percentiles | null;
     /** From the instant to the confirmed end. */
-    readonly instantToConfirmed: Percentiles;
+    readonly instantToConfirmed: Percentiles | null;
     /** From the new supplier's first record to the end of the old one's domain: both had a way in. */
-    readonly bothHadAccess: Percentiles;
+    readonly bothHadAccess: Percentiles | null;
     /** Real time for which a meter was registered with both suppliers' own servers; live ground only. */
-    readonly registeredWithBoth: Percentiles;
+    readonly registeredWithBoth: Percentiles | null;
     /** By how much the cut-over readings missed the instant, by true time. */
-    readonly readingOffset: Percentiles;
+    readonly readingOffset: Percentiles | null;
   };
-  /** Share of the cut-over readings of confirmed meters that were taken at the instant, in per cent. */
-  readonly actualReadsPercent: number;
+  /**
+   * Share of the cut-over readings of confirmed meters that were taken at the instant, in per cent; null
+   * without any.
+   */
+  readonly actualReadsPercent: number | null;
+  /** What became of the meters, by the fault that was played on them. */
+  readonly faults: readonly FaultCount[];
   /** The most at once, in real time. */
-  readonly peakLoad: Omit<LoadProfile, 'samples'>;
+  readonly peakLoad: Omit<LoadProfile, 'samples' | 'network'> & {
+    /** Null where there is no network: on the light ground. */
+    readonly network: NetworkPeak | null;
+  };
   readonly run: {
     readonly story: RehearsalPlan['story'];
+    readonly ground: RehearsalResult['ground'];
     readonly market: string;
     /** SHA-256 over all that was asked for: the same hash and version rehearse the same. */
     readonly planHash: string;
@@ -81,7 +91,7 @@ export function summariseRehearsal(
   const rows = meterRows(result);
   const confirmed = bundle.meters.filter(({ state }) => state === 'confirmed');
   const { misbillings: _misbillings, intervals: _intervals, ...figures } = verdict;
-  const { samples: _samples, ...peakLoad } = result.load;
+  const { samples: _samples, network, ...peakLoad } = result.load;
   return {
     ...figures,
     durationMs: Math.round(durationMs),
@@ -95,9 +105,10 @@ export function summariseRehearsal(
       readingOffset: percentiles(readingOffsets(result).map(Math.abs)),
     },
     actualReadsPercent: shareOf(rows.filter(({ state }) => state === 'confirmed')),
-    peakLoad,
+    peakLoad: { ...peakLoad, network: network === undefined ? null : peakOf(network) },
     run: {
       story: plan.story,
+      ground: result.ground,
       market: plan.market,
       planHash: planHash(plan),
       switches: bundle.switches.length,
@@ -129,14 +140,18 @@ export function readingOffsets({ bundle, truths }: RehearsalResult): readonly nu
   });
 }
 
+function peakOf({ samples: _samples, ...peak }: NetworkProfile): NetworkPeak {
+  return peak;
+}
+
 function planHash(plan: RehearsalPlan): string {
   const text = canonicalJson({ ...plan, faults: Object.fromEntries(plan.faults) });
   return createHash('sha256').update(text).digest('hex');
 }
 
-function shareOf(rows: readonly { readonly source: string }[]): number {
+function shareOf(rows: readonly { readonly source: string }[]): number | null {
   const actual = rows.filter(({ source }) => source === 'actual').length;
-  return rows.length === 0 ? 100 : Math.round((actual * 10_000) / rows.length) / 100;
+  return rows.length === 0 ? null : Math.round((actual * 10_000) / rows.length) / 100;
 }
 
 /** From the registration with the new supplier's server to the end of the one with the old one's. */
@@ -158,7 +173,8 @@ function stagingOf({ timings }: MeterEvidence): number[] {
   return first === undefined || scheduled === undefined ? [] : [scheduled.endedAt - first.startedAt];
 }
 
-function percentiles(values: readonly number[]): Percentiles {
+function percentiles(values: readonly number[]): Percentiles | null {
+  if (values.length === 0) return null;
   const ordered = values.toSorted((a, b) => a - b);
   const at = (share: number): number => ordered[Math.max(0, Math.ceil(ordered.length * share) - 1)] ?? 0;
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: ordered.at(-1) ?? 0 };

@@ -12,13 +12,8 @@ export function timing({ timingsMs }: RehearsalSummary, result: RehearsalResult)
   const confirmed = bundle.meters.filter(({ state }) => state === 'confirmed');
   const minutes = confirmed.map((meter) => (endOf(meter) - meter.cutOverAt) / MINUTE_MS);
   const offsets = readingOffsets(result).map((ms) => Math.abs(ms) / 1000);
-  const row = (name: string, { p50, p95, p99, max }: RehearsalSummary['timingsMs']['staging']) => [
-    name,
-    p50,
-    p95,
-    p99,
-    max,
-  ];
+  const row = (name: string, found: RehearsalSummary['timingsMs']['staging']) =>
+    found === null ? [name, '-', '-', '-', '-'] : [name, found.p50, found.p95, found.p99, found.max];
   const rows = [
     row('look-up at the market (2 h at the most)', timingsMs.lookUp),
     row('staging: first step to noted instant', timingsMs.staging),

@@ -3,10 +3,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { EvidenceBundle, MeterEvidence } from '@sefleet/evidence';
+import ajv2020 from 'ajv/dist/2020.js';
+import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { SWITCH_REASONS, type EvidenceBundle, type MeterEvidence } from '@sefleet/evidence';
 import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
 import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
-import { schemaProblems } from '../testing/schema-problems.ts';
 import { csv } from './csv.ts';
 import { htmlReport } from './html-report.ts';
 import { passed, summariseRehearsal } from './rehearsal-summary.ts';
@@ -44,7 +45,7 @@ function result(holds: boolean): RehearsalResult {
     cutOverAt: CUT,
     tokens: {},
     state: 'exception',
-    reason: 'card-full',
+    reason: 'se-full',
     timings: [],
     keyStates: [],
     probes: [],
@@ -63,7 +64,7 @@ function result(holds: boolean): RehearsalResult {
       meters: 1,
       switched: 0,
       rolledBack: 0,
-      exceptions: { 'card-full': 1 },
+      exceptions: { 'se-full': 1 },
       gapWh: 0,
       overlapWh: 0,
       residualWh: 0,
@@ -72,6 +73,7 @@ function result(holds: boolean): RehearsalResult {
       canaryHits: 0,
       receiptsVerified: 0,
       invariants: [{ name: 'a & b', holds, detail: NASTY }],
+      faults: [{ fault: 'se-full', played: 1, survived: 0, rolledBack: 0, exceptions: 1, detected: 1 }],
       misbillings: [],
       intervals: [],
     },
@@ -80,7 +82,24 @@ function result(holds: boolean): RehearsalResult {
     truths: new Map(),
     timeZone: 'Europe/Berlin',
     scans: [],
-    load: { samples: [], commandsPerSecondMax: 0, workingMax: 0, backlogMax: 0, services: [] },
+    load: {
+      samples: [],
+      commandsPerSecondMax: 0,
+      workingMax: 0,
+      backlogMax: 0,
+      services: [
+        {
+          service: 'provisioning',
+          cpuPercentMax: 1,
+          cpuSeconds: 0.5,
+          memoryMiBMax: 9,
+          warnings: 2,
+          errors: 0,
+        },
+      ],
+      network: undefined,
+    },
+    ground: 'light',
     details: new Map([[NASTY, 'no "room"']]),
     cutOverAt: CUT,
     startedAt: CUT,
@@ -88,6 +107,64 @@ function result(holds: boolean): RehearsalResult {
     phasesMs: { switch: 1 },
   };
 }
+
+/** The published schema, as an independent validator reads it; strict: a keyword that it does not know is an error. */
+function validator(): (value: unknown) => readonly unknown[] {
+  const ajv = new ajv2020.default({ strict: true, allowUnionTypes: true, allErrors: true });
+  ajv.addFormat('date-time', { validate: (text: string) => !Number.isNaN(Date.parse(text)) });
+  const validate = ajv.compile(
+    JSON.parse(readFileSync(new URL('summary.schema.json', import.meta.url), 'utf8')),
+  );
+  return (value) => (validate(value) ? [] : (validate.errors ?? []));
+}
+
+const CONTRACT =
+  'meters switched rolledBack exceptions gapWh overlapWh residualWh oldSupplierProbes oldSupplierProbesRefused ' +
+  'canaryHits receiptsVerified durationMs timingsMs invariants';
+
+describe('the summary', () => {
+  const problems = validator();
+  const summary = JSON.parse(JSON.stringify(summariseRehearsal(plan, result(false), 1234.5, '1.0.0')));
+
+  it('keeps its published schema, and has every key of the contract', () => {
+    deepEqual(problems(summary), []);
+    deepEqual(
+      CONTRACT.split(' ').filter((key) => !Object.hasOwn(summary, key)),
+      [],
+    );
+    deepEqual(summary.peakLoad.network, null);
+    deepEqual(summary.timingsMs.registeredWithBoth, null);
+  });
+
+  it('would be found if it broke its schema', () => {
+    const wrong: readonly Record<string, unknown>[] = [
+      { gapWh: 'none' },
+      { extra: 1 },
+      { meters: -1 },
+      { exceptions: { 'bad luck': 1 } },
+      { exceptions: { 'se-full': 0 } },
+      { peakLoad: { ...summary.peakLoad, network: 0 } },
+      { run: { ...summary.run, startedAt: 'yesterday' } },
+      { invariants: [{ name: 'a', holds: 'yes', detail: '' }] },
+    ];
+    for (const change of wrong) ok(problems({ ...summary, ...change }).length > 0, JSON.stringify(change));
+    for (const key of CONTRACT.split(' '))
+      ok(
+        problems(Object.fromEntries(Object.entries(summary).filter(([name]) => name !== key))).length > 0,
+        key,
+      );
+  });
+
+  it('names reasons by the vocabulary of the evidence, with what they mean and what to do', () => {
+    const schema = JSON.parse(readFileSync(new URL('summary.schema.json', import.meta.url), 'utf8'));
+    deepEqual(
+      schema.$defs.reason.oneOf,
+      Object.entries(SWITCH_REASONS).map(([code, { meaning, action }]) => {
+        return { const: code, description: `${meaning} ${action}` };
+      }),
+    );
+  });
+});
 
 describe('the report of a rehearsal', () => {
   it('is there for people, programs, CI and spreadsheets, and escapes what it is told', (t) => {
@@ -110,18 +187,18 @@ describe('the report of a rehearsal', () => {
     const text = (name: string): string => readFileSync(join(folder, name), 'utf8');
     ok(!text('index.html').includes('<script>') && !text('junit.xml').includes('<script>'));
     ok(!/https?:\/\//.test(text('index.html')), 'nothing from anywhere else');
-    ok(text('junit.xml').includes('failures="1"') && text('junit.xml').includes('name="a &amp; b"'));
+    equal(XMLValidator.validate(text('junit.xml')), true);
+    deepEqual(new XMLParser({ ignoreAttributes: false }).parse(text('junit.xml')).testsuite, {
+      '@_name': 'supplier switch',
+      '@_tests': '1',
+      '@_failures': '1',
+      '@_time': '1.235',
+      testcase: { '@_classname': 'rehearsal', '@_name': 'a & b', failure: { '@_message': NASTY } },
+    });
     equal(
       text('exceptions.csv').split('\r\n')[1],
-      `"""><script>alert(1)</script>","exception","card-full","no ""room"""`,
+      `"""><script>alert(1)</script>","exception","se-full","no ""room"""`,
     );
-    const schema = JSON.parse(text('summary.schema.json'));
-    const summaryRead = JSON.parse(text('summary.json'));
-    deepEqual(schemaProblems(summaryRead, schema), []);
-    deepEqual(schemaProblems({ ...summaryRead, gapWh: 'none', extra: 1 }, schema), [
-      '$.gapWh is no number',
-      '$.extra is not known',
-    ]);
     equal(text('meters.csv').split('\r\n').length, 3);
     ok(text('intervals.csv').startsWith('"end","expected","received","by supplier"'));
   });

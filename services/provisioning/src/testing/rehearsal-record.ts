@@ -2,6 +2,7 @@ import { deriveRecordKey, decodeSealedRecord, openTelemetryRecord } from '@sefle
 import { toHex } from '@sefleet/bytes';
 import { bundleRoot, type BillingLine, type EvidenceBundle, type RehearsalRecord } from '@sefleet/evidence';
 import { createRootAuthority } from '@sefleet/pki';
+import { playedOn } from '../switch/faults.ts';
 import { PartyRegistry } from '../switch/party-registry.ts';
 import { SwitchAudit } from '../switch/switch-audit.ts';
 import { SwitchClosing } from '../switch/switch-closing.ts';
@@ -28,7 +29,8 @@ export async function recordRehearsal(
   );
   const evidence = meters.map((meter) => meter.evidence);
   const closing = new SwitchClosing(bench.custody, bench.store, registry, authority.certificatePem);
-  const closed = await closing.close(await office.ended(switchId), meters);
+  const order = await office.ended(switchId);
+  const closed = await closing.close(order, meters);
   const bundle: EvidenceBundle = {
     format: 'sefleet-evidence-bundle-2',
     authority: closed.authority,
@@ -52,6 +54,9 @@ export async function recordRehearsal(
     recordKeys,
     receiptKeys,
     canaryHits: [],
+    faults: new Map(
+      [...truths].map(([endpoint, { faults }]) => [endpoint, [...faults, ...playedOn(order, endpoint)]]),
+    ),
   };
 }
 

@@ -7,6 +7,7 @@ import { allParties, type Party } from '../../domain/party.ts';
 import type { SwitchVerb } from '../../domain/switch/switch-order.ts';
 import { DEFAULT_MARKET } from '../../domain/switch/working-days.ts';
 import { provisioningError } from '../../errors.ts';
+import { playedOn } from '../../switch/faults.ts';
 import type { PartyRegistry } from '../../switch/party-registry.ts';
 import type { SwitchAudit } from '../../switch/switch-audit.ts';
 import type { ClosedSwitch, SwitchClosing } from '../../switch/switch-closing.ts';
@@ -77,12 +78,14 @@ export function serveSwitching(options: SwitchingPorts): ServedService {
     async *listMeterSwitches({ switchId }, { caller }) {
       requirePermission(caller, 'read-key-states', log);
       const meters = await office.meters(switchId);
+      const { order } = await office.progress(switchId);
       for (let at = 0; at < meters.length; at += METERS_PER_MESSAGE) {
         yield {
           meters: meters
             .slice(at, at + METERS_PER_MESSAGE)
             .map(({ endpoint, state, reason, detail, evidence }) => {
-              return { endpoint, state, reason, detail, evidenceJson: JSON.stringify(evidence) };
+              const faults = playedOn(order, endpoint);
+              return { endpoint, state, reason, detail, evidenceJson: JSON.stringify(evidence), faults };
             }),
         };
       }

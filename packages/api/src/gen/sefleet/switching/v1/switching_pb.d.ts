@@ -374,6 +374,13 @@ export declare type MeterSwitch = Message<"sefleet.switching.v1.MeterSwitch"> & 
    * @generated from field: string evidence_json = 5;
    */
   evidenceJson: string;
+
+  /**
+   * Rehearsals: faults that were played on our side of the network.
+   *
+   * @generated from field: repeated string faults = 6;
+   */
+  faults: string[];
 };
 
 /**

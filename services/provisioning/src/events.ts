@@ -41,6 +41,11 @@ export const PROVISIONING_EVENTS = {
     level: 'warn',
     message: 'the keys of a device were not rotated',
   },
+  rotationStoreFailed: {
+    name: 'rotation.storeFailed',
+    level: 'error',
+    message: 'rotations wait for the store, which failed',
+  },
   switchStarted: { name: 'switch.started', level: 'info', message: 'a supplier switch started' },
   switchResumed: {
     name: 'switch.resumed',

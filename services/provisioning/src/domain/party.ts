@@ -68,6 +68,17 @@ export const CONTROLLING_AUTHORITY: PartyId = partyId('controlling-authority');
 /** Names fit a certificate, a file name, a token's label and an MQTT topic. */
 export const PARTY_NAME: RegExp = /^[a-z][a-z0-9-]{1,23}$/;
 
+/** Names of services, which their certificates bear: a party's certificate would open what is theirs. */
+export const RESERVED_NAMES: ReadonlySet<string> = new Set([
+  'analytics',
+  'ca',
+  'cli',
+  'device-sim',
+  'lwm2m-server',
+  'provisioning',
+  'rehearsal-ground',
+]);
+
 /**
  * Who this process knows: those of the start, and those whom its store has admitted since. The store is the
  * truth; this is its copy, because rules ask in the middle of a thought.

@@ -173,10 +173,30 @@ describe('the factory', () => {
 
   it('refuses names that do not fit a certificate, a path or an identity', async () => {
     const { factory } = await bench();
-    for (const endpoint of ['', 'a b', '../x', 'bs:m', 'x'.repeat(65), 'ü']) {
+    for (const endpoint of ['', 'a b', '../x', 'bs:m', 'x'.repeat(65), 'ü', 'city-grid']) {
       await rejects(deliver(factory, [{ endpoint, kind: 'obu' }]), { code: 'PROVISIONING_REQUEST_INVALID' });
     }
     await rejects(deliver(factory, []), { code: 'PROVISIONING_REQUEST_INVALID' });
+    const order = { endpoint: 'm', kind: 'obu' } as const;
+    await rejects(deliver(factory, [order, order]), { code: 'PROVISIONING_REQUEST_INVALID' });
+  });
+
+  it('takes a name once, whoever asks for it at the same time', async () => {
+    const { factory } = await bench();
+    const order = { endpoint: 'soft', kind: 'smart-meter' as const };
+    const made = await Promise.all([1, 2, 3].map(() => factory.addSoftwareDevice(order, false)));
+    equal(new Set(made.map(({ psk }) => Buffer.from(psk).toString())).size, 1);
+    const other = { endpoint: 'both', kind: 'smart-meter' as const };
+    const [soft, card] = await Promise.allSettled([
+      factory.addSoftwareDevice(other, false),
+      deliver(factory, [other]),
+    ]);
+    deepEqual(
+      [soft, card]
+        .filter(({ status }) => status === 'rejected')
+        .map((outcome) => 'reason' in outcome && outcome.reason.code),
+      ['PROVISIONING_DEVICE_EXISTS'],
+    );
   });
 
   it('gives a software device the same PSK every time, and no card', async () => {

@@ -8,7 +8,7 @@ import { DEFAULT_CONNECTIVITY, isSameConnectivity, type Connectivity } from '../
 import { DEVICE_KINDS, type DeviceKind } from '../domain/device-kind.ts';
 import { FIRST_GENERATION } from '../domain/key-versions.ts';
 import { toOwnCredential, type OwnCredential } from '../domain/own-credential.ts';
-import { NETWORK_PROVIDER } from '../domain/party.ts';
+import { findParty, NETWORK_PROVIDER } from '../domain/party.ts';
 import { isEndpointName, pskIdentity } from '../domain/psk-identity.ts';
 import { provisioningError } from '../errors.ts';
 import { PROVISIONING_EVENTS } from '../events.ts';
@@ -64,8 +64,11 @@ const CERTIFICATE_BYTES_NAME_MAX = 64;
 export class Factory {
   readonly #ports: FactoryPorts;
   readonly #cards: CardFactory;
-  readonly #presses = new Map<DeviceKind, Promise<CertificatePress>>();
-  /** Batches are made one after the other: two callers that order the same device get the same card. */
+  readonly #presses = new Map<
+    DeviceKind,
+    { readonly madeAt: number; readonly press: Promise<CertificatePress> }
+  >();
+  /** One after the other: two callers that order the same device get the same card. */
   #line: Promise<unknown> = Promise.resolve();
 
   constructor(ports: FactoryPorts) {
@@ -83,9 +86,7 @@ export class Factory {
     for (const kind of new Set(orders.map((order) => order.kind))) await this.#cards.prepare(kind);
     for (let at = 0; at < orders.length && !signal.aborted; at += BATCH) {
       const batch = orders.slice(at, at + BATCH);
-      const made = this.#line.then(() => this.#batch(batch));
-      this.#line = made.catch(() => undefined);
-      yield await made;
+      yield await this.#inLine(() => this.#batch(batch));
       await new Promise((resolve) => setImmediate(resolve));
     }
     this.#ports.log.emit(PROVISIONING_EVENTS.cardsMade, { ordered: orders.length });
@@ -101,18 +102,8 @@ export class Factory {
   ): Promise<SoftwareCredentials> {
     checkOrders([order]);
     const { store, custody } = this.#ports;
-    const { endpoint, kind } = order;
-    const known = (await store.devices([endpoint])).get(endpoint);
-    if (known !== undefined && (known.make !== 'software' || known.kind !== kind)) throw taken(endpoint);
-    if (known === undefined) {
-      await store.addSoftwareDevice({
-        endpoint,
-        kind,
-        make: 'software',
-        diversification: new Uint8Array(),
-        connectivity: DEFAULT_CONNECTIVITY,
-      });
-    }
+    const { endpoint } = order;
+    await this.#inLine(() => this.#takeName(order));
     for (const credential of own) {
       if (await store.putOwnCredential(endpoint, credential)) continue;
       const message = `another device proves itself with this ${credential.form}`;
@@ -124,6 +115,26 @@ export class Factory {
     const psk = softwarePsk(await network.derive('psk', FIRST_PSK_VERSION, label, PSK_BYTES));
     const credential = withCertificate ? await this.#softwareCertificate(endpoint) : undefined;
     return { endpoint, identity: pskIdentity(endpoint, 'management'), psk, credential };
+  }
+
+  #inLine<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#line.then(work);
+    this.#line = done.catch(() => undefined);
+    return done;
+  }
+
+  async #takeName({ endpoint, kind }: DeviceOrder): Promise<void> {
+    const { store } = this.#ports;
+    const known = (await store.devices([endpoint])).get(endpoint);
+    if (known !== undefined && (known.make !== 'software' || known.kind !== kind)) throw taken(endpoint);
+    if (known !== undefined) return;
+    await store.addSoftwareDevice({
+      endpoint,
+      kind,
+      make: 'software',
+      diversification: new Uint8Array(),
+      connectivity: DEFAULT_CONNECTIVITY,
+    });
   }
 
   async #batch(orders: readonly DeviceOrder[]): Promise<readonly DeliveredCard[]> {
@@ -218,7 +229,9 @@ export class Factory {
 
   #press(kind: DeviceKind): Promise<CertificatePress> {
     const known = this.#presses.get(kind);
-    if (known !== undefined) return known;
+    const madeAt = this.#ports.runtime.clock.wallMs();
+    // Its certificates end on one day, counted from its making.
+    if (known !== undefined && madeAt - known.madeAt < DAY_MS) return known.press;
     const press = CertificatePress.create(this.#ports.authority, {
       organisation: `sefleet ${kind}`,
       clientAuth: true,
@@ -227,7 +240,7 @@ export class Factory {
       // below.
       pathLength: 0,
     });
-    this.#presses.set(kind, press);
+    this.#presses.set(kind, { madeAt, press });
     return press;
   }
 
@@ -249,10 +262,15 @@ function checkOrders(orders: readonly DeviceOrder[]): void {
   if (orders.length === 0 || orders.length > MAX_ORDERS) {
     throw provisioningError('PROVISIONING_REQUEST_INVALID', `1 to ${MAX_ORDERS} devices at a time`);
   }
+  if (new Set(orders.map(({ endpoint }) => endpoint)).size < orders.length) {
+    throw provisioningError('PROVISIONING_REQUEST_INVALID', 'a device is ordered twice');
+  }
   for (const { endpoint, kind } of orders) {
     // RFC 5280 appendix A.1: a common name has at most 64 characters.
     if (
       isEndpointName(endpoint) &&
+      // Revocations name either: a device and a party of one name would go together.
+      findParty(endpoint) === undefined &&
       endpoint.length <= CERTIFICATE_BYTES_NAME_MAX &&
       DEVICE_KINDS.includes(kind)
     )
@@ -261,7 +279,7 @@ function checkOrders(orders: readonly DeviceOrder[]): void {
       'PROVISIONING_REQUEST_INVALID',
       `${JSON.stringify(endpoint)} cannot be an endpoint name`,
       {
-        hint: 'At most 64 letters, digits and : . _ -, and a kind of device.',
+        hint: 'At most 64 letters, digits and : . _ -, not the name of a party; and a kind of device.',
       },
     );
   }

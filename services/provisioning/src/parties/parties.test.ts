@@ -68,11 +68,17 @@ describe('the registry of parties', () => {
     for (const bad of [
       { ...order, name: 'Moon Light' },
       { ...order, name: 'a'.repeat(25) },
+      { ...order, name: 'analytics' },
       { ...order, name: 'x1', roles: [] },
       { ...order, name: 'x2', roles: ['king'] },
     ]) {
       await rejects(bench.operator.parties.addParty(bad), { code: 'PROVISIONING_REQUEST_INVALID' }, bad.name);
     }
+    await bench.make([{ endpoint: 'a-meter', kind: 'smart-meter' }]);
+    await rejects(bench.operator.parties.addParty({ ...order, name: 'a-meter' }), {
+      code: 'PROVISIONING_PARTY_EXISTS',
+      message: /a device is called/,
+    });
     const { parties: all } = await moonlight.parties.listParties({});
     equal(all.filter(({ number }) => number === party?.number).length, 1);
   });

@@ -11,6 +11,7 @@ import {
   partyId,
   PARTY_NAME,
   PARTY_ROLES,
+  RESERVED_NAMES,
   type Party,
   type PartyRole,
 } from '../domain/party.ts';
@@ -61,10 +62,15 @@ export class PartyOffice {
 
   async #add(name: string, title: string, roles: readonly string[]): Promise<Party> {
     const wanted = roles.map(roleOf);
-    if (!PARTY_NAME.test(name) || title.length > TEXT_MAX || wanted.length === 0) {
+    if (
+      !PARTY_NAME.test(name) ||
+      RESERVED_NAMES.has(name) ||
+      title.length > TEXT_MAX ||
+      wanted.length === 0
+    ) {
       throw invalid(
         `${JSON.stringify(name)} cannot be a party`,
-        'A name of 2 to 24 letters, digits and dashes, and roles.',
+        'A name of 2 to 24 small letters, digits and dashes, not that of a service; and roles.',
       );
     }
     const known = findParty(name);
@@ -75,6 +81,10 @@ export class PartyOffice {
         'PROVISIONING_PARTY_EXISTS',
         `${name} is there and is ${known.roles.join(', ')}`,
       );
+    }
+    // Revocations name either: a device and a party of one name would go together.
+    if ((await this.#ports.store.devices([name])).size > 0) {
+      throw provisioningError('PROVISIONING_PARTY_EXISTS', `a device is called ${name}`);
     }
     const party = {
       id: partyId(name),

@@ -20,6 +20,8 @@ export interface RotationRunnerPorts {
 
 const ATTEMPTS = 4;
 const FIRST_PAUSE_MS = 250;
+/** Until a store that failed is asked again. */
+const STORE_PAUSE_MS = 1000;
 
 /** Runs rotations in the background, some devices at a time, each to its end or to the end of its tries. */
 export class RotationRunner {
@@ -64,7 +66,8 @@ export class RotationRunner {
 
   async #run(rotation: Rotation, devices: readonly DeviceRotation[]): Promise<void> {
     const { store, log } = this.#ports;
-    const known = await store.devices(devices.map(({ endpoint }) => endpoint));
+    const known = await this.#insist(() => store.devices(devices.map(({ endpoint }) => endpoint)));
+    if (known === undefined) return;
     const queue = devices.values();
     const worker = async (): Promise<void> => {
       for (const device of queue) {
@@ -74,7 +77,7 @@ export class RotationRunner {
       }
     };
     await Promise.all(Array.from({ length: Math.min(rotation.concurrency, devices.length) }, worker));
-    const progress = await store.rotation(rotation.rotationId);
+    const progress = await this.#insist(() => store.rotation(rotation.rotationId));
     if (progress?.done === true) {
       const { rotationId, confirmed, oldKeyRefused, failed } = progress;
       log.emit(PROVISIONING_EVENTS.rotationDone, { rotationId, confirmed, oldKeyRefused, failed });
@@ -101,7 +104,6 @@ export class RotationRunner {
           await this.#pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
         }
       }
-      await store.finishRotation(rotation, 'confirmed', { ...ended(), oldKeyRefused: true });
     } catch (error) {
       const known = isSefleetError(error);
       const failure = {
@@ -113,7 +115,27 @@ export class RotationRunner {
         ...failure,
         ...(known ? {} : { error }),
       });
-      await store.finishRotation(rotation, 'failed', { ...ended(), oldKeyRefused: false, failure });
+      const outcome = { ...ended(), oldKeyRefused: false, failure };
+      await this.#insist(() => store.finishRotation(rotation, 'failed', outcome));
+      return;
+    }
+    const outcome = { ...ended(), oldKeyRefused: true };
+    await this.#insist(() => store.finishRotation(rotation, 'confirmed', outcome));
+  }
+
+  /**
+   * Asks the store until it answers: without it a rotation can neither go on nor fail. Undefined when the
+   * service stops meanwhile; its next run takes the rotation up again.
+   */
+  async #insist<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        this.#ports.log.emit(PROVISIONING_EVENTS.rotationStoreFailed, { error });
+        if (this.#stopping) return undefined;
+        await this.#pause(STORE_PAUSE_MS);
+      }
     }
   }
 
@@ -131,7 +153,10 @@ export class RotationRunner {
         rng: runtime.rng,
         diversification: device.diversification,
         journal: async (step) => {
-          await store.moveRotation(rotation, step);
+          // What is not written down is not done.
+          const isWritten = await this.#insist(() => store.moveRotation(rotation, step).then(() => true));
+          if (isWritten !== true)
+            throw provisioningError('PROVISIONING_STORE_UNAVAILABLE', 'the journal cannot be written');
           moved({ ...rotation, step });
         },
       });

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, mock } from 'node:test';
 import { encodeApdu, openScp03Session, selectCommand, aidBytes } from '@sefleet/globalplatform';
 import { CARD_PLANS } from '../domain/card-plan.ts';
 import { keyVersionOf } from '../domain/key-versions.ts';
@@ -117,6 +117,21 @@ describe('rotation', () => {
       deepEqual([kill, progress.failures, progress.confirmed], [kill, [], 1]);
       await bench.close();
     }
+  });
+
+  it('waits for a store that fails, and goes on when it answers', async () => {
+    const bench = await createBench();
+    await bench.make(fleet(3));
+    const { orders } = office(bench);
+    const failing = (name: 'devices' | 'moveRotation' | 'finishRotation') =>
+      mock.method(bench.store, name, () => Promise.reject(new RangeError('down')), { times: 2 });
+    failing('devices');
+    failing('moveRotation');
+    failing('finishRotation');
+    const { rotationId } = await orders.start(SUPPLIER);
+    const { failures, confirmed } = await finished(bench, rotationId);
+    deepEqual([failures, confirmed], [[], 3]);
+    await bench.close();
   });
 
   it('refuses a card that is not the one of the device', async () => {

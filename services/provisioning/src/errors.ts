@@ -47,6 +47,10 @@ export const PROVISIONING_ERRORS = {
   PROVISIONING_LINK_UNAVAILABLE: { fault: 'environment', doc: 'There is no way to a device now.' },
   PROVISIONING_STORE_UNAVAILABLE: { fault: 'environment', doc: 'The state cannot be read or written.' },
   SWITCH_NOT_FOUND: { fault: 'caller', doc: 'No supplier switch has this id.' },
+  SWITCH_OVER_PRECONDITION: {
+    fault: 'caller',
+    doc: 'The supplier switch is over: there is nothing left to pause, resume or take back.',
+  },
   SWITCH_IN_PROGRESS_CONFLICT: { fault: 'caller', doc: 'A meter is being switched already.' },
   SWITCH_CARD_SWAPPED: { fault: 'peer', doc: "The certificate or the keys on a card are another card's." },
   SWITCH_DOMAIN_PRELOADED: {

@@ -52,6 +52,11 @@ export const PROVISIONING_EVENTS = {
     level: 'warn',
     message: 'a supplier switch goes on after a restart',
   },
+  switchControlled: {
+    name: 'switch.controlled',
+    level: 'info',
+    message: 'somebody pauses, resumes or cancels a switch, or objects to it for some meters',
+  },
   switchStopped: { name: 'switch.stopped', level: 'warn', message: 'a supplier switch stopped by itself' },
   switchStepFailed: { name: 'switch.stepFailed', level: 'debug', message: 'a step of a switch failed' },
   switchCrashed: {

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createProgress } from '../terminal/progress.ts';
+import { AT_ONCE } from '../switching/pacing.ts';
 import { parseFaults } from './rehearsal-plan.ts';
 import { RehearsalServices } from './rehearsal-services.ts';
 import { runRehearsal } from './run-rehearsal.ts';
@@ -63,9 +64,7 @@ async function rehearseOnce(run: number): Promise<void> {
       compress: 60,
       faults: parseFaults(FAULTS) ?? new Map(),
       seed,
-      concurrency: 16,
-      canaryPercent: 0,
-      stopAbovePercent: 0,
+      pacing: { ...AT_ONCE, concurrency: 16 },
       verb: 'switch' as const,
       intervalMinutes: 15,
       windowHours: 6,

@@ -1,3 +1,4 @@
+import type { Pacing } from '../switching/pacing.ts';
 import type { RehearsalProcess } from './rehearsal-services.ts';
 
 /** What is rehearsed, as the command line says it. */
@@ -18,9 +19,9 @@ export interface RehearsalPlan {
   readonly compress: number;
   readonly faults: ReadonlyMap<string, number>;
   readonly seed: number;
-  readonly concurrency: number;
-  readonly canaryPercent: number;
-  readonly stopAbovePercent: number;
+  readonly pacing: Pacing;
+  /** Pauses the switch once; undefined for never. */
+  readonly pause?: RehearsedPause;
   readonly verb: RehearsalVerb;
   readonly intervalMinutes: number;
   /** Readings before and after the instant, hours. */
@@ -29,6 +30,16 @@ export interface RehearsalPlan {
   readonly killAfterMs: number | undefined;
   /** Which one; provisioning unless given. */
   readonly killService?: RehearsalProcess;
+}
+
+/** A pause in a rehearsal. */
+export interface RehearsedPause {
+  /** Which meters are counted: prepared for the instant or over, or confirmed. */
+  readonly of: 'prepared' | 'confirmed';
+  /** Begins when so many are, per cent. */
+  readonly atPercent: number;
+  /** Time of the rehearsal until it is resumed. */
+  readonly forMs: number;
 }
 
 /** Whose devices change hands. */
@@ -82,9 +93,11 @@ export function parseFaults(text: string): ReadonlyMap<string, number> | undefin
   return faults;
 }
 
-/** Milliseconds from `+2m`, `90s` or `1h`; undefined when it is none. */
-export function parseNotice(text: string): number | undefined {
-  const [, amount = '', unit = ''] = /^\+?(\d+(?:\.\d+)?)(s|m|h)$/.exec(text) ?? [];
-  const scale = { s: 1000, m: 60_000, h: 3_600_000 }[unit];
-  return scale === undefined ? undefined : Number(amount) * scale;
+const PAUSE_AT = /^(?:(prepared|confirmed)=)?(\d+(?:\.\d+)?)%?$/;
+
+/** When a pause begins, from `50%` or `confirmed=50%`; undefined when it is no such moment. */
+export function parsePauseAt(text: string): Omit<RehearsedPause, 'forMs'> | undefined {
+  const [, of, percent = ''] = PAUSE_AT.exec(text) ?? [];
+  if (percent === '' || Number(percent) <= 0 || Number(percent) > 100) return undefined;
+  return { of: of === 'confirmed' ? 'confirmed' : 'prepared', atPercent: Number(percent) };
 }

@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { scanFiles, scanMemory } from './canary-scan.ts';
 import { RehearsalClock } from './rehearsal-clock.ts';
-import { parseFaults, parseNotice } from './rehearsal-plan.ts';
+import { parseFaults, parsePauseAt } from './rehearsal-plan.ts';
 import { scanRehearsal } from './rehearsal-scan.ts';
 
 const HOUR_MS = 3_600_000;
@@ -28,9 +28,10 @@ describe('what a rehearsal is told', () => {
       equal(parseFaults(text), undefined);
   });
 
-  it('reads times', () => {
-    deepEqual(['+2m', '90s', '1h', '0.5m'].map(parseNotice), [120_000, 90_000, HOUR_MS, 30_000]);
-    deepEqual(['', '2', 'm', '-2m', '2 m', '2d'].map(parseNotice), Array.from({ length: 6 }));
+  it('reads when to pause', () => {
+    deepEqual(parsePauseAt('50%'), { of: 'prepared', atPercent: 50 });
+    deepEqual(parsePauseAt('confirmed=12.5'), { of: 'confirmed', atPercent: 12.5 });
+    for (const wrong of ['', '0', '101%', 'half', 'begun=5%', '-1']) equal(parsePauseAt(wrong), undefined);
   });
 });
 

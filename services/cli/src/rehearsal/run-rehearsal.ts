@@ -2,11 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { common, switching } from '@sefleet/api';
 import { createGrpcClient, readTlsFiles } from '@sefleet/service';
 import { usageError } from '../command-line.ts';
+import { pacingRequest } from '../switching/pacing.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { judgeRehearsal, type EndedSwitch, type GroundClient, type Office } from './judge-rehearsal.ts';
 import { RehearsalClock } from './rehearsal-clock.ts';
 import { LoadSampler } from './load-sampler.ts';
 import { NetworkSampler, statisticsOf } from './network-sampler.ts';
+import { noticeOf, preparationOf } from './rehearsal-notice.ts';
+import { PauseWatch } from './pause-watch.ts';
 import { legsOf, type Leg } from './rehearsal-legs.ts';
 import { FAULTS, MARKET_ZONES, type RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
@@ -19,6 +22,8 @@ const LONG_CALL = { deadlineMs: 1_800_000 };
 /** Meters need so long to notice that a server has forgotten them. */
 const RECOVERY_MS = 12_000;
 const HOUR_MS = 3_600_000;
+/** So long before the instant whatever is done has to be done. */
+const CLOSE_MS = 20 * 60_000;
 const MINUTE_MS = 60_000;
 const KINDS: Readonly<Record<RehearsalPlan['story'], common.DeviceKind>> = {
   'supplier-switch': common.DeviceKind.SMART_METER,
@@ -77,7 +82,7 @@ class Rehearsal {
     this.#ground = ground;
     this.#network = network;
     const intervalMs = plan.intervalMinutes * MINUTE_MS;
-    const noticeMs = Math.max(HOUR_MS, Math.round(plan.noticeMs * plan.compress));
+    const noticeMs = noticeOf(plan);
     const cutOverAt = plan.cutOverAt ?? roundUp(Date.now(), intervalMs) + noticeMs;
     this.#startAt = roundUp(cutOverAt - noticeMs - intervalMs + 1, intervalMs);
     this.#cutOverAt = cutOverAt;
@@ -130,10 +135,8 @@ class Rehearsal {
 
   /** Of a second switch: later on the same day, when there is time to prepare it. */
   #nextInstant({ cutOverAt, endedAt }: EndedSwitch): number {
-    return Math.max(
-      cutOverAt + NEXT_LEG_MS,
-      roundUp(endedAt + HOUR_MS, this.#plan.intervalMinutes * MINUTE_MS),
-    );
+    const prepared = endedAt + HOUR_MS + preparationOf(this.#plan);
+    return Math.max(cutOverAt + NEXT_LEG_MS, roundUp(prepared, this.#plan.intervalMinutes * MINUTE_MS));
   }
 
   /** The meters that came through a switch: only they can go on. */
@@ -185,7 +188,7 @@ class Rehearsal {
     cutOverAt: number,
     number: number,
   ): Promise<string> {
-    const { concurrency, canaryPercent, stopAbovePercent, faults, seed, market } = this.#plan;
+    const { pacing, faults, seed, market } = this.#plan;
     await this.#office.advanceClock({ now: BigInt(startAt) });
     const { switchId } = await this.#office.startSwitch(
       {
@@ -195,9 +198,7 @@ class Rehearsal {
         toSupplier: to,
         endpoints: wholePortfolio ? [] : [...endpoints],
         cutOverAt: BigInt(cutOverAt),
-        concurrency,
-        canaryPercent,
-        stopAbovePercent,
+        ...pacingRequest(pacing),
         faults: sharesOf(faults, FAULTS.inTheHouse),
         seed: BigInt(seed),
         market,
@@ -219,6 +220,9 @@ class Rehearsal {
     let stopped = false;
     let restlessUntil = 0;
     const clock = new RehearsalClock(startAt, cutOverAt, this.#plan.compress, performance.now());
+    const pauses = new PauseWatch(this.#plan.pause, (control) =>
+      this.#office.controlSwitch({ switchId, control, endpoints: [] }, LONG_CALL),
+    );
     let killAt = this.#plan.killAfterMs === undefined ? Infinity : performance.now() + this.#plan.killAfterMs;
     for (;;) {
       if (performance.now() >= killAt) {
@@ -233,6 +237,8 @@ class Rehearsal {
       this.#show(state, endpoints.length);
       this.#load.sample(performance.now(), loadOf(state), this.#services.processes);
       if (state.done) return Math.round(clock.now);
+      const paused = await pauses.look(state, clock.now);
+      if (paused !== undefined) this.#progress.say(paused);
       if (state.stopped !== '' && !stopped) {
         stopped = true;
         this.#progress.say(`${state.stopped}: taking the others back`);
@@ -245,13 +251,13 @@ class Rehearsal {
       );
       // While a meter comes back to its servers, time must not run away from it.
       const idle = state.working === 0n && unsettled === 0 && performance.now() >= restlessUntil;
-      if (idle && calm) {
+      if (idle && calm && isReady(state, cutOverAt)) {
         calm = false;
         if (await this.#intervene(switchId, leg, endpoints)) continue;
       }
       const due = Number(state.nextDueAt);
       const now = idle
-        ? clock.skip(performance.now(), due, Number(nextReturnAt))
+        ? clock.skip(performance.now(), due, Number(nextReturnAt), pauses.resumeAt)
         : clock.work(performance.now());
       // The meters live through the time before anybody asks them about it.
       await this.#ground.advanceGround({ now: BigInt(Math.round(now)) }, LONG_CALL);
@@ -293,6 +299,11 @@ class Rehearsal {
     this.#progress.finish(phase, `${this.#phasesMs[phase]} ms`);
     return result;
   }
+}
+
+/** Every meter was begun, and nothing is due before the instant: what is still tried comes close to it. */
+function isReady({ begun, total, nextDueAt }: switching.GetSwitchResponse, cutOverAt: number): boolean {
+  return begun === total && (nextDueAt === 0n || Number(nextDueAt) >= cutOverAt - CLOSE_MS);
 }
 
 function loadOf(state: switching.GetSwitchResponse) {

@@ -8,6 +8,7 @@ import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { SWITCH_REASONS, type EvidenceBundle, type MeterEvidence } from '@sefleet/evidence';
 import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
 import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
+import { AT_ONCE } from '../switching/pacing.ts';
 import { csv } from './csv.ts';
 import { htmlReport } from './html-report.ts';
 import { passed, summariseRehearsal } from './rehearsal-summary.ts';
@@ -28,9 +29,7 @@ const plan: RehearsalPlan = {
   compress: 60,
   faults: new Map([['offline', 2]]),
   seed: 1,
-  concurrency: 1,
-  canaryPercent: 0,
-  stopAbovePercent: 0,
+  pacing: { ...AT_ONCE, concurrency: 1 },
   verb: 'switch',
   intervalMinutes: 15,
   windowHours: 6,

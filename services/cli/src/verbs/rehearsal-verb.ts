@@ -9,20 +9,25 @@ import {
   FAULTS,
   MARKET_ZONES,
   parseFaults,
-  parseNotice,
+  parsePauseAt,
   type RehearsalPlan,
   type RehearsalStory,
   type RehearsalVerb,
+  type RehearsedPause,
 } from '../rehearsal/rehearsal-plan.ts';
+import { checkNotice } from '../rehearsal/rehearsal-notice.ts';
 import { legsOf } from '../rehearsal/rehearsal-legs.ts';
 import { killableOn, RehearsalServices, type GroundKind } from '../rehearsal/rehearsal-services.ts';
 import { runRehearsal } from '../rehearsal/run-rehearsal.ts';
 import { passed, summariseRehearsal, type RehearsalSummary } from '../report/rehearsal-summary.ts';
 import { writeReport } from '../report/write-report.ts';
+import { parseDuration } from '../switching/duration.ts';
+import { pacingOptions, readPacing } from '../switching/pacing.ts';
 import { createProgress } from '../terminal/progress.ts';
 
 const MAX_METERS = 20_000;
 const INTERVAL_MS = 15 * 60_000;
+const MAX_PAUSE_MS = 86_400_000;
 
 /** What a rehearsal is called on the command line, and who takes part unless somebody says otherwise. */
 interface StoryVerb {
@@ -68,18 +73,17 @@ function optionsOf({ devices, from, to, third, verbs, grounds }: StoryVerb): Ver
       doc: `shares of the ${devices}, such as offline=2%: ${[...FAULTS.onTheWay, ...FAULTS.inTheHouse].join(', ')}`,
     },
     seed: { type: 'string', value: 'n', default: '1', doc: 'the same seed plays the same faults' },
-    concurrency: { type: 'string', value: 'n', default: '32', doc: `${devices} worked on at once` },
-    canary: {
+    ...pacingOptions(devices),
+    'pause-at': {
       type: 'string',
-      value: 'percent',
-      default: '0',
-      doc: `share of the ${devices} that goes first`,
+      value: 'share',
+      doc: `pauses once when so many ${devices} are prepared, such as 50%; or confirmed=50%`,
     },
-    'stop-above': {
+    'pause-for': {
       type: 'string',
-      value: 'percent',
-      default: '0',
-      doc: 'share of failures that stops the switch; 0: none',
+      value: 'time',
+      default: '2m',
+      doc: 'with --pause-at: until it is resumed, in the time of the rehearsal',
     },
     ground: {
       type: 'string',
@@ -159,7 +163,7 @@ function readPlan(told: StoryVerb, parsed: VerbArguments): RehearsalPlan {
   const faults = parseFaults(parsed.text('faults') ?? '');
   if (faults === undefined)
     throw usageError(`--faults ${parsed.text('faults')} is no list of known faults and shares`, help);
-  const noticeMs = parseNotice(parsed.text('at') ?? '');
+  const noticeMs = parseDuration(parsed.text('at') ?? '');
   if (noticeMs === undefined)
     throw usageError(`--at ${parsed.text('at')} is no time like +2m, 90s or 1h`, help);
   const verb = told.verbs.find((name) => name === parsed.text('verb'));
@@ -169,7 +173,8 @@ function readPlan(told: StoryVerb, parsed: VerbArguments): RehearsalPlan {
   if (!MARKET_ZONES.has(market))
     throw usageError(`--market ${market} is none of ${[...MARKET_ZONES.keys()].join(', ')}`, help);
   if (parsed.text('from') === parsed.text('to')) throw usageError('--from and --to are the same party', help);
-  return {
+  const pause = readPause(parsed, help);
+  const plan: RehearsalPlan = {
     story: told.story,
     meters: parsed.integer(told.devices, 1, MAX_METERS),
     from: parsed.text('from') ?? '',
@@ -182,14 +187,27 @@ function readPlan(told: StoryVerb, parsed: VerbArguments): RehearsalPlan {
     compress: parsed.integer('compress', 1, 10_000),
     faults,
     seed: parsed.integer('seed', 0, 0xffff_ffff),
-    concurrency: parsed.integer('concurrency', 1, 1024),
-    canaryPercent: parsed.integer('canary', 0, 100),
-    stopAbovePercent: parsed.integer('stop-above', 0, 100),
+    pacing: readPacing(parsed, help),
+    ...(pause === undefined ? {} : { pause }),
     intervalMinutes: 15,
     windowHours: parsed.integer('window', 1, 72),
     killAfterMs:
       parsed.text('kill-after') === undefined ? undefined : parsed.integer('kill-after', 0, 86_400_000),
   };
+  checkNotice(plan);
+  return plan;
+}
+
+function readPause(parsed: VerbArguments, help: string): RehearsedPause | undefined {
+  const at = parsed.text('pause-at');
+  const duration = parsed.text('pause-for') ?? '';
+  const forMs = parseDuration(duration);
+  if (forMs === undefined || forMs === 0 || forMs > MAX_PAUSE_MS)
+    throw usageError(`--pause-for ${duration} is no time like 90s or 2m, at most a day`, help);
+  if (at === undefined) return undefined;
+  const begin = parsePauseAt(at);
+  if (begin === undefined) throw usageError(`--pause-at ${at} is no share like 50% or confirmed=50%`, help);
+  return { ...begin, forMs };
 }
 
 /** An instant with its offset from UTC, on a whole quarter of an hour: meters read at no other. */

@@ -7,7 +7,6 @@ import { generationNear, keyVersionOf } from './key-versions.ts';
 import { PARTIES } from './party.ts';
 import { isEndpointName, parsePskIdentity, pskIdentity } from './psk-identity.ts';
 import { isRotationOver, nextRotationStep, type RotationInput, type RotationStep } from './rotation.ts';
-import { openWave, reasonToStop, stopNeeds } from './switch/switch-order.ts';
 import {
   canBeTakenBack,
   isSwitchOver,
@@ -105,28 +104,5 @@ describe('the steps of a switch', () => {
       SWITCH_STEPS.findIndex(({ step }) => step === 'cut-over-read'),
     );
     equal(isSwitchOver(SWITCH_STEPS.at(-1)?.state ?? 'planned'), true);
-  });
-});
-
-describe('waves', () => {
-  it('send the canaries first and everybody else when those are through', () => {
-    equal(openWave(100, 5, 0, 0), 5);
-    equal(openWave(100, 5, 5, 4), 0);
-    equal(openWave(100, 5, 5, 5), 95);
-    equal(openWave(100, 0, 0, 0), 100);
-  });
-
-  it('stop above the share of failures, not before it says something', () => {
-    const needs = stopNeeds(2000, 0);
-    equal(reasonToStop(10, 10, 5, needs), undefined);
-    equal(reasonToStop(100, 5, 5, needs), undefined);
-    notEqual(reasonToStop(100, 6, 5, needs), undefined);
-    equal(reasonToStop(100, 100, 0, needs), undefined);
-  });
-
-  it('judge a few canaries as soon as all of them are through', () => {
-    const needs = stopNeeds(40, 10);
-    equal(reasonToStop(3, 3, 20, needs), undefined);
-    notEqual(reasonToStop(4, 2, 20, needs), undefined);
   });
 });

@@ -1,33 +1,21 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { createEventLog } from '@sefleet/observability';
-import { PostgresDatabase } from '@sefleet/service';
-import { SKIP_WITHOUT_POSTGRES, startPostgres, type TestPostgres } from '@sefleet/service/testing';
 import { FOUNDING_CONTRACTS, type Contract } from '../domain/contract.ts';
 import { place } from '../domain/card-plan.ts';
 import { DEFAULT_CONNECTIVITY } from '../domain/connectivity.ts';
 import { partyId } from '../domain/party.ts';
 import type { DeviceRotation, Rotation } from '../domain/rotation.ts';
-import { planMeter } from '../domain/switch/meter-switch.ts';
-import type { SwitchOrder } from '../domain/switch/switch-order.ts';
-import { openStores, type Stores } from './open-stores.ts';
+import { StorePlaces } from '../testing/store-places.ts';
+import { openStores } from './open-stores.ts';
 import type { Device, DomainState, MadeCard } from './provisioning-store.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'stores-'));
-let postgres: TestPostgres | undefined;
-let count = 0;
-before(async () => {
-  if (SKIP_WITHOUT_POSTGRES === false) postgres = await startPostgres();
-});
-after(async () => {
-  if (postgres !== undefined) await dropSchemas(postgres.url);
-  await postgres?.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+const places = new StorePlaces();
+before(() => places.open());
+after(() => places.close());
 
 const log = createEventLog({ service: 'test', level: 'silent' });
 const NORTHERN = partyId('northern-power');
@@ -61,39 +49,9 @@ function rotationOf(endpoint: string, rotationId = 'r-1'): DeviceRotation {
   return { rotationId, endpoint, domain: DOMAIN, party: NORTHERN, step: 'planned', ...versions };
 }
 
-const ORDER: SwitchOrder = {
-  switchId: 's-1',
-  verb: 'switch',
-  from: NORTHERN,
-  to: SUNRISE,
-  cutOverAt: Date.UTC(2026, 5, 1),
-  concurrency: 4,
-  canaryPercent: 5,
-  stopAbovePercent: 10,
-  faults: new Map([['offline', 2]]),
-  seed: 7,
-  market: 'DK',
-};
-
-for (const { name, skip, url } of [
-  { name: 'SQLite', skip: false, url: () => '' },
-  { name: 'PostgreSQL', skip: SKIP_WITHOUT_POSTGRES, url: () => postgres?.url ?? '' },
-] as const) {
-  describe(`the stores on ${name}`, { skip }, () => {
-    /** Stores in a place of their own; `again` opens them as the next process does. */
-    const fresh = (): Promise<Stores> => {
-      count++;
-      return again();
-    };
-    const again = (): Promise<Stores> => {
-      const settings = { databaseUrl: url(), databaseSchema: '' };
-      return openStores(settings, join(folder, String(count)), log);
-    };
-    const close = async ({ store, journal, parties }: Stores): Promise<void> => {
-      await store.close();
-      await journal.close();
-      await parties.close();
-    };
+for (const place of places.kinds) {
+  describe(`the stores on ${place.name}`, { skip: place.skip }, () => {
+    const { fresh, again, close } = place;
 
     it('keep devices, cards, domains and accounts for the next process, byte for byte', async () => {
       const first = await fresh();
@@ -281,60 +239,12 @@ for (const { name, skip, url } of [
       );
       await close(stores);
     });
-
-    it('journal a switch: order, meters, controls and counts', async () => {
-      const first = await fresh();
-      const head = { verb: 'switch', from: NORTHERN, to: SUNRISE, cutOverAt: ORDER.cutOverAt } as const;
-      const meters = ['a', 'b', 'c'].map((one) => planMeter('s-1', one, head));
-      equal(await first.journal.start('request', ORDER, meters), 's-1');
-      equal(await first.journal.start('request', { ...ORDER, switchId: 's-2' }, []), 's-1');
-      const [a, b] = meters;
-      if (a === undefined || b === undefined) throw new RangeError('three meters were planned');
-      const moved = {
-        ...a,
-        state: 'switched',
-        done: 'cut-over-read',
-        receiptCounter: 5_000_000_000,
-      } as const;
-      await first.journal.record({ ...moved, inDoubt: true, dueAt: 1_900_000_000_000 });
-      await first.journal.record({
-        ...b,
-        state: 'exception',
-        reason: 'unreachable-at-cut',
-        detail: 'x',
-        attempts: 3,
-      });
-      await first.journal.control('s-1', { paused: true, stopped: 'too many' });
-      await close(first);
-      const stores = await again();
-      const { journal } = stores;
-      deepEqual(await journal.order('s-1'), ORDER);
-      equal(await journal.order('s-2'), undefined);
-      deepEqual(await journal.controls('s-1'), { paused: true, stopped: 'too many' });
-      deepEqual(await journal.unfinished(), ['s-1']);
-      deepEqual([...(await journal.busyMeters())].toSorted(), ['a', 'c']);
-      const open = await journal.meters('s-1', 'open');
-      const { evidence, ...rest } = { ...moved, inDoubt: true, dueAt: 1_900_000_000_000 };
-      // What is undefined in the evidence is left out of its JSON.
-      deepEqual(open[0], { ...rest, evidence: JSON.parse(JSON.stringify(evidence)) });
-      deepEqual(
-        open.map(({ endpoint }) => endpoint),
-        ['a', 'c'],
-      );
-      const { states, exceptions } = await journal.counts('s-1');
-      deepEqual(
-        [states.get('planned'), states.get('switched'), exceptions.get('unreachable-at-cut')],
-        [1, 1, 1],
-      );
-      await close(stores);
-    });
   });
 }
 
 describe('the stores', () => {
   it('take up a SQLite file that counts its versions in the old place', async () => {
-    count++;
-    const path = join(folder, String(count));
+    const path = places.folder();
     const { store, journal } = await openStores({ databaseUrl: '', databaseSchema: '' }, path, log);
     await store.addCards([card('a')]);
     await store.close();
@@ -353,7 +263,7 @@ describe('the stores', () => {
 
   it('say what to check when the database cannot be reached', async () => {
     const settings = { databaseUrl: 'postgres://127.0.0.1:1/none', databaseSchema: 'x' };
-    await rejects(openStores(settings, folder, log), {
+    await rejects(openStores(settings, places.folder(), log), {
       code: 'PROVISIONING_STORE_UNAVAILABLE',
       hint: /DATABASE_URL/,
     });
@@ -362,13 +272,4 @@ describe('the stores', () => {
 
 function byId(a: Contract, b: Contract): number {
   return a.contractId < b.contractId ? -1 : 1;
-}
-
-async function dropSchemas(url: string): Promise<void> {
-  const database = new PostgresDatabase(url, 'public', () => undefined);
-  const rows = await database.query(
-    `SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'provisioning\\_%'`,
-  );
-  for (const row of rows) await database.migrate(`DROP SCHEMA ${String(row['schema_name'])} CASCADE`);
-  await database.close();
 }

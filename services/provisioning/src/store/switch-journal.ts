@@ -1,17 +1,21 @@
 import type { MeterSwitch } from '../domain/switch/meter-switch.ts';
+import type { SwitchCourse } from '../domain/switch/switch-course.ts';
 import type { SwitchOrder } from '../domain/switch/switch-order.ts';
-
-/** How a switch is controlled. */
-export interface SwitchControls {
-  readonly paused: boolean;
-  /** Why it stopped by itself; empty while it did not. */
-  readonly stopped: string;
-}
+import type { SwitchState } from '../domain/switch/switch-state.ts';
 
 /** Counts of a switch. */
 export interface SwitchCounts {
   readonly states: ReadonlyMap<string, number>;
   readonly exceptions: ReadonlyMap<string, number>;
+}
+
+/** Which meters of a switch are asked for. */
+export interface MeterPage {
+  /** In any when empty. */
+  readonly states: readonly SwitchState[];
+  /** Those whose name comes after this one. */
+  readonly after: string;
+  readonly limit: number;
 }
 
 /**
@@ -23,13 +27,20 @@ export interface SwitchJournal {
   /** The switch that was started by this request, if any. */
   findRequest(requestId: string): Promise<string | undefined>;
   order(switchId: string): Promise<SwitchOrder | undefined>;
-  controls(switchId: string): Promise<SwitchControls>;
-  control(switchId: string, controls: SwitchControls): Promise<void>;
+  /** How a switch as a whole goes; a fresh course for one that nobody knows. */
+  course(switchId: string): Promise<SwitchCourse>;
+  putCourse(switchId: string, course: SwitchCourse): Promise<void>;
+  /** The switches that were started last, the last one first. */
+  latest(limit: number): Promise<readonly string[]>;
   /** Switches with meters that are not through. */
   unfinished(): Promise<readonly string[]>;
   counts(switchId: string): Promise<SwitchCounts>;
   /** Meters of a switch, those that are not through or all, in the order of their names. */
   meters(switchId: string, which: 'open' | 'all'): Promise<readonly MeterSwitch[]>;
+  /** Some of them, in the order of their names. */
+  page(switchId: string, page: MeterPage): Promise<readonly MeterSwitch[]>;
+  /** The names of all meters of a switch. */
+  endpoints(switchId: string): Promise<readonly string[]>;
   /** Endpoints that a switch which is not over works on. */
   busyMeters(): Promise<ReadonlySet<string>>;
   /** Writes down how a meter stands; the next effect waits for it. */

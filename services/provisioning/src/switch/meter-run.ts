@@ -66,9 +66,13 @@ export class MeterRun {
     this.#evidence = structuredClone(meter.evidence) as GrowingEvidence;
   }
 
-  /** Goes on until the meter is through or has to wait; gives back how it stands then. */
-  async advance(shouldStop: () => boolean): Promise<MeterSwitch> {
-    while (!isSwitchOver(this.#meter.state) && !shouldStop()) {
+  /**
+   * Goes on until the meter is through or has to wait; gives back how it stands then.
+   *
+   * @param shouldRest is asked before each step, with how the meter stands
+   */
+  async advance(shouldRest: (meter: MeterSwitch) => boolean): Promise<MeterSwitch> {
+    while (!isSwitchOver(this.#meter.state) && !shouldRest(this.#meter)) {
       const { done, inDoubt, takeBack: wish } = this.#meter;
       const rule = stepAfter(done);
       if (wish !== '' && canBeTakenBack(done, inDoubt)) {

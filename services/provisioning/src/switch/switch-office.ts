@@ -5,11 +5,13 @@ import { CARD_PLANS } from '../domain/card-plan.ts';
 import { DEVICE_KINDS } from '../domain/device-kind.ts';
 import { partyId } from '../domain/party.ts';
 import { planMeter, type MeterSwitch } from '../domain/switch/meter-switch.ts';
-import { checkOrder, type SwitchOrder } from '../domain/switch/switch-order.ts';
+import { FRESH_COURSE, type SwitchCourse } from '../domain/switch/switch-course.ts';
+import { checkOrder, checkSchedule, type SwitchOrder } from '../domain/switch/switch-order.ts';
+import { waveLimits } from '../domain/switch/waves.ts';
 import { provisioningError } from '../errors.ts';
 import { PROVISIONING_EVENTS } from '../events.ts';
-import type { SwitchCounts } from '../store/switch-journal.ts';
-import { Campaign } from './campaign.ts';
+import type { MeterPage, SwitchCounts } from '../store/switch-journal.ts';
+import { Campaign, type TakenBack } from './campaign.ts';
 import type { MeterRunPorts } from './meter-run.ts';
 import type { SwitchClock } from './switch-clock.ts';
 
@@ -19,15 +21,18 @@ export interface SwitchProgress extends SwitchCounts {
   readonly total: number;
   readonly working: number;
   readonly nextDueAt: number;
-  readonly paused: boolean;
-  readonly stopped: string;
+  readonly course: SwitchCourse;
+  /** The wave that meters are begun of, counted from 1. */
+  readonly wave: number;
+  /** Meters that something was done for, ever. */
+  readonly begun: number;
   readonly done: boolean;
   /** Commands that cards were sent since this office opened. */
   readonly commandsSent: number;
 }
 
 /** What is asked of a switch, before it has an id. */
-export type SwitchRequest = Omit<SwitchOrder, 'switchId' | 'from' | 'to'> & {
+export type SwitchRequest = Omit<SwitchOrder, 'switchId' | 'startedAt' | 'from' | 'to'> & {
   readonly requestId: string;
   readonly from: string;
   readonly to: string;
@@ -66,6 +71,7 @@ export class SwitchOffice {
     const order: SwitchOrder = {
       ...rest,
       switchId: randomUUID(),
+      startedAt: this.#clock.now(),
       from: partyId(request.from),
       to: partyId(request.to),
     };
@@ -84,6 +90,7 @@ export class SwitchOffice {
       );
     }
     const served = new Set(portfolio);
+    checkSchedule(order, cohort.length);
     const stranger = cohort.find((endpoint) => !served.has(endpoint));
     if (stranger !== undefined)
       throw provisioningError('PROVISIONING_DEVICE_NOT_FOUND', `${stranger} is not served by ${order.from}`);
@@ -93,7 +100,7 @@ export class SwitchOffice {
     const { switchId, verb, from, to, cutOverAt } = order;
     const meters = cohort.map((endpoint) => planMeter(switchId, endpoint, { verb, from, to, cutOverAt }));
     const started = await this.#ports.journal.start(requestId, order, meters);
-    if (started === switchId) await this.#open(order, meters);
+    if (started === switchId) await this.#open(order, meters, FRESH_COURSE);
     this.#ports.log.emit(PROVISIONING_EVENTS.switchStarted, { switchId: started, meters: meters.length });
     return started;
   }
@@ -105,7 +112,7 @@ export class SwitchOffice {
       if (order === undefined) continue;
       const meters = await this.#ports.journal.meters(switchId, 'open');
       this.#ports.log.emit(PROVISIONING_EVENTS.switchResumed, { switchId, meters: meters.length });
-      await this.#open(order, meters);
+      await this.#open(order, meters, await this.#ports.journal.course(switchId));
     }
   }
 
@@ -113,14 +120,15 @@ export class SwitchOffice {
   async progress(switchId: string): Promise<SwitchProgress> {
     const order = await this.#order(switchId);
     const counts = await this.#ports.journal.counts(switchId);
-    const controls = await this.#ports.journal.controls(switchId);
     const campaign = this.#campaigns.get(switchId);
     const total = [...counts.states.values()].reduce((sum, n) => sum + n, 0);
     return {
       ...counts,
-      ...controls,
+      course: campaign?.course ?? (await this.#ports.journal.course(switchId)),
       order,
       total,
+      wave: campaign?.wave ?? waveLimits(total, order.waves).length,
+      begun: campaign?.begun ?? total,
       working: campaign?.working ?? 0,
       nextDueAt: campaign?.nextDueAt ?? 0,
       done: campaign === undefined || campaign.isOver,
@@ -135,18 +143,46 @@ export class SwitchOffice {
     return order;
   }
 
-  /** Pauses, goes on, or takes meters back; without endpoints all of them. */
+  /** The switches that were started last, the last one first. */
+  async latest(limit: number): Promise<readonly SwitchProgress[]> {
+    const found = await this.#ports.journal.latest(limit);
+    return Promise.all(found.map((switchId) => this.progress(switchId)));
+  }
+
+  /**
+   * Pauses, goes on, or takes meters back: all of them, or with `object` those that are named.
+   *
+   * @throws SefleetError `SWITCH_NOT_FOUND`, `SWITCH_OVER_PRECONDITION`, or `PROVISIONING_DEVICE_NOT_FOUND`
+   *   for a meter that is none of its
+   */
   async control(
     switchId: string,
     control: 'pause' | 'resume' | 'cancel' | 'object',
     endpoints: readonly string[],
-  ): Promise<void> {
+  ): Promise<TakenBack> {
     await this.#order(switchId);
     const campaign = this.#campaigns.get(switchId);
-    if (control === 'pause' || control === 'resume') {
-      await this.#ports.journal.control(switchId, { paused: control === 'pause', stopped: '' });
-      campaign?.setPaused(control === 'pause');
-    } else await campaign?.takeBack(control === 'cancel' ? 'cancelled' : 'objection', endpoints);
+    if (campaign === undefined || campaign.isOver)
+      throw provisioningError('SWITCH_OVER_PRECONDITION', `switch ${switchId} is over`, {
+        hint: 'Meters that have another supplier by it are moved by another switch.',
+      });
+    if ((control === 'object') !== endpoints.length > 0)
+      throw provisioningError(
+        'PROVISIONING_REQUEST_INVALID',
+        control === 'object' ? 'an objection names its meters' : `to ${control} is about all meters`,
+      );
+    this.#ports.log.emit(PROVISIONING_EVENTS.switchControlled, {
+      switchId,
+      control,
+      meters: endpoints.length,
+    });
+    if (control === 'cancel') return campaign.takeBack('cancelled', []);
+    if (control === 'object') {
+      await this.#requireMeters(switchId, endpoints);
+      return campaign.takeBack('objection', endpoints);
+    }
+    await (control === 'pause' ? campaign.pause() : campaign.resume());
+    return { takenBack: 0, tooLate: 0 };
   }
 
   /** Rehearsals: what time it is. */
@@ -161,18 +197,31 @@ export class SwitchOffice {
     return this.#ports.journal.meters(switchId, 'all');
   }
 
+  /** Some meters of a switch, in the order of their names. */
+  async page(switchId: string, page: MeterPage): Promise<readonly MeterSwitch[]> {
+    await this.#order(switchId);
+    return this.#ports.journal.page(switchId, page);
+  }
+
   /** Lets steps in work come to an end, begins no others. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#campaigns.values()].map((campaign) => campaign.close()));
   }
 
-  async #open(order: SwitchOrder, meters: readonly MeterSwitch[]): Promise<void> {
+  async #open(order: SwitchOrder, meters: readonly MeterSwitch[], course: SwitchCourse): Promise<void> {
     const devices = await this.#ports.store.devices(meters.map(({ endpoint }) => endpoint));
-    const controls = await this.#ports.journal.controls(order.switchId);
-    const campaign = new Campaign(order, meters, devices, controls, this.#ports);
+    const { states } = await this.#ports.journal.counts(order.switchId);
+    const campaign = new Campaign({ order, meters, devices, states, course }, this.#ports);
     this.#campaigns.set(order.switchId, campaign);
     campaign.pump();
+  }
+
+  async #requireMeters(switchId: string, endpoints: readonly string[]): Promise<void> {
+    const own = new Set(await this.#ports.journal.endpoints(switchId));
+    const stranger = endpoints.find((endpoint) => !own.has(endpoint));
+    if (stranger === undefined) return;
+    throw provisioningError('PROVISIONING_DEVICE_NOT_FOUND', `${stranger} is no meter of switch ${switchId}`);
   }
 
   async #order(switchId: string): Promise<SwitchOrder> {

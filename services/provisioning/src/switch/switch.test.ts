@@ -194,22 +194,25 @@ describe('supplier switch', () => {
     const forced = {
       ...order([], bench.faults),
       verb: 'forced-switch' as const,
-      canaryPercent: 50,
+      waves: [50],
       stopAbovePercent: 20,
     };
     const switchId = await desk.start(forced);
-    while ((await desk.progress(switchId)).stopped === '' && (await desk.progress(switchId)).working > 0)
+    while (
+      (await desk.progress(switchId)).course.stopped === '' &&
+      (await desk.progress(switchId)).working > 0
+    )
       await settled();
-    const { stopped, total, states } = await desk.progress(switchId);
+    const { course, total, states } = await desk.progress(switchId);
     equal(total, 60);
-    ok(stopped.includes('more than 20 per cent'), stopped);
+    ok(course.stopped.includes('more than 20 per cent'), course.stopped);
     ok((states.get('planned') ?? 0) >= 30, 'the others were not begun');
   });
 
   it('begins the others when the canaries are prepared, so that all of them reach the instant', async () => {
     const bench = await createSwitchBench(6);
     const desk = bench.office();
-    const switchId = await desk.start({ ...order(bench.endpoints), canaryPercent: 30 });
+    const switchId = await desk.start({ ...order(bench.endpoints), waves: [30] });
     await runToEnd(desk, bench.ground, switchId, CUT + HOUR_MS);
     deepEqual(
       (await desk.meters(switchId)).map(({ state }) => state),
@@ -222,9 +225,9 @@ describe('supplier switch', () => {
     const desk = bench.office();
     const switchId = await desk.start({ ...order(bench.endpoints, bench.faults), stopAbovePercent: 60 });
     while ((await desk.progress(switchId)).working > 0) await settled();
-    const { stopped, states } = await desk.progress(switchId);
+    const { course, states } = await desk.progress(switchId);
     ok((states.get('exception') ?? 0) >= 20, 'enough to be judged');
-    equal(stopped, '');
+    equal(course.stopped, '');
   });
 
   it('needs nothing of a supplier that has failed: neither its vault nor its signature', async () => {

@@ -4,8 +4,10 @@ import type { EventLog } from '@sefleet/observability';
 import { serve, type ServedService } from '@sefleet/service';
 import type { KeyCustody } from '../../custody/key-custody.ts';
 import { allParties, type Party } from '../../domain/party.ts';
-import type { SwitchVerb } from '../../domain/switch/switch-order.ts';
-import { DEFAULT_MARKET } from '../../domain/switch/working-days.ts';
+import type { MeterSwitch } from '../../domain/switch/meter-switch.ts';
+import type { SwitchOrder, SwitchVerb } from '../../domain/switch/switch-order.ts';
+import { SWITCH_STATES } from '../../domain/switch/switch-state.ts';
+import { deadlineIn, DEFAULT_MARKET } from '../../domain/switch/working-days.ts';
 import { provisioningError } from '../../errors.ts';
 import { playedOn } from '../../switch/faults.ts';
 import type { PartyRegistry } from '../../switch/party-registry.ts';
@@ -30,6 +32,8 @@ const CONTROLS: ReadonlyMap<switching.SwitchControl, 'pause' | 'resume' | 'cance
 const DEFAULT_CONCURRENCY = 32;
 const MAX_CONCURRENCY = 1024;
 const METERS_PER_MESSAGE = 32;
+const DEFAULT_LIST = 100;
+const MAX_LIST = 1000;
 
 /** What supplier switches are served with. */
 interface SwitchingPorts {
@@ -67,27 +71,24 @@ export function serveSwitching(options: SwitchingPorts): ServedService {
       requirePermission(caller, 'switch-suppliers', log);
       const wish = CONTROLS.get(control);
       if (wish === undefined) throw provisioningError('PROVISIONING_REQUEST_INVALID', 'no such control');
-      await office.control(switchId, wish, endpoints);
-      return {};
+      const { takenBack, tooLate } = await office.control(switchId, wish, endpoints);
+      return { takenBack: BigInt(takenBack), tooLate: BigInt(tooLate) };
     },
     advanceClock: ({ now }, { caller }) => {
       requireRehearsal(caller);
       office.advance(Number(now));
       return {};
     },
-    async *listMeterSwitches({ switchId }, { caller }) {
+    listSwitches: async ({ limit }, { caller }) => {
       requirePermission(caller, 'read-key-states', log);
-      const meters = await office.meters(switchId);
-      const { order } = await office.progress(switchId);
-      for (let at = 0; at < meters.length; at += METERS_PER_MESSAGE) {
-        yield {
-          meters: meters
-            .slice(at, at + METERS_PER_MESSAGE)
-            .map(({ endpoint, state, reason, detail, evidence }) => {
-              const faults = playedOn(order, endpoint);
-              return { endpoint, state, reason, detail, evidenceJson: JSON.stringify(evidence), faults };
-            }),
-        };
+      const switches = await office.latest(Math.min(limit === 0 ? DEFAULT_LIST : limit, MAX_LIST));
+      return { switches: switches.map(toState) };
+    },
+    async *listMeterSwitches(request, { caller }) {
+      requirePermission(caller, 'read-key-states', log);
+      const { order } = await office.progress(request.switchId);
+      for await (const meters of pagesOf(office, request)) {
+        yield { meters: meters.map((meter) => toMeter(meter, order, !request.withoutEvidence)) };
       }
     },
     listParties: async (_request, { caller }) => {
@@ -120,7 +121,9 @@ function toRequest(request: switching.StartSwitchRequest) {
     endpoints: request.endpoints,
     cutOverAt: Number(request.cutOverAt),
     concurrency: request.concurrency === 0 ? DEFAULT_CONCURRENCY : request.concurrency,
-    canaryPercent: request.canaryPercent,
+    ratePerMinute: request.ratePerMinute,
+    waves: request.waves,
+    wavePauseMs: request.wavePauseSeconds * 1000,
     stopAbovePercent: request.stopAbovePercent,
     faults: new Map(request.faults.map(({ name, percent }) => [name, percent])),
     seed: Number(request.seed),
@@ -139,7 +142,7 @@ function toClosed({ evidence, authority, parties }: ClosedSwitch) {
 }
 
 function toState(progress: SwitchProgress) {
-  const { order } = progress;
+  const { order, course } = progress;
   const counters = (counts: ReadonlyMap<string, number>): { name: string; value: bigint }[] =>
     [...counts].map(([name, value]) => ({ name, value: BigInt(value) }));
   return {
@@ -153,11 +156,63 @@ function toState(progress: SwitchProgress) {
     exceptions: counters(progress.exceptions),
     working: BigInt(progress.working),
     nextDueAt: BigInt(progress.nextDueAt),
-    paused: progress.paused,
-    stopped: progress.stopped,
+    paused: course.paused,
+    stopped: course.stopped,
     done: progress.done,
     commandsSent: BigInt(progress.commandsSent),
+    startedAt: BigInt(Math.round(order.startedAt)),
+    deadlineAt: BigInt(deadlineIn(order.market, order.cutOverAt)),
+    concurrency: order.concurrency,
+    stopAbovePercent: order.stopAbovePercent,
+    market: order.market,
+    waves: [...order.waves],
+    wavePauseSeconds: order.wavePauseMs / 1000,
+    ratePerMinute: order.ratePerMinute,
+    wave: progress.wave,
+    begun: BigInt(progress.begun),
+    cancelled: course.cancelled,
+    interruptions: course.interruptions.map(({ from, until, stopped }) => {
+      return { from: BigInt(Math.round(from)), until: BigInt(Math.round(until)), stopped };
+    }),
   };
+}
+
+function toMeter(meter: MeterSwitch, order: SwitchOrder, withEvidence: boolean) {
+  const { endpoint, state, reason, detail, evidence, done, attempts, dueAt } = meter;
+  return {
+    endpoint,
+    state,
+    reason,
+    detail,
+    evidenceJson: withEvidence ? JSON.stringify(evidence) : '',
+    faults: playedOn(order, endpoint),
+    step: done ?? '',
+    attempts,
+    dueAt: BigInt(Math.round(dueAt)),
+  };
+}
+
+/** The meters that are asked for, a message's worth at a time. */
+async function* pagesOf(
+  office: SwitchOffice,
+  { switchId, states, after, limit }: switching.ListMeterSwitchesRequest,
+): AsyncGenerator<readonly MeterSwitch[]> {
+  const wanted = states.map((name) => {
+    const state = SWITCH_STATES.find((known) => known === name);
+    if (state !== undefined) return state;
+    throw provisioningError('PROVISIONING_REQUEST_INVALID', `no meter is ever ${JSON.stringify(name)}`, {
+      hint: `Its states are ${SWITCH_STATES.join(', ')}.`,
+    });
+  });
+  let last = after;
+  for (let left = limit === 0 ? Infinity : limit; left > 0;) {
+    const size = Math.min(left, METERS_PER_MESSAGE);
+    const meters = await office.page(switchId, { states: wanted, after: last, limit: size });
+    if (meters.length > 0) yield meters;
+    if (meters.length < size) return;
+    last = meters.at(-1)?.endpoint ?? last;
+    left -= meters.length;
+  }
 }
 
 async function toParty({ id, name, roles }: Party, registry: PartyRegistry, custody: KeyCustody) {

@@ -1,6 +1,7 @@
 import { findParty, type PartyId } from '../party.ts';
 import { provisioningError } from '../../errors.ts';
-import { MARKETS } from './working-days.ts';
+import { waveLimits } from './waves.ts';
+import { deadlineIn, MARKETS } from './working-days.ts';
 
 /** Why meters change their supplier. */
 export type SwitchVerb = 'switch' | 'erroneous-transfer' | 'forced-switch' | 'move-in';
@@ -11,22 +12,26 @@ export type FaultShares = ReadonlyMap<string, number>;
 /** A switch of a portfolio. */
 export interface SwitchOrder {
   readonly switchId: string;
+  /** When it was taken, milliseconds since 1970. */
+  readonly startedAt: number;
   readonly verb: SwitchVerb;
   readonly from: PartyId;
   readonly to: PartyId;
   /** The instant, milliseconds since 1970. */
   readonly cutOverAt: number;
   readonly concurrency: number;
-  readonly canaryPercent: number;
+  /** In any minute no more are begun, nor taken to the head end; 0 for no cap. */
+  readonly ratePerMinute: number;
+  /** Shares of the meters, in per cent, that go one after the other; the rest follows. */
+  readonly waves: readonly number[];
+  /** Between a wave that is prepared and the next one. */
+  readonly wavePauseMs: number;
   readonly stopAbovePercent: number;
   readonly faults: FaultShares;
   readonly seed: number;
   /** Whose calendar and time zone count: a key of `MARKETS`. */
   readonly market: string;
 }
-
-/** Fewer meters than this say nothing about a failure share. */
-const STOP_NEEDS = 20;
 
 /**
  * Who gives the order to switch: the customer, or for verbs without one the authority that oversees
@@ -38,8 +43,7 @@ export function mandateGiver(verb: SwitchVerb): 'customer' | 'authority' {
 
 /**
  * @throws SefleetError `PROVISIONING_REQUEST_INVALID` or `PROVISIONING_STAKEHOLDER_NOT_FOUND` for an order
- * that no
- *   market would take.
+ *   that no market would take.
  */
 export function checkOrder(order: SwitchOrder): void {
   for (const party of [order.from, order.to]) {
@@ -48,40 +52,70 @@ export function checkOrder(order: SwitchOrder): void {
     }
   }
   if (!MARKETS.has(order.market))
-    throw provisioningError('PROVISIONING_REQUEST_INVALID', `market ${order.market} has no calendar here`, {
-      hint: `Known are ${[...MARKETS.keys()].join(', ')}.`,
-    });
-  if (order.from === order.to)
-    throw provisioningError('PROVISIONING_REQUEST_INVALID', 'a supplier cannot follow itself');
-  const shares = [order.canaryPercent, order.stopAbovePercent, ...order.faults.values()];
-  if (shares.some((share) => !(share >= 0 && share <= 100))) {
-    throw provisioningError('PROVISIONING_REQUEST_INVALID', 'shares are between 0 and 100 per cent');
-  }
+    throw invalid(
+      `market ${order.market} has no calendar here`,
+      `Known are ${[...MARKETS.keys()].join(', ')}.`,
+    );
+  if (order.from === order.to) throw invalid('a supplier cannot follow itself');
+  const shares = [order.stopAbovePercent, ...order.waves, ...order.faults.values()];
+  if (shares.some((share) => !(share >= 0 && share <= 100)))
+    throw invalid('shares are between 0 and 100 per cent');
+  const { waves, wavePauseMs, ratePerMinute } = order;
+  if (waves.length > MAX_WAVES || waves.includes(0) || waves.reduce((sum, share) => sum + share, 0) > 100)
+    throw invalid(
+      `waves are at most ${MAX_WAVES} shares above 0, together at most 100 per cent`,
+      'For example 1 and 10: one per cent, then ten, then the rest.',
+    );
+  if (wavePauseMs > DAY_MS) throw invalid('between two waves is a day at the most');
+  if (ratePerMinute > MAX_RATE) throw invalid(`a rate is at most ${MAX_RATE} meters a minute`);
 }
 
 /**
- * How many meters may be begun now: the canaries first, the others when those are prepared for the instant
- * or over; to wait for more would make the others miss it.
+ * An order about so many meters has the time that it needs: its instant lies ahead, and as its rate is, all
+ * meters can be begun before it and cut over before the deadline.
+ *
+ * @throws SefleetError `PROVISIONING_REQUEST_INVALID`
  */
-export function openWave(total: number, canaryPercent: number, begun: number, through: number): number {
-  const canaries = Math.ceil((total * canaryPercent) / 100);
-  return through < canaries ? Math.max(0, canaries - begun) : total - begun;
+export function checkSchedule(order: SwitchOrder, meters: number): void {
+  const { startedAt: now, cutOverAt, ratePerMinute, waves, wavePauseMs, market } = order;
+  if (!(cutOverAt > now && cutOverAt < now + FARTHEST_MS))
+    throw invalid(
+      `the instant ${cutOverAt} does not lie ahead`,
+      `It is given in milliseconds since 1970; now it is ${Math.round(now)}.`,
+    );
+  const paced = ratePerMinute === 0 ? 0 : ((meters - 1) / ratePerMinute) * MINUTE_MS;
+  const ahead = paced + (waveLimits(meters, waves).length - 1) * wavePauseMs;
+  const spans = [
+    { what: 'to be begun', need: ahead, have: cutOverAt - now, end: 'the instant' },
+    {
+      what: 'to be cut over',
+      need: paced,
+      have: deadlineIn(market, cutOverAt) - cutOverAt,
+      end: 'the deadline',
+    },
+  ];
+  for (const { what, need, have, end } of spans) {
+    if (need < have) continue;
+    throw invalid(
+      `${meters} meters need ${minutes(need)} ${what}, and ${end} comes after ${minutes(have)}`,
+      'Ask for a higher rate, shorter pauses between waves, fewer meters or a later instant.',
+    );
+  }
 }
 
-/** Before so many meters have passed no share is judged: all canaries, where they are fewer. */
-export function stopNeeds(total: number, canaryPercent: number): number {
-  const canaries = Math.ceil((total * canaryPercent) / 100);
-  return canaries > 0 ? Math.min(STOP_NEEDS, canaries) : STOP_NEEDS;
+function minutes(ms: number): string {
+  return `${Math.ceil(ms / MINUTE_MS)} min`;
 }
 
-/** Why a switch has to stop by itself, or undefined. */
-export function reasonToStop(
-  through: number,
-  failed: number,
-  stopAbovePercent: number,
-  needs: number,
-): string | undefined {
-  if (stopAbovePercent === 0 || through < needs || (failed * 100) / through <= stopAbovePercent)
-    return undefined;
-  return `${failed} of ${through} meters failed: more than ${stopAbovePercent} per cent`;
+function invalid(message: string, hint?: string): Error {
+  return provisioningError('PROVISIONING_REQUEST_INVALID', message, hint === undefined ? {} : { hint });
 }
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** A switch is announced weeks ahead, not years: what lies farther is a slip. */
+const FARTHEST_MS = 366 * DAY_MS;
+/** More waves than this say that shares were taken for meters. */
+const MAX_WAVES = 20;
+/** More than any fleet has meters: as good as no cap. */
+const MAX_RATE = 1_000_000;

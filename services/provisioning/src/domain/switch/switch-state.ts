@@ -1,13 +1,16 @@
+/** Where the switch of one meter can stand. */
+export const SWITCH_STATES = [
+  'planned',
+  'notified',
+  'credential-staged',
+  'cut-over-read',
+  'switched',
+  'confirmed',
+  'exception',
+  'rolled-back',
+] as const;
 /** Where the switch of one meter stands. */
-export type SwitchState =
-  | 'planned'
-  | 'notified'
-  | 'credential-staged'
-  | 'cut-over-read'
-  | 'switched'
-  | 'confirmed'
-  | 'exception'
-  | 'rolled-back';
+export type SwitchState = (typeof SWITCH_STATES)[number];
 
 /**
  * The steps in their order. Each has one external effect, is written down before and after it, and finds out
@@ -68,6 +71,11 @@ const COMMIT_POINT = ORDER.get('cut-over-read') ?? 0;
 /** The step after `step`, or the first without one; undefined after the last. */
 export function stepAfter(step: SwitchStep | undefined): StepRule | undefined {
   return SWITCH_STEPS[step === undefined ? 0 : (ORDER.get(step) ?? SWITCH_STEPS.length) + 1];
+}
+
+/** True when the next step asks something of the head end, and not of parties and the market alone. */
+export function needsHeadEnd(done: SwitchStep | undefined): boolean {
+  return done !== undefined && done !== 'mandate';
 }
 
 /** True when nothing more will happen to the meter. */

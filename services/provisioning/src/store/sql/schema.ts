@@ -55,6 +55,9 @@ export const JOURNAL_SCRIPTS: readonly string[] = [
    CREATE INDEX by_state ON meter_switches (switch_id, state, reason);
    CREATE INDEX open_meters ON meter_switches (switch_id, endpoint)
      WHERE state NOT IN ('confirmed', 'exception', 'rolled-back');`,
+  `ALTER TABLE switches ADD COLUMN started_at BIGINT NOT NULL DEFAULT 0;
+   ALTER TABLE switches ADD COLUMN course TEXT NOT NULL DEFAULT '';
+   CREATE INDEX by_start ON switches (started_at, switch_id);`,
 ];
 
 /** The tables of parties, contracts and certificates, as {@link STATE_SCRIPTS}. */

@@ -2,10 +2,11 @@ import type { MeterEvidence } from '@sefleet/evidence';
 import { everyTurn, WriteQueue, type SqlDatabase, type SqlRow, type SqlStatement } from '@sefleet/service';
 import { partyId } from '../../domain/party.ts';
 import type { MeterSwitch } from '../../domain/switch/meter-switch.ts';
+import { FRESH_COURSE, type SwitchCourse } from '../../domain/switch/switch-course.ts';
 import type { SwitchOrder, SwitchVerb } from '../../domain/switch/switch-order.ts';
 import { DEFAULT_MARKET } from '../../domain/switch/working-days.ts';
 import type { SwitchState, SwitchStep } from '../../domain/switch/switch-state.ts';
-import type { SwitchControls, SwitchCounts, SwitchJournal } from '../switch-journal.ts';
+import type { MeterPage, SwitchCounts, SwitchJournal } from '../switch-journal.ts';
 import { migrate } from './migrate.ts';
 import { JOURNAL_SCRIPTS } from './schema.ts';
 
@@ -32,9 +33,10 @@ export class SqlSwitchJournal implements SwitchJournal {
     if (known !== undefined) return known;
     const { switchId } = order;
     const text = JSON.stringify({ ...order, faults: [...order.faults] });
-    const sql = 'INSERT INTO switches (switch_id, request_id, switch_order) VALUES (?, ?, ?)';
+    const sql = 'INSERT INTO switches (switch_id, request_id, switch_order, started_at) VALUES (?, ?, ?, ?)';
+    const values = [switchId, requestId, text, Math.round(order.startedAt)];
     try {
-      await this.#writes.push([{ sql, values: [switchId, requestId, text] }, ...meters.map(write)]);
+      await this.#writes.push([{ sql, values }, ...meters.map(write)]);
       return switchId;
     } catch (error) {
       // Another one with the same request id was faster, or the database failed.
@@ -56,16 +58,25 @@ export class SqlSwitchJournal implements SwitchJournal {
     return row === undefined ? undefined : toOrder(String(row['switch_order']));
   }
 
-  async controls(switchId: string): Promise<SwitchControls> {
-    const sql = 'SELECT paused, stopped FROM switches WHERE switch_id = ?';
+  async course(switchId: string): Promise<SwitchCourse> {
+    const sql = 'SELECT paused, stopped, course FROM switches WHERE switch_id = ?';
     const [row] = await this.#database.query(sql, [switchId]);
-    if (row === undefined) return { paused: false, stopped: '' };
-    return { paused: Number(row['paused']) === 1, stopped: String(row['stopped']) };
+    if (row === undefined) return FRESH_COURSE;
+    // What this file wrote, it may believe; switches from before courses were kept have none.
+    const kept = String(row['course']);
+    const rest: Partial<SwitchCourse> = kept === '' ? {} : JSON.parse(kept);
+    const [paused, stopped] = [Number(row['paused']) === 1, String(row['stopped'])];
+    return { ...FRESH_COURSE, ...rest, paused, stopped };
   }
 
-  control(switchId: string, { paused, stopped }: SwitchControls): Promise<void> {
-    const sql = 'UPDATE switches SET paused = ?, stopped = ? WHERE switch_id = ?';
-    return this.#writes.push({ sql, values: [paused ? 1 : 0, stopped, switchId] });
+  putCourse(switchId: string, { paused, stopped, ...rest }: SwitchCourse): Promise<void> {
+    const sql = 'UPDATE switches SET paused = ?, stopped = ?, course = ? WHERE switch_id = ?';
+    return this.#writes.push({ sql, values: [paused ? 1 : 0, stopped, JSON.stringify(rest), switchId] });
+  }
+
+  async latest(limit: number): Promise<readonly string[]> {
+    const sql = 'SELECT switch_id FROM switches ORDER BY started_at DESC, switch_id LIMIT ?';
+    return (await this.#database.query(sql, [limit])).map((row) => String(row['switch_id']));
   }
 
   async unfinished(): Promise<readonly string[]> {
@@ -90,6 +101,18 @@ export class SqlSwitchJournal implements SwitchJournal {
     const where = which === 'open' ? ` AND ${OPEN}` : '';
     const sql = `SELECT * FROM meter_switches WHERE switch_id = ?${where} ORDER BY endpoint`;
     return (await this.#database.query(sql, [switchId])).map(toMeter);
+  }
+
+  async page(switchId: string, { states, after, limit }: MeterPage): Promise<readonly MeterSwitch[]> {
+    const inStates = states.length === 0 ? '' : ` AND state IN (${states.map(() => '?').join(', ')})`;
+    const sql = `SELECT * FROM meter_switches WHERE switch_id = ? AND endpoint > ?${inStates}
+      ORDER BY endpoint LIMIT ?`;
+    return (await this.#database.query(sql, [switchId, after, ...states, limit])).map(toMeter);
+  }
+
+  async endpoints(switchId: string): Promise<readonly string[]> {
+    const sql = 'SELECT endpoint FROM meter_switches WHERE switch_id = ?';
+    return (await this.#database.query(sql, [switchId])).map((row) => String(row['endpoint']));
   }
 
   async busyMeters(): Promise<ReadonlySet<string>> {
@@ -141,17 +164,26 @@ function toOrder(text: string): SwitchOrder {
   return {
     // What this file wrote, it may believe.
     switchId: String(value['switchId']),
+    startedAt: Number(value['startedAt'] ?? 0),
     verb: String(value['verb']) as SwitchVerb,
     from: partyId(String(value['from'])),
     to: partyId(String(value['to'])),
     cutOverAt: Number(value['cutOverAt']),
     concurrency: Number(value['concurrency']),
-    canaryPercent: Number(value['canaryPercent']),
+    ratePerMinute: Number(value['ratePerMinute'] ?? 0),
+    waves: readWaves(value),
+    wavePauseMs: Number(value['wavePauseMs'] ?? 0),
     stopAbovePercent: Number(value['stopAbovePercent']),
     faults: new Map(faults),
     seed: Number(value['seed']),
     market: typeof value['market'] === 'string' ? value['market'] : DEFAULT_MARKET,
   };
+}
+
+/** Orders from before waves had one share of canaries. */
+function readWaves({ waves, canaryPercent }: Record<string, unknown>): readonly number[] {
+  if (Array.isArray(waves)) return waves.map(Number);
+  return Number(canaryPercent) > 0 ? [Number(canaryPercent)] : [];
 }
 
 function toMeter(row: SqlRow): MeterSwitch {

@@ -57,13 +57,6 @@ export declare type StartSwitchRequest = Message<"sefleet.switching.v1.StartSwit
   concurrency: number;
 
   /**
-   * Share of the meters, in per cent, that goes first; the rest only when those are through. 0: none.
-   *
-   * @generated from field: double canary_percent = 8;
-   */
-  canaryPercent: number;
-
-  /**
    * Stops by itself when more than this share, in per cent, of the meters that are through failed; 0 means never.
    *
    * @generated from field: double stop_above_percent = 9;
@@ -88,6 +81,29 @@ export declare type StartSwitchRequest = Message<"sefleet.switching.v1.StartSwit
    * @generated from field: string market = 12;
    */
   market: string;
+
+  /**
+   * Shares of all meters, in per cent, that go one after the other: each wave begins when the one before is prepared
+   * for the instant, and the rest follows. One share is a canary; none: all at once.
+   *
+   * @generated from field: repeated double waves = 13;
+   */
+  waves: number[];
+
+  /**
+   * Between a wave that is prepared and the next one.
+   *
+   * @generated from field: uint32 wave_pause_seconds = 14;
+   */
+  wavePauseSeconds: number;
+
+  /**
+   * In any minute no more meters than this are begun, nor taken to the head end: to be prepared, to be cut over, or
+   * after a failed try. 0: no cap.
+   *
+   * @generated from field: uint32 rate_per_minute = 15;
+   */
+  ratePerMinute: number;
 };
 
 /**
@@ -234,6 +250,80 @@ export declare type GetSwitchResponse = Message<"sefleet.switching.v1.GetSwitchR
    * @generated from field: uint64 commands_sent = 14;
    */
   commandsSent: bigint;
+
+  /**
+   * Milliseconds since 1970.
+   *
+   * @generated from field: int64 started_at = 15;
+   */
+  startedAt: bigint;
+
+  /**
+   * When the technical switch has to be over, milliseconds since 1970.
+   *
+   * @generated from field: int64 deadline_at = 16;
+   */
+  deadlineAt: bigint;
+
+  /**
+   * As they were asked for: see StartSwitchRequest.
+   *
+   * @generated from field: uint32 concurrency = 17;
+   */
+  concurrency: number;
+
+  /**
+   * @generated from field: double stop_above_percent = 18;
+   */
+  stopAbovePercent: number;
+
+  /**
+   * @generated from field: string market = 19;
+   */
+  market: string;
+
+  /**
+   * @generated from field: repeated double waves = 20;
+   */
+  waves: number[];
+
+  /**
+   * @generated from field: uint32 wave_pause_seconds = 21;
+   */
+  wavePauseSeconds: number;
+
+  /**
+   * @generated from field: uint32 rate_per_minute = 22;
+   */
+  ratePerMinute: number;
+
+  /**
+   * The wave that meters are begun of, counted from 1.
+   *
+   * @generated from field: uint32 wave = 23;
+   */
+  wave: number;
+
+  /**
+   * Meters that something was done for, ever.
+   *
+   * @generated from field: uint64 begun = 24;
+   */
+  begun: bigint;
+
+  /**
+   * True when all meters that could be were asked to be taken back.
+   *
+   * @generated from field: bool cancelled = 25;
+   */
+  cancelled: boolean;
+
+  /**
+   * The times at which the switch rested, the latest ones.
+   *
+   * @generated from field: repeated sefleet.switching.v1.Interruption interruptions = 26;
+   */
+  interruptions: Interruption[];
 };
 
 /**
@@ -241,6 +331,72 @@ export declare type GetSwitchResponse = Message<"sefleet.switching.v1.GetSwitchR
  * Use `create(GetSwitchResponseSchema)` to create a new message.
  */
 export declare const GetSwitchResponseSchema: GenMessage<GetSwitchResponse>;
+
+/**
+ * @generated from message sefleet.switching.v1.Interruption
+ */
+export declare type Interruption = Message<"sefleet.switching.v1.Interruption"> & {
+  /**
+   * Milliseconds since 1970.
+   *
+   * @generated from field: int64 from = 1;
+   */
+  from: bigint;
+
+  /**
+   * 0 while it lasts.
+   *
+   * @generated from field: int64 until = 2;
+   */
+  until: bigint;
+
+  /**
+   * Why the switch stopped by itself; empty when it was paused.
+   *
+   * @generated from field: string stopped = 3;
+   */
+  stopped: string;
+};
+
+/**
+ * Describes the message sefleet.switching.v1.Interruption.
+ * Use `create(InterruptionSchema)` to create a new message.
+ */
+export declare const InterruptionSchema: GenMessage<Interruption>;
+
+/**
+ * @generated from message sefleet.switching.v1.ListSwitchesRequest
+ */
+export declare type ListSwitchesRequest = Message<"sefleet.switching.v1.ListSwitchesRequest"> & {
+  /**
+   * How many at the most; 0 means 100.
+   *
+   * @generated from field: uint32 limit = 1;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message sefleet.switching.v1.ListSwitchesRequest.
+ * Use `create(ListSwitchesRequestSchema)` to create a new message.
+ */
+export declare const ListSwitchesRequestSchema: GenMessage<ListSwitchesRequest>;
+
+/**
+ * @generated from message sefleet.switching.v1.ListSwitchesResponse
+ */
+export declare type ListSwitchesResponse = Message<"sefleet.switching.v1.ListSwitchesResponse"> & {
+  /**
+   * @generated from field: repeated sefleet.switching.v1.GetSwitchResponse switches = 1;
+   */
+  switches: GetSwitchResponse[];
+};
+
+/**
+ * Describes the message sefleet.switching.v1.ListSwitchesResponse.
+ * Use `create(ListSwitchesResponseSchema)` to create a new message.
+ */
+export declare const ListSwitchesResponseSchema: GenMessage<ListSwitchesResponse>;
 
 /**
  * @generated from message sefleet.switching.v1.ControlSwitchRequest
@@ -272,6 +428,19 @@ export declare const ControlSwitchRequestSchema: GenMessage<ControlSwitchRequest
  * @generated from message sefleet.switching.v1.ControlSwitchResponse
  */
 export declare type ControlSwitchResponse = Message<"sefleet.switching.v1.ControlSwitchResponse"> & {
+  /**
+   * Meters that are taken back, or will be as soon as what is done for them now has come to its end.
+   *
+   * @generated from field: uint64 taken_back = 1;
+   */
+  takenBack: bigint;
+
+  /**
+   * Meters that have taken their cut-over reading, or may have: they can only go on.
+   *
+   * @generated from field: uint64 too_late = 2;
+   */
+  tooLate: bigint;
 };
 
 /**
@@ -318,6 +487,32 @@ export declare type ListMeterSwitchesRequest = Message<"sefleet.switching.v1.Lis
    * @generated from field: string switch_id = 1;
    */
   switchId: string;
+
+  /**
+   * Only meters in one of these states; empty: in any.
+   *
+   * @generated from field: repeated string states = 2;
+   */
+  states: string[];
+
+  /**
+   * A page: meters whose endpoint name comes after this one.
+   *
+   * @generated from field: string after = 3;
+   */
+  after: string;
+
+  /**
+   * How many at the most; 0: all.
+   *
+   * @generated from field: uint32 limit = 4;
+   */
+  limit: number;
+
+  /**
+   * @generated from field: bool without_evidence = 5;
+   */
+  withoutEvidence: boolean;
 };
 
 /**
@@ -369,7 +564,7 @@ export declare type MeterSwitch = Message<"sefleet.switching.v1.MeterSwitch"> & 
   detail: string;
 
   /**
-   * Evidence of the meter as JSON, in the form that packages/evidence publishes.
+   * Evidence of the meter as JSON, in the form that packages/evidence publishes; empty when it was not asked for.
    *
    * @generated from field: string evidence_json = 5;
    */
@@ -381,6 +576,27 @@ export declare type MeterSwitch = Message<"sefleet.switching.v1.MeterSwitch"> & 
    * @generated from field: repeated string faults = 6;
    */
   faults: string[];
+
+  /**
+   * The last step that is done; empty before the first.
+   *
+   * @generated from field: string step = 7;
+   */
+  step: string;
+
+  /**
+   * Tries of the next step.
+   *
+   * @generated from field: uint32 attempts = 8;
+   */
+  attempts: number;
+
+  /**
+   * Not before this is anything tried again, milliseconds since 1970; 0: at once.
+   *
+   * @generated from field: int64 due_at = 9;
+   */
+  dueAt: bigint;
 };
 
 /**
@@ -963,7 +1179,18 @@ export declare const SwitchingService: GenService<{
     output: typeof GetSwitchResponseSchema;
   },
   /**
-   * Pauses, resumes, cancels the whole, or takes back single meters (an objection).
+   * Switches, those that were started last first.
+   *
+   * @generated from rpc sefleet.switching.v1.SwitchingService.ListSwitches
+   */
+  listSwitches: {
+    methodKind: "unary";
+    input: typeof ListSwitchesRequestSchema;
+    output: typeof ListSwitchesResponseSchema;
+  },
+  /**
+   * Pauses, resumes, cancels the whole, or takes back single meters (an objection). Meters are taken back during a
+   * pause as well.
    *
    * @generated from rpc sefleet.switching.v1.SwitchingService.ControlSwitch
    */

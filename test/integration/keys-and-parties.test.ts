@@ -4,6 +4,9 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { connect } from 'mqtt';
+import { fleet, secureElement } from '@sefleet/api';
+import { createGrpcClient, readTlsFiles, type TlsFiles } from '@sefleet/service';
 import { LAYOUT_SETTINGS } from '../../services/cli/src/supervisor/layout.ts';
 import { startFleet, startSystem, until, type RunningSystem } from './running-system.ts';
 
@@ -79,6 +82,7 @@ test('a party gets a certificate, and loses it', async () => {
   await sefleet(['party', 'certificate', 'moonlight-power', '--out', folder]);
   assert.equal(statSync(join(folder, 'moonlight-power.key')).mode & 0o077, 0);
   assert.ok(existsSync(join(folder, 'ca.pem')));
+  await opensNothingOfOthers(readTlsFiles(folder, 'moonlight-power'));
   await sefleet(['revoke', 'party', 'moonlight-power', '--reason', 'never started']);
   assert.match(
     await sefleet(['party', 'certificate', 'moonlight-power', '--out', folder], 2),
@@ -87,6 +91,28 @@ test('a party gets a certificate, and loses it', async () => {
   const list = await read<{ subject: string }[]>('revoke', 'list');
   assert.ok(list.some(({ subject }) => subject === 'moonlight-power'));
 });
+
+/** Telemetry, cards and rotations are everybody's: a party's certificate opens none of them. */
+async function opensNothingOfOthers(tls: TlsFiles): Promise<void> {
+  const { analyticsGrpcPort, simulationGrpcPort, mqttPort } = system.layout;
+  const dashboard = createGrpcClient(fleet.FleetService, `127.0.0.1:${analyticsGrpcPort}`, tls);
+  const cards = createGrpcClient(secureElement.SecureElementService, `127.0.0.1:${simulationGrpcPort}`, tls);
+  const forbidden = { code: 'GRPC_CALLER_FORBIDDEN' };
+  await assert.rejects(dashboard.queryTelemetry({ endpoint: METER }), forbidden);
+  await assert.rejects(dashboard.startRotation({ requestId: 'r', stakeholder: 'household' }), forbidden);
+  await assert.rejects(cards.exportImage({ endpoint: METER }), forbidden);
+  dashboard.close();
+  cards.close();
+  const client = connect(`mqtts://localhost:${mqttPort}`, {
+    ca: tls.authority,
+    cert: tls.certificate,
+    key: tls.privateKey,
+    reconnectPeriod: 0,
+  });
+  await new Promise<void>((resolve) => client.once('close', () => resolve()));
+  assert.equal(client.connected, false);
+  await client.endAsync(true);
+}
 
 test('a revoked device gets no keys from provisioning any more', async () => {
   await sefleet(['revoke', 'device', METER, '--reason', 'stolen']);

@@ -1,3 +1,4 @@
+export { OWN_CALLERS } from './grpc/caller.ts';
 export { createGrpcClient } from './grpc/client.ts';
 export type { CallOptions, DuplexCall, GrpcClient } from './grpc/client.ts';
 export { serve, startGrpcServer } from './grpc/server.ts';

@@ -21,6 +21,8 @@ export interface RunningService {
   readonly ready?: Readonly<Record<string, unknown>>;
   /** True for callers' certificates that do not count any more, by serial number in hexadecimal. */
   readonly isRevoked?: (serialNumber: string) => boolean;
+  /** Whether a caller may call a method of the services; without it every one may, and handlers decide. */
+  readonly mayCall?: (caller: string, method: string) => boolean;
   /** Told of every call by a certificate that opens nothing here: a device's, a revoked one. */
   readonly callerRefused?: (refusal: CallerRefusal) => void;
   stop(): Promise<void>;
@@ -74,6 +76,7 @@ export async function runService<D extends SettingDefinitions>(
       log,
       kind: description.name,
       isRevoked: running.isRevoked,
+      mayCall: running.mayCall,
       callerRefused: running.callerRefused,
     });
     const effective = {

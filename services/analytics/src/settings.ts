@@ -89,6 +89,11 @@ export const ANALYTICS_SETTINGS = {
     doc: 'gRPC target of device-sim; empty: there is none',
     default: '',
   }),
+  fleetReaders: textSetting({
+    env: 'SEFLEET_FLEET_READERS',
+    doc: 'names of certificates, blanks between them, that may read fleets and telemetry beside our services',
+    default: '',
+  }),
   consoleEnabled: booleanSetting({ env: 'SEFLEET_CONSOLE', doc: 'serves the web console', default: true }),
   consolePort: portSetting({
     env: 'SEFLEET_CONSOLE_PORT',

@@ -3,7 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fleet, provisioning } from '@sefleet/api';
 import { isSefleetError } from '@sefleet/errors';
 import { createNodeRuntime } from '@sefleet/runtime/node';
-import { createGrpcClient, serve, type RunningService, type ServiceContext } from '@sefleet/service';
+import {
+  createGrpcClient,
+  OWN_CALLERS,
+  serve,
+  type RunningService,
+  type ServiceContext,
+} from '@sefleet/service';
 import { createRecordStore, countDeadLetters } from './adapters/clickhouse/record-store.ts';
 import { openClient } from './adapters/clickhouse/open-client.ts';
 import { createTelemetryQueries } from './adapters/clickhouse/telemetry-queries.ts';
@@ -61,6 +67,7 @@ export async function startAnalytics(context: Context): Promise<RunningService> 
     ? await startConsole({ port: settings.consolePort, handlers, log })
     : undefined;
   return {
+    mayCall: callRule(settings.fleetReaders),
     grpc: [createTelemetryService(telemetry), serve(fleet.FleetService, handlers)],
     ready: { mqttPort: bus.port, consolePort: web?.port },
     stop: async () => {
@@ -76,6 +83,16 @@ export async function startAnalytics(context: Context): Promise<RunningService> 
       runtime.close();
     },
   };
+}
+
+/**
+ * What is told here is every stakeholder's, and a rotation is started in the name of this service: a
+ * stakeholder's certificate opens neither.
+ */
+function callRule(fleetReaders: string): (caller: string, method: string) => boolean {
+  const readers = new Set(fleetReaders.split(/\s+/));
+  return (caller, method) =>
+    method === 'startRotation' ? caller === 'cli' : OWN_CALLERS.has(caller) || readers.has(caller);
 }
 
 type Runtime = ReturnType<typeof createNodeRuntime>;

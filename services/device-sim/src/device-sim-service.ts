@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { recordTopic } from '@sefleet/cose';
 import type { Runtime } from '@sefleet/runtime';
 import { connectStream, createNodeRuntime, UdpChannel } from '@sefleet/runtime/node';
-import type { RunningService, ServiceContext } from '@sefleet/service';
+import { OWN_CALLERS, type RunningService, type ServiceContext } from '@sefleet/service';
 import { createCardOrders } from './adapters/grpc/card-orders.ts';
 import { serveRehearsalGround } from './adapters/grpc/rehearsal-ground-service.ts';
 import { createSimulationService } from './adapters/grpc/simulation-service.ts';
@@ -77,6 +77,8 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
   });
   simulation.resume();
   return {
+    // Cards are handed out here, with the keys of every stakeholder.
+    mayCall: (caller) => OWN_CALLERS.has(caller),
     grpc: [
       createSimulationService({ runtime, simulation, residentMemoryBytes }),
       serveSecureElements(benchCards, visitors, runtime.clock),

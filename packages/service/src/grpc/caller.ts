@@ -6,6 +6,15 @@ import { SERVICE_ORGANISATION } from '../local-pki.ts';
 /** Metadata with the name of the caller whose call a service passes on. */
 export const ON_BEHALF_OF = 'sefleet-on-behalf-of';
 
+/** Our own services and the command. Parties have certificates of services too, and are none of these. */
+export const OWN_CALLERS: ReadonlySet<string> = new Set([
+  'analytics',
+  'cli',
+  'device-sim',
+  'lwm2m-server',
+  'provisioning',
+]);
+
 /** Verified certificates that are remembered; a fleet of services has a handful. */
 const MAX_REMEMBERED = 256;
 

@@ -102,6 +102,33 @@ test('gives up a call whose signal aborts, or has aborted, and leaves nothing on
   assert.equal(getEventListeners(signal, 'abort').length, 0);
 });
 
+test('lets callers call what the rule allows, and tells of the others', async () => {
+  const refused: string[] = [];
+  const service = serve(fleet.FleetService, {
+    ...Object.fromEntries(fleet.FleetService.methods.map((method) => [method.localName, unused])),
+    getFleetState: () => ({}),
+    watchFleetState: async function* () {
+      yield {};
+    },
+  } as unknown as Parameters<typeof serve<typeof fleet.FleetService>>[1]);
+  const ruled = await startGrpcServer({
+    address: '127.0.0.1',
+    port: 0,
+    tls: readTlsFiles(folder, 'server'),
+    services: [service],
+    log: createEventLog({ service: 'test', level: 'silent' }),
+    mayCall: (caller, method) => caller === 'dashboard' && method === 'getFleetState',
+    callerRefused: ({ caller, method }) => refused.push(`${caller} ${method}`),
+  });
+  const caller = createGrpcClient(fleet.FleetService, `127.0.0.1:${ruled.port}`, tls);
+  await caller.getFleetState({});
+  await assert.rejects(caller.listDevices({}), { code: 'GRPC_CALLER_FORBIDDEN' });
+  await assert.rejects(caller.watchFleetState({}).next(), { code: 'GRPC_CALLER_FORBIDDEN' });
+  assert.deepEqual(refused, ['dashboard listDevices', 'dashboard watchFleetState']);
+  caller.close();
+  await ruled.close();
+});
+
 test('listens on IPv6', { skip: HAS_IPV6 ? false : 'this machine has no IPv6' }, async () => {
   const other = await startGrpcServer({
     address: '::1',

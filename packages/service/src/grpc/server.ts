@@ -100,6 +100,8 @@ export async function startGrpcServer(options: {
   readonly kind?: string;
   /** True for callers' certificates that do not count any more, by serial number in hexadecimal. */
   readonly isRevoked?: ((serialNumber: string) => boolean) | undefined;
+  /** Whether a caller may call a method, `listDevices`; without it every one may, and handlers decide. */
+  readonly mayCall?: ((caller: string, method: string) => boolean) | undefined;
   /** Told of every call by a certificate that opens nothing here. */
   readonly callerRefused?: ((refusal: CallerRefusal) => void) | undefined;
 }): Promise<GrpcServer> {
@@ -117,6 +119,7 @@ export async function startGrpcServer(options: {
         log: options.log,
         nameCaller,
         kind: options.kind,
+        mayCall: options.mayCall,
         callerRefused: options.callerRefused,
       });
     }
@@ -267,6 +270,7 @@ function drained(call: ServerWritableStream<unknown, unknown>): Promise<void> {
 interface CallerNaming {
   readonly nameCaller: ReturnType<typeof createCallerCheck>;
   readonly kind: string | undefined;
+  readonly mayCall: ((caller: string, method: string) => boolean) | undefined;
   readonly callerRefused: ((refusal: CallerRefusal) => void) | undefined;
 }
 
@@ -288,6 +292,13 @@ function contextOf(call: AnyCall, method: DescMethod, callers: CallerNaming): Ca
   // What anybody else says about whose call it is counts for nothing.
   const [claimed] = isPassedOn ? call.metadata.get(ON_BEHALF_OF) : [];
   const caller = typeof claimed === 'string' ? claimed : proven;
+  if (callers.mayCall?.(caller, method.localName) === false) {
+    const reason = `${caller} may not call ${method.name}`;
+    callers.callerRefused?.({ caller, method: method.localName, reason });
+    throw new SefleetError('GRPC_CALLER_FORBIDDEN', 'caller', reason, {
+      hint: 'Use the certificate of the command: cli.pem and cli.key in the folder pki.',
+    });
+  }
   const controller = new AbortController();
   // The four kinds of call share this event, but not a type that says so.
   (call as { on(event: 'cancelled', listener: () => void): unknown }).on('cancelled', () =>

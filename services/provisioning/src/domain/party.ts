@@ -1,3 +1,5 @@
+import { OWN_CALLERS } from '@sefleet/service';
+
 /** Who takes part, by a short name that is also the name in certificates and ledgers: `northern-power`. */
 export type PartyId = string & { readonly brand: 'PartyId' };
 
@@ -69,15 +71,7 @@ export const CONTROLLING_AUTHORITY: PartyId = partyId('controlling-authority');
 export const PARTY_NAME: RegExp = /^[a-z][a-z0-9-]{1,23}$/;
 
 /** Names of services, which their certificates bear: a party's certificate would open what is theirs. */
-export const RESERVED_NAMES: ReadonlySet<string> = new Set([
-  'analytics',
-  'ca',
-  'cli',
-  'device-sim',
-  'lwm2m-server',
-  'provisioning',
-  'rehearsal-ground',
-]);
+export const RESERVED_NAMES: ReadonlySet<string> = new Set([...OWN_CALLERS, 'ca', 'rehearsal-ground']);
 
 /**
  * Who this process knows: those of the start, and those whom its store has admitted since. The store is the

@@ -1,4 +1,5 @@
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import { OWN_CALLERS } from '@sefleet/service';
 
 /** Who an MQTT client is, by its certificate alone. */
 export type MqttIdentity =
@@ -12,7 +13,8 @@ const SERVICE_ORGANISATION = 'sefleet service';
  * The identity that a verified client chain proves, or undefined for a chain of another shape. TLS has
  * already checked signatures, validity and that only authorities sign.
  *
- * - authority -> service: organisation "sefleet service", the common name is the service's
+ * - authority -> service: organisation "sefleet service", the common name is that of one of ours; parties
+ *   have such certificates too, and no business with the bus
  * - authority -> device: the common name is the endpoint name
  * - authority -> device -> session: a session certificate is signed with the device's own key, so that
  *   nothing it claims counts: the identity is the device's, taken from the certificate that our authority
@@ -29,9 +31,8 @@ export function identityOf(
   if (root === undefined) {
     const name = textOf(leaf.subject.CN);
     if (name === undefined) return undefined;
-    return textOf(leaf.subject.O) === SERVICE_ORGANISATION
-      ? { role: 'service', name }
-      : { role: 'device', endpoint: name };
+    if (textOf(leaf.subject.O) !== SERVICE_ORGANISATION) return { role: 'device', endpoint: name };
+    return OWN_CALLERS.has(name) ? { role: 'service', name } : undefined;
   }
   const endpoint = textOf(issuer.subject.CN);
   const isDevice = textOf(issuer.subject.O) !== SERVICE_ORGANISATION && issuerOf(root) === undefined;

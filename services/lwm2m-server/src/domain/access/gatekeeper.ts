@@ -1,5 +1,6 @@
 import type { Lwm2mPath } from '@sefleet/lwm2m';
 import type { Clock } from '@sefleet/runtime';
+import { OWN_CALLERS } from '@sefleet/service';
 import { serviceError } from '../../errors.ts';
 import type { AuditRecord, AuditStore } from '../audit-record.ts';
 import { hasKind, hasName } from '../cohort.ts';
@@ -30,11 +31,10 @@ type Refusal = Omit<AccessRequest, 'operation'> & { readonly operation: string }
 const PATHS_KEPT = 16;
 const ENDPOINT_KEPT = 255;
 
-/** Services of sefleet's own authority, which the default rules trust with everything. */
-const OWN_CALLERS = ['cli', 'provisioning', 'device-sim', 'analytics', 'lwm2m-server'];
-
 /** The rules without an access file: our own services may do everything, everybody else nothing. */
-export const DEFAULT_RULES: ReadonlyMap<string, AccessRule> = new Map(OWN_CALLERS.map((name) => [name, {}]));
+export const DEFAULT_RULES: ReadonlyMap<string, AccessRule> = new Map(
+  Array.from(OWN_CALLERS, (name) => [name, {}]),
+);
 
 /** Decides by a caller's certificate what it may do to which devices, and keeps a record of every refusal. */
 export class Gatekeeper {

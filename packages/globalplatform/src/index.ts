@@ -164,6 +164,7 @@ export {
   encodeCertificateWith,
   certificateSerial,
   encodeAllowList,
+  requireUsage,
   verifiedPoint,
   verifyCertificate,
 } from './certificates/gp-certificate.ts';

@@ -36,7 +36,7 @@ def keys_of(session):
     return [KeyRef(Tlv.unpack(0xC0, entry)[:2]) for entry in entries]
 
 
-def certificate(subject_key, issuer_key, name, issuer):
+def certificate(subject_key, issuer_key, name, issuer, authority=False):
     now = datetime.now(timezone.utc)
     return (
         x509.CertificateBuilder()
@@ -46,6 +46,7 @@ def certificate(subject_key, issuer_key, name, issuer):
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .sign(issuer_key, hashes.SHA256())
     )
 
@@ -77,7 +78,7 @@ def scp11(kid):
     session.put_key(ref, card_key)
     session.put_key(oce, root.public_key())
     chain = [
-        certificate(middle.public_key(), root, "middle", "root"),
+        certificate(middle.public_key(), root, "middle", "root", authority=True),
         certificate(host.public_key(), middle, "host", "middle"),
     ]
     session.store_certificate_bundle(ref, chain)

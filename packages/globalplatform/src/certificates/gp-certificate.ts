@@ -6,7 +6,10 @@ import { globalPlatformError } from '../errors.ts';
 import { decodeOnlyTlv, decodeTlvs, encodeTlv, findTlv, requireTlv } from '../tlv/ber-tlv.ts';
 import { KEY_TYPE } from '../content/put-key.ts';
 
-/** Key usage of a GlobalPlatform certificate (tag 95). */
+/**
+ * Key usage of a GlobalPlatform certificate (tag 95): verifying signatures, other certificates' among them, or
+ * agreeing on keys.
+ */
 export const CERTIFICATE_USAGE = { DIGITAL_SIGNATURE: 0x0082, KEY_AGREEMENT: 0x0080 } as const;
 
 const DER_SEQUENCE = 0x30;
@@ -104,21 +107,38 @@ export function verifyCertificate(
 }
 
 /**
- * The public point of a host's certificate that `authorityPoint` signed: a GlobalPlatform certificate, or a
- * DER one of
- * X.509 (GPC_SPE_093 §6.1).
+ * The public point of a certificate that `authorityPoint` signed: a GlobalPlatform certificate, or a DER one
+ * of X.509 (GPC_SPE_093 §6.1).
  *
+ * @param usage What the certificate has to be for. `DIGITAL_SIGNATURE` for one that signs further
+ *   certificates (in X.509 an authority's, RFC 5280 §4.2.1.9): a host's own certificate makes no others.
  * @throws SefleetError `GP_CERTIFICATE_INVALID`.
  */
-export function verifiedPoint(bytes: Uint8Array, authorityPoint: Uint8Array): Uint8Array {
-  if (bytes[0] !== DER_SEQUENCE) return verifyCertificate(bytes, authorityPoint).publicKey.slice();
+export function verifiedPoint(bytes: Uint8Array, authorityPoint: Uint8Array, usage: number): Uint8Array {
+  if (bytes[0] !== DER_SEQUENCE) {
+    const certificate = verifyCertificate(bytes, authorityPoint);
+    requireUsage(certificate, usage);
+    return certificate.publicKey.slice();
+  }
   try {
     const certificate = new X509Certificate(bytes);
-    if (certificate.verify(ecPublicKey(authorityPoint))) return ecPoint(certificate.publicKey);
+    const mayBeUsed = usage !== CERTIFICATE_USAGE.DIGITAL_SIGNATURE || certificate.ca;
+    if (mayBeUsed && certificate.verify(ecPublicKey(authorityPoint))) return ecPoint(certificate.publicKey);
   } catch (cause) {
     throw globalPlatformError('GP_CERTIFICATE_INVALID', 'the certificate is malformed', { cause });
   }
-  throw globalPlatformError('GP_CERTIFICATE_INVALID', 'the certificate is not signed by this authority');
+  throw globalPlatformError(
+    'GP_CERTIFICATE_INVALID',
+    'the certificate is not signed by this authority, or not for this use',
+  );
+}
+
+/** @throws SefleetError `GP_CERTIFICATE_INVALID` when the certificate is for another use. */
+export function requireUsage({ usage }: GpCertificate, wanted: number): void {
+  if (usage === wanted) return;
+  throw globalPlatformError('GP_CERTIFICATE_INVALID', 'the certificate is for another use', {
+    context: { usage, wanted },
+  });
 }
 
 /** The serial number of a host's certificate of either form. @throws `GP_CERTIFICATE_INVALID`. */

@@ -82,6 +82,12 @@ export interface AppletContext<State> {
    * for: not under keys of a domain above it, and not from a stakeholder that has handed over.
    */
   readonly fromOwner: boolean;
+  /**
+   * The signature of the Controlling Authority's Security Domain over `message`, as it is: that something comes
+   * from this card. ECDSA `r ‖ s` (P-256, SHA-256), or an AES-CMAC where the domain shares keys with its
+   * authority; refuses with 6985 where nobody can sign.
+   */
+  signByAuthority(message: Uint8Array): Uint8Array;
   /** Whole blocks decrypted under the session's data encryption key; undefined without a session. */
   decryptSensitive(blocks: Uint8Array): Uint8Array | undefined;
   readonly rng: Rng;

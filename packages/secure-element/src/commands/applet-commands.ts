@@ -2,6 +2,7 @@ import { LIFE_CYCLE_LOCKED, STATUS_WORD } from '@sefleet/globalplatform';
 import type { Answer, AppletContext } from '../applets/applet.ts';
 import type { Application } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
+import { signByAuthority } from './authority-service.ts';
 import { requireUnlockedCard } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 import { DomainSealing } from './sealing-service.ts';
@@ -70,6 +71,10 @@ class ContextOfApplet implements AppletContext<unknown> {
     const { session } = this.#context.channel;
     if (session === undefined || !session.hostAuthenticated || session.messaging.level === 0) return false;
     return session.keyOwner === this.sealing.owner;
+  }
+
+  signByAuthority(message: Uint8Array): Uint8Array {
+    return signByAuthority(this.#context, message);
   }
 
   get state() {

@@ -1,11 +1,13 @@
 import { concatBytes } from '@sefleet/bytes';
 import {
+  CERTIFICATE_USAGE,
   decodeScenario3Parameters,
   decodeTlvs,
   deriveScenario3,
   encodeTlv,
   KEY_TYPE,
   requireTlv,
+  requireUsage,
   SCENARIO3_DGI,
   SCENARIO3_PARAMETER,
   scenario3Receipt,
@@ -52,10 +54,17 @@ function certify(context: CommandContext, domain: SecurityDomain, certificate: U
   const vouching = authorityDomain(context);
   const authority = verificationKey(vouching, AUTHORITY_KEY);
   if (authority?.kind !== 'ec') return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
-  const { publicKey } = verifyCertificate(certificate, authority.point);
+  const provider = verifyCertificate(certificate, authority.point);
+  // The provider signs with this key; a host's certificate for sessions is not for that.
+  requireUsage(provider, CERTIFICATE_USAGE.DIGITAL_SIGNATURE);
   requireAllowed(vouching, AUTHORITY_KEY, certificate);
   const challenge = card.rng.bytes(CHALLENGE_LENGTH);
-  channel.agreement = { kind: 'scenario-3', domain: domain.aid, providerPoint: publicKey.slice(), challenge };
+  channel.agreement = {
+    kind: 'scenario-3',
+    domain: domain.aid,
+    providerPoint: provider.publicKey.slice(),
+    challenge,
+  };
   return encodeTlv(0x85, challenge);
 }
 

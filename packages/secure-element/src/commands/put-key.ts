@@ -15,6 +15,7 @@ import {
 } from '@sefleet/globalplatform';
 import type { PutKey, PutKeyBlock } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
+import { isScalar, P256 } from '../applets/iot-safe/curves.ts';
 import type { Key, KeySet, SecurityDomain } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { checkMemory } from '../registry/memory.ts';
@@ -150,6 +151,7 @@ function readKey(block: PutKeyBlock, id: number, dek: Uint8Array): Key {
   const key = readComponents(first, second, id, dek);
   const checked = block.checkValue.length === 0 || bytesEqual(block.checkValue, keyCheckValue(key));
   if (!isKeyLength(key.type, key.value.length)) refuse(STATUS_WORD.WRONG_DATA);
+  if (key.type === KEY_TYPE.EC_PRIVATE && !isScalar(P256, key.value)) refuse(STATUS_WORD.WRONG_DATA);
   if (!checked) refuse(STATUS_WORD.INVALID_KEY_CHECK_VALUE);
   return key;
 }

@@ -6,16 +6,20 @@ import { fromHex } from '@sefleet/bytes';
 import { isSefleetError } from '@sefleet/errors';
 import {
   CERTIFICATE_USAGE,
+  decodeCertificate,
   ecPoint,
+  encodeAllowList,
   encodeCertificate,
   getDataCommand,
   getStatusCommand,
   openScp11Session,
+  plainLink,
   putKeysCommand,
   putPrivateKeyCommand,
   putPublicKeyCommand,
   readRegistry,
   STATUS_SCOPE,
+  storeDataCommands,
 } from '@sefleet/globalplatform';
 import type { Scp11Options } from '@sefleet/globalplatform';
 import { publicKeyOf, P256 } from '../applets/iot-safe/curves.ts';
@@ -27,10 +31,17 @@ import {
   seededRng,
   select,
   send,
+  sendAll,
   statusOf,
   testKeys,
 } from '../testing/card-fixture.ts';
 import { ISSUER_SECURITY_DOMAIN } from '../profiles/standard-profile.ts';
+import {
+  AUTHORITY as AUTHORITY_DOMAIN,
+  meterInTheField,
+  NEW_SUPPLIER_CERTIFICATE,
+  PARTIES,
+} from '../testing/switch-fixture.ts';
 import { makeOwnVectors } from '../testing/own-vectors.ts';
 
 const AUTHORITY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
@@ -38,9 +49,15 @@ const CARD_SCALAR = seededRng('card key').bytes(32);
 const HOST_SCALAR = seededRng('host key').bytes(32);
 const PLACE = { keyVersion: 0x12, keyId: 0x11 };
 
-function certificateOf(publicKey: Uint8Array, signer = AUTHORITY): Uint8Array {
-  const fields = { serialNumber: fromHex('01'), authority: fromHex('4341'), subject: fromHex('4f4345') };
-  const usage = CERTIFICATE_USAGE.KEY_AGREEMENT;
+const { KEY_AGREEMENT, DIGITAL_SIGNATURE } = CERTIFICATE_USAGE;
+
+function certificateOf(
+  publicKey: Uint8Array,
+  signer = AUTHORITY,
+  usage: number = KEY_AGREEMENT,
+  serialNumber = fromHex('01'),
+): Uint8Array {
+  const fields = { serialNumber, authority: fromHex('4341'), subject: fromHex('4f4345') };
   return encodeCertificate({ ...fields, usage, expiration: '20301231', publicKey }, signer);
 }
 
@@ -92,13 +109,55 @@ test('SCP11b authenticates the card alone: reading is allowed, managing is not',
 test('a chain of certificates is followed, and a link that does not hold is refused', async () => {
   const card = await cardWithKey();
   const middle = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-  const chain = [certificateOf(ecPoint(middle)), certificateOf(publicKeyOf(P256, HOST_SCALAR), middle)];
+  const above = certificateOf(ecPoint(middle), AUTHORITY, DIGITAL_SIGNATURE);
+  const chain = [above, certificateOf(publicKeyOf(P256, HOST_SCALAR), middle)];
   await openScp11Session(optionsFor(card, chain));
   await select(card, ISSUER_SECURITY_DOMAIN);
-  const broken = [certificateOf(ecPoint(middle)), certificateOf(publicKeyOf(P256, HOST_SCALAR), AUTHORITY)];
+  const broken = [above, certificateOf(publicKeyOf(P256, HOST_SCALAR), AUTHORITY)];
   await assert.rejects(openScp11Session(optionsFor(card, broken)), (error) =>
     isSefleetError(error, 'GP_STATUS_WORD'),
   );
+});
+
+test('a host cannot certify others: not for itself, and not to come back under an allowed serial number', async () => {
+  const card = await cardWithKey();
+  const issuer = await open(card);
+  const list = encodeAllowList(0x10, 0x11, [fromHex('0a')]);
+  await sendAll(issuer, storeDataCommands(list, { format: 'ber-tlv' }));
+  await select(card, ISSUER_SECURITY_DOMAIN);
+  const revoked = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+  const own = certificateOf(ecPoint(revoked), AUTHORITY, KEY_AGREEMENT, fromHex('0b'));
+  const forged = certificateOf(publicKeyOf(P256, HOST_SCALAR), revoked, KEY_AGREEMENT, fromHex('0a'));
+  await assert.rejects(openScp11Session(optionsFor(card, [own, forged])), { code: 'GP_STATUS_WORD' });
+});
+
+test('a certificate of the Controlling Authority opens no session with the authority’s domain', async () => {
+  const card = await meterInTheField();
+  const { authority, newSupplier } = PARTIES;
+  const scalar = newSupplier.signingKey.export({ format: 'jwk' }).d ?? '';
+  const agreement = certificateOf(ecPoint(newSupplier.signingKey), authority.key);
+  for (const certificate of [NEW_SUPPLIER_CERTIFICATE, agreement]) {
+    const data = await select(card, AUTHORITY_DOMAIN).then(() =>
+      send(plainLink(card.transmit), getDataCommand(0x7f21)),
+    );
+    const options: Scp11Options = {
+      transmit: card.transmit,
+      variant: 'a',
+      cardPoint: decodeCertificate(data).publicKey,
+      keyVersion: 0x74,
+      keyId: 3,
+      host: {
+        privateScalar: Uint8Array.from(Buffer.from(scalar, 'base64url')),
+        certificates: [certificate],
+        authorityKeyVersion: 0x74,
+        authorityKeyId: 1,
+      },
+      rng: seededRng('intruder'),
+    };
+    await assert.rejects(openScp11Session(options), { code: 'GP_STATUS_WORD' });
+    const { host: _, ...anonymous } = options;
+    await assert.rejects(openScp11Session({ ...anonymous, variant: 'b' }), { code: 'GP_STATUS_WORD' });
+  }
 });
 
 test('a host whose key is not the certified one, and a card that is not the certified one, do not get a session', async () => {

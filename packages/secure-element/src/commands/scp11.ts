@@ -1,5 +1,6 @@
 import { concatBytes } from '@sefleet/bytes';
 import {
+  CERTIFICATE_USAGE,
   decodeScp11Request,
   deriveScp11,
   encodeTlv,
@@ -16,7 +17,7 @@ import { agree, generateKeyPair, publicKeyOf, P256 } from '../applets/iot-safe/c
 import type { SecurityDomain } from '../card/card-state.ts';
 import { closeSession } from '../card/channel.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
-import { keyAt, verificationKey } from '../registry/special-keys.ts';
+import { isOfSpecialUse, keyAt, verificationKey } from '../registry/special-keys.ts';
 import { requireAllowed } from './allow-list.ts';
 import { NO_DATA, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
@@ -35,12 +36,14 @@ export function performSecurityOperation(context: CommandContext): Answer {
     channel.agreement?.kind === 'scp11' && channel.agreement.more ? channel.agreement : undefined;
   if (pending === undefined) closeSession(channel);
   channel.agreement = undefined;
-  const authority = verificationKey(domain, { version: command.p1, id: command.p2 & ~MORE });
+  const place = { version: command.p1, id: command.p2 & ~MORE };
+  const authority = isOfSpecialUse(place) ? undefined : verificationKey(domain, place);
   if (authority?.kind !== 'ec') return refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
-  const hostPoint = verifiedPoint(command.data, pending?.hostPoint ?? authority.point);
   const more = (command.p2 & MORE) !== 0;
+  const usage = more ? CERTIFICATE_USAGE.DIGITAL_SIGNATURE : CERTIFICATE_USAGE.KEY_AGREEMENT;
+  const hostPoint = verifiedPoint(command.data, pending?.hostPoint ?? authority.point, usage);
   // The list is about the host's own certificate, the last of the chain.
-  if (!more) requireAllowed(domain, { version: command.p1, id: command.p2 & ~MORE }, command.data);
+  if (!more) requireAllowed(domain, place, command.data);
   channel.agreement = { kind: 'scp11', hostPoint, more };
   return NO_DATA;
 }
@@ -71,7 +74,8 @@ function authenticate(
   const request = orRefuse(decodeScp11Request(command.data), STATUS_WORD.WRONG_DATA);
   const { parameters, template, point } = request;
   if (!variants.includes(parameters.variant) || point.length !== POINT_LENGTH) refuse(STATUS_WORD.WRONG_DATA);
-  const own = keyAt(domain, { version: command.p1, id: command.p2 });
+  const place = { version: command.p1, id: command.p2 };
+  const own = isOfSpecialUse(place) ? undefined : keyAt(domain, place);
   if (own?.type !== KEY_TYPE.EC_PRIVATE) return refuse(STATUS_WORD.REFERENCED_DATA_NOT_FOUND);
   const pair =
     parameters.variant === 'c'

@@ -25,6 +25,17 @@ export const AUTHORITY_AUTHENTICATION_KEY: KeyPlace = { version: 0x74, id: 2 };
  */
 export const AUTHORITY_AGREEMENT_KEY: KeyPlace = { version: 0x74, id: 3 };
 
+const FIRST_SPECIAL_VERSION = 0x70;
+const LAST_SPECIAL_VERSION = 0x75;
+
+/**
+ * True for keys of a use of their own: whoever has a certificate of the Controlling Authority, or signs tokens
+ * or load files, opens no session by that.
+ */
+export function isOfSpecialUse({ version }: KeyPlace): boolean {
+  return version >= FIRST_SPECIAL_VERSION && version <= LAST_SPECIAL_VERSION;
+}
+
 /** The key at `place`. */
 export function keyAt(domain: SecurityDomain, place: KeyPlace): Key | undefined {
   return domain.keySets.find((set) => set.version === place.version)?.keys.find((key) => key.id === place.id);

@@ -56,6 +56,12 @@ export function publicKeyOf(curve: Curve, privateKey: Uint8Array): Uint8Array {
   return Uint8Array.from(ecdh.getPublicKey());
 }
 
+/** True for a private scalar of the curve: from 1 to below its order. */
+export function isScalar({ order }: Curve, scalar: Uint8Array): boolean {
+  const value = toNumber(scalar);
+  return scalar.length === SCALAR_LENGTH && value > 0n && value < order;
+}
+
 /** The x coordinate of the shared point, or undefined when `peer` is no point of the curve. */
 export function agree(curve: Curve, privateKey: Uint8Array, peer: Uint8Array): Uint8Array | undefined {
   const ecdh = createECDH(curve.name);
@@ -172,10 +178,9 @@ function derInteger(magnitude: Uint8Array): Uint8Array {
   return der(0x02, new Uint8Array((digits[0] ?? 0) >= 0x80 ? 1 : 0), digits);
 }
 
-function randomScalar({ order }: Curve, rng: Rng): Uint8Array {
+function randomScalar(curve: Curve, rng: Rng): Uint8Array {
   for (;;) {
     const candidate = rng.bytes(SCALAR_LENGTH);
-    const value = toNumber(candidate);
-    if (value > 0n && value < order) return candidate;
+    if (isScalar(curve, candidate)) return candidate;
   }
 }

@@ -3,6 +3,7 @@ import type { Answer, AppletContext } from '../applets/applet.ts';
 import type { Application } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { signByAuthority } from './authority-service.ts';
+import { checkMemory } from '../registry/memory.ts';
 import { requireUnlockedCard } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 import { DomainSealing } from './sealing-service.ts';
@@ -12,10 +13,13 @@ export function processByApplet(context: CommandContext, application: Applicatio
   requireUnlockedCard(context);
   if ((application.lifeCycle & LIFE_CYCLE_LOCKED) !== 0) return refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   const program = orRefuse(context.card.program(application.module), STATUS_WORD.CONDITIONS_NOT_SATISFIED);
-  return program.process(
+  const answer = program.process(
     context.command,
     appletContext(context, application, () => undefined),
   );
+  const { tx, card } = context;
+  if (tx.changed && tx.kind === 'content') checkMemory(tx.state, card, application.parent);
+  return answer;
 }
 
 /** What the applet of `application` may reach in this command. */

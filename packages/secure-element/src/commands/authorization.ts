@@ -15,7 +15,7 @@ import type { Authority } from '../card/authority.ts';
 import type { CardState, Entry, LoadFileEntry, SecurityDomain } from '../card/card-state.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { RECEIPT_KEY, TOKEN_KEY, verificationKey } from '../registry/special-keys.ts';
-import { ancestry, hasPrivilege, isBelow } from '../registry/registry.ts';
+import { ancestry, channelKeys, hasPrivilege, isBelow } from '../registry/registry.ts';
 import { NO_DATA, requireSession, requireUnlockedCard, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 
@@ -27,11 +27,14 @@ const MAX_COUNTER = 0xffff;
 
 /**
  * The Security Domain that performs a command, authenticated with its own keys or inherited ones, and not
- * locked.
+ * locked. Keys of a domain above count for as long as they would open a session: not any more when the domain
+ * has got its own meanwhile, in this session or another.
  */
 export function performingDomain(context: CommandContext): SecurityDomain {
-  requireSession(context);
+  const { keyOwner } = requireSession(context);
   const domain = selectedDomain(context);
+  const stands = keyOwner === domain.aid || keyOwner === channelKeys(context.tx.state, domain, 0)?.owner.aid;
+  if (!stands) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   const isIssuer = domain.aid === context.tx.state.entries[0]?.aid;
   if (!isIssuer && (domain.lifeCycle & LIFE_CYCLE_LOCKED) !== 0) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   return domain;

@@ -21,7 +21,7 @@ import { checkMemory } from '../registry/memory.ts';
 import { allLoadFiles, ancestry, hasPrivilege, isBelow } from '../registry/registry.ts';
 import { CODE_KEY, codeKey, DAP_KEY, verificationKey } from '../registry/special-keys.ts';
 import { authorize, confirm, managingDomain, performingDomain } from './authorization.ts';
-import { NO_DATA } from './command-context.ts';
+import { NO_DATA, selectedDomain } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 import { readAid } from './read-aid.ts';
 
@@ -76,6 +76,7 @@ export function load(context: CommandContext): Answer {
   loading.parts.push(command.data.slice());
   if ((command.p1 & LAST) === 0) return NO_DATA;
   channel.loading = undefined;
+  checkPlace(context, loading);
   const entry = readLoaded(context, loading);
   if (loading.authority === undefined) {
     loading.complete = true;
@@ -95,13 +96,22 @@ export function load(context: CommandContext): Answer {
  * file is asked again: domains may have come meanwhile that want it signed.
  */
 export function addLoadedFile(context: CommandContext, loading: Loading): void {
-  checkRoom(context, loading.loadFile);
+  checkPlace(context, loading);
   addLoadFile(context, readLoaded(context, loading));
 }
 
 function addLoadFile({ tx, card }: CommandContext, entry: LoadFileEntry): void {
   tx.patch({ loadFiles: [...tx.state.loadFiles, entry] });
   checkMemory(tx.state, card, entry.parent);
+}
+
+/** What held at the beginning has to hold at the end: another channel may have changed the registry. */
+function checkPlace(context: CommandContext, { loadFile, parent }: Loading): void {
+  checkRoom(context, loadFile);
+  const { state } = context.tx;
+  const owner = context.tx.find(parent);
+  const stands = owner?.kind === 'security-domain' && isBelow(state, owner, selectedDomain(context).aid);
+  if (!stands) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
 }
 
 function checkRoom({ tx, card }: CommandContext, loadFile: Aid): void {

@@ -17,11 +17,13 @@ import type { PutKey, PutKeyBlock } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
 import { isScalar, P256 } from '../applets/iot-safe/curves.ts';
 import type { Key, KeySet, SecurityDomain } from '../card/card-state.ts';
+import { closeSession } from '../card/channel.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { checkMemory } from '../registry/memory.ts';
 import { isKeyLength } from '../registry/key-length.ts';
 import { isChannelKeySet } from '../registry/registry.ts';
-import { NO_DATA, requireSession, requireUnlockedCard, selectedDomain } from './command-context.ts';
+import { performingDomain } from './authorization.ts';
+import { NO_DATA, requireSession, requireUnlockedCard } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 
 /** Key sets of one Security Domain. */
@@ -43,7 +45,7 @@ const KNOWN_PRIMES = new Set([
 export function putKey(context: CommandContext): Answer {
   const { messaging } = requireSession(context);
   requireUnlockedCard(context);
-  const domain = selectedDomain(context);
+  const domain = performingDomain(context);
   const put = decodePutKey(context.command);
   if (put.newVersion < 1 || put.newVersion > LAST_VERSION || put.keyId < 1) refuse(STATUS_WORD.WRONG_DATA);
   const keys = put.keys.map((block, i) => readKey(block, put.keyId + i, messaging.keys.dek));
@@ -57,7 +59,7 @@ export function deleteKeys(context: CommandContext): Answer {
   const { tx, command } = context;
   const session = requireSession(context);
   requireUnlockedCard(context);
-  const domain = selectedDomain(context);
+  const domain = performingDomain(context);
   const objects = decodeTlvs(command.data);
   const id = findTlv(objects, 0xd0)?.[0];
   const version = findTlv(objects, 0xd2)?.[0];
@@ -74,6 +76,7 @@ export function deleteKeys(context: CommandContext): Answer {
   if (issuer && !keySets.some(isChannelKeySet)) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   if (session.keyOwner !== domain.aid) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   tx.put({ ...domain, keySets });
+  endSessionsUnder(context, domain, keySets);
   return Uint8Array.of(0);
 }
 
@@ -116,6 +119,25 @@ export function storeKeys(
   }
   tx.put({ ...domain, keySets, lifeCycle: lifeCycleWith(domain, keySets) });
   checkMemory(tx.state, card, domain.aid);
+  endSessionsUnder(context, domain, keySets);
+}
+
+/**
+ * Ends what keys of `domain` opened, or are about to open, on other channels, when they are not there any
+ * more. The session that replaced them goes on until its end (GPCS 2.3.1 §11.8).
+ */
+function endSessionsUnder(
+  { card, channel }: CommandContext,
+  domain: SecurityDomain,
+  keySets: readonly KeySet[],
+): void {
+  for (const other of card.channels.values()) {
+    const open = other.session ?? other.pending;
+    if (other === channel || open?.keyOwner !== domain.aid) continue;
+    const before = domain.keySets.find(({ version }) => version === open.keyVersion);
+    const after = keySets.find(({ version }) => version === open.keyVersion);
+    if (before?.keys.every((key) => after?.keys.includes(key)) !== true) closeSession(other);
+  }
 }
 
 /** The check value of a key; empty for asymmetric ones. */

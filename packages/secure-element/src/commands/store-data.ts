@@ -19,7 +19,8 @@ import { orRefuse, refuse } from '../card/refusal.ts';
 import { checkMemory } from '../registry/memory.ts';
 import { allowListOf, isAllowList } from './allow-list.ts';
 import { appletContext } from './applet-commands.ts';
-import { NO_DATA, requireSession, requireUnlockedCard, selectedDomain } from './command-context.ts';
+import { performingDomain } from './authorization.ts';
+import { NO_DATA, requireSession, requireUnlockedCard } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
 import { isMadeByCard, readCertificateSelector } from './get-data.ts';
 import { agreeOnKeys } from './key-agreement.ts';
@@ -36,15 +37,16 @@ const FORMAT = 0x18;
 /** STORE DATA (GPCS 2.3.1 §11.11), for the selected domain or for the application that it personalises. */
 export function storeData(context: CommandContext): Answer {
   const { command, channel, tx } = context;
-  requireSession(context);
   requireUnlockedCard(context);
-  const domain = selectedDomain(context);
+  const domain = performingDomain(context);
   const data = collect(context);
   const last = (command.p1 & STORE_DATA.LAST) !== 0;
   const target =
     channel.personalizing === undefined
       ? undefined
       : orRefuse(tx.find(channel.personalizing), STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+  // It may have gone to another domain meanwhile.
+  if (target !== undefined && target.parent !== domain.aid) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
   if (target?.kind === 'application') {
     if (!last) return NO_DATA;
     channel.storing = undefined;

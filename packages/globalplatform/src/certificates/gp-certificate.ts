@@ -7,8 +7,8 @@ import { decodeOnlyTlv, decodeTlvs, encodeTlv, findTlv, requireTlv } from '../tl
 import { KEY_TYPE } from '../content/put-key.ts';
 
 /**
- * Key usage of a GlobalPlatform certificate (tag 95): verifying signatures, other certificates' among them, or
- * agreeing on keys.
+ * Key usage of a GlobalPlatform certificate (tag 95): verifying signatures, other certificates' among them,
+ * or agreeing on keys.
  */
 export const CERTIFICATE_USAGE = { DIGITAL_SIGNATURE: 0x0082, KEY_AGREEMENT: 0x0080 } as const;
 

@@ -2,16 +2,13 @@ import { LOAD_FILE_LOADED, PRIVILEGE, SECURITY_DOMAIN_LIFE_CYCLE } from '@seflee
 import type { Aid, RegistryEntry } from '@sefleet/globalplatform';
 import type { CardState, Entry, KeySet, LoadFileEntry, SecurityDomain } from '../card/card-state.ts';
 import type { CardProfile } from '../profiles/card-profile.ts';
+import { isOfSpecialUse } from './special-keys.ts';
 
 /**
  * Deeper hierarchies of Security Domains than this are refused at creation; it also bounds every walk
  * upwards.
  */
 export const MAX_HIERARCHY_DEPTH = 8;
-
-/** Key versions that GlobalPlatform gives to other uses than secure channels. */
-const FIRST_SPECIAL_VERSION = 0x70;
-const LAST_SPECIAL_VERSION = 0x7f;
 
 /** The registry's entry with this AID. */
 export function findEntry(state: CardState, target: Aid): Entry | undefined {
@@ -57,7 +54,7 @@ export function associatedDomain(state: CardState, entry: Entry): SecurityDomain
 
 /** True for the key sets of secure channels: three AES keys with identifiers 1 to 3. */
 export function isChannelKeySet(set: KeySet): boolean {
-  if (set.version >= FIRST_SPECIAL_VERSION && set.version <= LAST_SPECIAL_VERSION) return false;
+  if (isOfSpecialUse(set)) return false;
   return [1, 2, 3].every((id) => set.keys.some((key) => key.id === id && key.type === AES));
 }
 

@@ -25,14 +25,15 @@ export const AUTHORITY_AUTHENTICATION_KEY: KeyPlace = { version: 0x74, id: 2 };
  */
 export const AUTHORITY_AGREEMENT_KEY: KeyPlace = { version: 0x74, id: 3 };
 
+/** Key versions that GlobalPlatform gives to other uses than secure channels. */
 const FIRST_SPECIAL_VERSION = 0x70;
-const LAST_SPECIAL_VERSION = 0x75;
+const LAST_SPECIAL_VERSION = 0x7f;
 
 /**
- * True for keys of a use of their own: whoever has a certificate of the Controlling Authority, or signs tokens
- * or load files, opens no session by that.
+ * True for keys of a use of their own: whoever has a certificate of the Controlling Authority, or signs
+ * tokens or load files, opens no session by that.
  */
-export function isOfSpecialUse({ version }: KeyPlace): boolean {
+export function isOfSpecialUse({ version }: { readonly version: number }): boolean {
   return version >= FIRST_SPECIAL_VERSION && version <= LAST_SPECIAL_VERSION;
 }
 

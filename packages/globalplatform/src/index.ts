@@ -72,8 +72,8 @@ export {
   openScp03Session,
 } from './secure-channel/scp03-session.ts';
 export type { InitializeUpdateResponse, Scp03Options } from './secure-channel/scp03-session.ts';
-export { expectStatus, plainLink, transmitBytes } from './secure-channel/transmit.ts';
-export type { CardLink, Trace, TraceEntry, Transmit } from './secure-channel/transmit.ts';
+export { expectedStatus, expectStatus, plainLink, transmitBytes } from './secure-channel/transmit.ts';
+export type { CardLink, Trace, TraceEntry, Transmit, TransmitScript } from './secure-channel/transmit.ts';
 
 export { gpCommand, INS, LE_ANY } from './content/command.ts';
 export {

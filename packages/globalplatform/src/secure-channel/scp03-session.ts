@@ -13,7 +13,7 @@ import { SecureMessaging } from './secure-messaging.ts';
 import { C_MAC, isSecurityLevel } from './security-level.ts';
 import type { SecurityLevel } from './security-level.ts';
 import { exchange, expectStatus } from './transmit.ts';
-import type { CardLink, Trace, Transmit } from './transmit.ts';
+import type { CardLink, Trace, Transmit, TransmitScript } from './transmit.ts';
 
 /** What INITIALIZE UPDATE answers in SCP03 (GPC_SPE_014 §7.1.1.5). */
 export interface InitializeUpdateResponse {
@@ -31,6 +31,11 @@ export interface InitializeUpdateResponse {
 /** How to open an SCP03 session. */
 export interface Scp03Options {
   readonly transmit: Transmit;
+  /**
+   * The same way, for scripts. With it EXTERNAL AUTHENTICATE travels with the first commands: the card has
+   * proved itself by then, and that it accepts the session is seen when their answers come.
+   */
+  readonly script?: TransmitScript;
   /** The Security Domain's keys, or a function that derives them from what the card answers. */
   readonly keys: StaticKeys | ((response: InitializeUpdateResponse) => StaticKeys);
   /** The key version number to ask for; 0 lets the card take its first. */
@@ -63,7 +68,7 @@ const SCP03 = 0x03;
  * await session.transmit(getKeyInformation());
  */
 export async function openScp03Session(options: Scp03Options): Promise<SecureChannelSession> {
-  const { transmit, rng, trace, channel = 0, level = 0x33 } = options;
+  const { transmit, script, rng, trace, channel = 0, level = 0x33 } = options;
   if (!isSecurityLevel(level))
     throw globalPlatformError('GP_LEVEL_INVALID', `no such level: ${String(level)}`);
   const link: CardLink = { transmit: (command) => exchange(transmit, command, command, trace) };
@@ -84,10 +89,14 @@ export async function openScp03Session(options: Scp03Options): Promise<SecureCha
     p1: level,
     data: scp03Cryptogram('host', messaging.keys.mac, hostChallenge, response.cardChallenge),
   });
-  const accepted: ResponseApdu = await link.transmit(authenticate);
-  if (accepted.sw !== STATUS_WORD.OK) throw refused(accepted.sw, response);
+  const take = ({ sw }: ResponseApdu): void => {
+    if (sw !== STATUS_WORD.OK) throw refused(sw, response);
+  };
+  if (script === undefined) take(await link.transmit(authenticate));
   messaging.begin(level);
-  return new SecureChannelSession({ transmit, messaging, channel, keyVersion: response.keyVersion, trace });
+  const { keyVersion } = response;
+  const ahead = script === undefined ? undefined : { command: authenticate, take };
+  return new SecureChannelSession({ transmit, script, messaging, channel, keyVersion, trace, ahead });
 }
 
 /**

@@ -83,6 +83,67 @@ for (const [name, session] of Object.entries(vectors.sessions)) {
   });
 }
 
+for (const [name, session] of Object.entries(vectors.sessions)) {
+  const set = vectors.keySets[name.split('_')[0] ?? ''];
+  const keys = { enc: hex(set?.enc), mac: hex(set?.mac), dek: hex(set?.dek) };
+  const level = Number.parseInt(name.split('_')[1] ?? '', 16) as SecurityLevel;
+  const rng = { bytes: () => hex(session['init_upd_cmd']).slice(5, 13), fraction: () => 0 };
+  const open = (answersOf: (script: readonly string[]) => string[]) => {
+    const scripts: string[][] = [];
+    const opened = openScp03Session({
+      transmit: () => hex(session['init_upd_rsp'] + '9000'),
+      script: async (apdus) => {
+        scripts.push(apdus.map(toHex));
+        return answersOf(scripts.at(-1) ?? []).map(hex);
+      },
+      keys,
+      keyVersion: set?.keyVersion ?? 0,
+      level,
+      rng,
+    });
+    return { scripts, opened };
+  };
+  const plain = COMMANDS.map((command) => decodeApdu(hex(vectors.plain[command])));
+
+  test(`${name}: a script has the published commands behind EXTERNAL AUTHENTICATE, in one exchange`, async () => {
+    const refusal = '6985';
+    const { scripts, opened } = open(() => ['9000', session['get_eid_rsp'] + '9000', refusal]);
+    const host = await opened;
+    const answers = await host.transmitScript(plain);
+    assert.equal(scripts.length, 1);
+    assert.equal(scripts[0]?.[0], session['ext_auth_cmd']);
+    assert.deepEqual(
+      scripts[0]?.slice(1).map((apdu) => withoutLe(decodeApdu(hex(apdu)))),
+      COMMANDS.map((command) => withoutLe(decodeApdu(hex(wrappedHex(session, command))))),
+    );
+    assert.equal(toHex(answers[0]?.data ?? hex('ff')), vectors.plain['get_eid_rsp']);
+    assert.deepEqual(
+      answers.map(({ sw }) => sw),
+      [0x9000, 0x6985],
+    );
+    // What was wrapped behind the refusal never ran: the chains of both sides differ from here on.
+    await assert.rejects(host.transmit(plain[0] ?? assert.fail()), { code: 'GP_SESSION_CLOSED' });
+  });
+
+  test(`${name}: a session that the card refuses is refused with its first commands`, async () => {
+    const { opened } = open(() => ['6982']);
+    const host = await opened;
+    await assert.rejects(host.transmitScript(plain), { message: 'EXTERNAL AUTHENTICATE: 6982' });
+    await assert.rejects(host.transmit(plain[0] ?? assert.fail()), { code: 'GP_SESSION_CLOSED' });
+    const silent = await open(() => []).opened;
+    await assert.rejects(silent.transmit(plain[0] ?? assert.fail()), { code: 'GP_SESSION_CLOSED' });
+  });
+
+  if ((level & 0x10) === 0) continue;
+  test(`${name}: an answer of another command, or in parts, is not taken`, async () => {
+    const answer = `${session['get_eid_rsp']}9000`;
+    const swapped = await open(() => ['9000', answer, answer]).opened;
+    await assert.rejects(swapped.transmitScript(plain), { code: 'GP_RESPONSE_MAC_INVALID' });
+    const inParts = await open(() => ['9000', '6110']).opened;
+    await assert.rejects(inParts.transmitScript(plain), { code: 'GP_STATUS_WORD' });
+  });
+}
+
 test('the pseudo-random card challenge is the published one', () => {
   const domain = hex('A0000005591010FFFFFFFF8900000100');
   const enc = hex('000102030405060708090a0b0c0d0e0f');

@@ -20,6 +20,12 @@ import { C_DECRYPTION, C_MAC, R_ENCRYPTION, R_MAC } from './security-level.ts';
 const RESPONSE_COUNTER_MARK = 0x80;
 const SHORT_MAX_LE = 0x100;
 
+/** Where a session stands after a command: what the response to it is checked and read with. */
+export interface MessagingPosition {
+  readonly chain: Uint8Array;
+  readonly counter: number;
+}
+
 /**
  * The secure messaging of SCP03 (GPC_SPE_014 §6.2.4 to §6.2.7), which SCP11 uses as well: one object per
  * session, on the host with `wrapCommand` and `unwrapResponse`, on the card with `unwrapCommand` and
@@ -47,6 +53,11 @@ export class SecureMessaging {
   /** The current security level. */
   get level(): number {
     return this.#level;
+  }
+
+  /** After the last command: to be kept for its response when others are wrapped before that arrives. */
+  get position(): MessagingPosition {
+    return { chain: this.#chain, counter: this.#counter };
   }
 
   /** Sets the level that EXTERNAL AUTHENTICATE agreed on, for the commands that follow it. */
@@ -85,25 +96,26 @@ export class SecureMessaging {
   wrapResponse(response: ResponseApdu): ResponseApdu {
     if (!isProcessed(response.sw)) return { data: new Uint8Array(0), sw: response.sw };
     if ((this.#level & R_MAC) === 0) return response;
-    const body = this.#cryptResponse(response.data, 'encrypt') ?? response.data;
-    const mac = this.#responseMac(body, response.sw);
+    const body = this.#cryptResponse(response.data, 'encrypt', this.position) ?? response.data;
+    const mac = this.#responseMac(body, response.sw, this.#chain);
     return { data: concatBytes(body, mac.subarray(0, this.macLength)), sw: response.sw };
   }
 
   /**
    * Host: the response under the protection.
    *
+   * @param at {@link SecureMessaging.position} after its command was wrapped; without it, that is the last
    * @throws SefleetError `GP_RESPONSE_MAC_INVALID`; the session is over then.
    */
-  unwrapResponse(response: ResponseApdu): ResponseApdu {
+  unwrapResponse(response: ResponseApdu, at: MessagingPosition = this.position): ResponseApdu {
     if (!isProcessed(response.sw) || (this.#level & R_MAC) === 0) return response;
     const bodyLength = response.data.length - this.macLength;
     const body = response.data.subarray(0, Math.max(0, bodyLength));
-    const mac = this.#responseMac(body, response.sw).subarray(0, this.macLength);
+    const mac = this.#responseMac(body, response.sw, at.chain).subarray(0, this.macLength);
     if (bodyLength < 0 || !constantTimeEqual(mac, response.data.subarray(bodyLength))) {
       throw globalPlatformError('GP_RESPONSE_MAC_INVALID', 'the response MAC does not verify');
     }
-    const data = this.#cryptResponse(body, 'decrypt');
+    const data = this.#cryptResponse(body, 'decrypt', at);
     if (data === undefined) {
       throw globalPlatformError('GP_RESPONSE_MAC_INVALID', 'the padding of an encrypted response is wrong');
     }
@@ -113,28 +125,32 @@ export class SecureMessaging {
   #encryptCommand(data: Uint8Array): Uint8Array {
     this.#counter++;
     if ((this.#level & C_DECRYPTION) === 0 || data.length === 0) return data;
-    return aesCbcEncrypt(this.keys.enc, this.#iv(0), padIso(data));
+    return aesCbcEncrypt(this.keys.enc, this.#iv(0, this.#counter), padIso(data));
   }
 
   #decryptCommand(body: Uint8Array): Uint8Array | undefined {
     this.#counter++;
     if ((this.#level & C_DECRYPTION) === 0 || body.length === 0) return body;
     if (body.length % AES_BLOCK !== 0) return undefined;
-    return unpadIso(aesCbcDecrypt(this.keys.enc, this.#iv(0), body));
+    return unpadIso(aesCbcDecrypt(this.keys.enc, this.#iv(0, this.#counter), body));
   }
 
-  #cryptResponse(data: Uint8Array, direction: 'encrypt' | 'decrypt'): Uint8Array | undefined {
+  #cryptResponse(
+    data: Uint8Array,
+    direction: 'encrypt' | 'decrypt',
+    { counter }: MessagingPosition,
+  ): Uint8Array | undefined {
     if ((this.#level & R_ENCRYPTION) === 0 || data.length === 0) return data;
-    const iv = this.#iv(RESPONSE_COUNTER_MARK);
+    const iv = this.#iv(RESPONSE_COUNTER_MARK, counter);
     if (direction === 'encrypt') return aesCbcEncrypt(this.keys.enc, iv, padIso(data));
     if (data.length % AES_BLOCK !== 0) return undefined;
     return unpadIso(aesCbcDecrypt(this.keys.enc, iv, data));
   }
 
-  #iv(mark: number): Uint8Array {
+  #iv(mark: number, counter: number): Uint8Array {
     const block = new Uint8Array(AES_BLOCK);
     block[0] = mark;
-    for (let i = AES_BLOCK - 1, rest = this.#counter; rest > 0; i--, rest = Math.floor(rest / 256)) {
+    for (let i = AES_BLOCK - 1, rest = counter; rest > 0; i--, rest = Math.floor(rest / 256)) {
       block[i] = rest & 0xff;
     }
     return aesEcbEncrypt(this.keys.enc, block);
@@ -151,7 +167,7 @@ export class SecureMessaging {
     return aesCmac(this.keys.mac, this.#chain, Uint8Array.from(head), body);
   }
 
-  #responseMac(body: Uint8Array, sw: number): Uint8Array {
-    return aesCmac(this.keys.rmac, this.#chain, body, Uint8Array.of(sw >> 8, sw));
+  #responseMac(body: Uint8Array, sw: number, chain: Uint8Array): Uint8Array {
+    return aesCmac(this.keys.rmac, chain, body, Uint8Array.of(sw >> 8, sw));
   }
 }

@@ -10,6 +10,12 @@ import { describeStatusWord, STATUS_WORD } from '../status-word.ts';
 export type Transmit = (apdu: Uint8Array) => Promise<Uint8Array> | Uint8Array;
 
 /**
+ * The way to a card for a script: the answers in order, fewer than the commands when the card's refusal of
+ * one ended it.
+ */
+export type TransmitScript = (apdus: readonly Uint8Array[]) => Promise<readonly Uint8Array[]>;
+
+/**
  * One exchange, as a trace hook sees it. `plain` is the command before secure messaging, where there is any.
  */
 export interface TraceEntry {
@@ -72,7 +78,16 @@ export async function expectStatus(
   what: string,
   expected: readonly number[] = [STATUS_WORD.OK],
 ): Promise<ResponseApdu> {
-  const response = await link.transmit(command);
+  return expectedStatus(await link.transmit(command), command, what, expected);
+}
+
+/** The response itself when its status word is `expected`. @throws SefleetError as {@link expectStatus} */
+export function expectedStatus(
+  response: ResponseApdu,
+  command: CommandApdu,
+  what: string,
+  expected: readonly number[] = [STATUS_WORD.OK],
+): ResponseApdu {
   if (expected.includes(response.sw)) return response;
   const sw = response.sw.toString(16).padStart(4, '0').toUpperCase();
   throw globalPlatformError('GP_STATUS_WORD', `${what}: ${sw}, ${describeStatusWord(response.sw)}`, {

@@ -106,16 +106,13 @@ const DEVICE_BEHAVIOUR: ObjectBehaviour<DeviceOwner> = {
 const APDU_BEHAVIOUR: ObjectBehaviour<DeviceOwner> = {
   write: (instance, _resourceId, value) => {
     if (!(value instanceof Uint8Array)) throw lwm2mError('LWM2M_BAD_REQUEST', 'a script is opaque');
-    const responses = runScript(instance.owner, value);
-    if (responses instanceof Promise) return responses.then((late) => instance.set(1, late));
-    instance.set(1, responses);
-    return 'handled';
+    return runScript(instance.owner, value).then((responses) => instance.set(1, responses));
   },
 };
 
-function runScript(owner: DeviceOwner, script: Uint8Array): Uint8Array | Promise<Uint8Array> {
+async function runScript(owner: DeviceOwner, script: Uint8Array): Promise<Uint8Array> {
   try {
-    return owner.runApduScript(script);
+    return await owner.runApduScript(script);
   } catch (cause) {
     if (!isSefleetError(cause, 'APDU_SCRIPT_INVALID')) throw cause;
     throw lwm2mError('LWM2M_BAD_REQUEST', cause.message, { cause });

@@ -15,9 +15,9 @@ export interface DeviceOwner {
   newestRecord(): Uint8Array | undefined;
   /**
    * Runs a script of command APDUs on the secure element; what changed on the card is on disk when it
-   * returns. The answers come when a chip would have given the last of them.
+   * resolves. The answers come when a chip would have given the last of them.
    */
-  runApduScript(script: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  runApduScript(script: Uint8Array): Promise<Uint8Array>;
   /** `value`, once a chip would have done all that it was asked. */
   whenCardIsDone<T>(value: T): T | Promise<T>;
   /** Its part in changes of supplier. */

@@ -51,7 +51,7 @@ export interface DeviceServices {
    */
   lifeOf?(endpoint: string): DeviceLife;
   /** Hands a script of its owners to the card; what happens on the way there. Undefined: nothing does. */
-  exchange?(device: VirtualDevice, commands: readonly Uint8Array[]): readonly Uint8Array[];
+  exchange?(device: VirtualDevice, commands: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
   /** Counts what went wrong and was not fatal. */
   count(name: string): void;
 }
@@ -225,13 +225,13 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     return this.#newestRecord;
   }
 
-  runApduScript(script: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  async runApduScript(script: Uint8Array): Promise<Uint8Array> {
     const commands = decodeApduScript(script);
-    const answers = this.#services.exchange?.(this, commands) ?? this.card.exchange(commands);
-    const responses = encodeApduScript(answers);
+    // The card runs them at once; only what it answers waits.
+    const answering = this.#services.exchange?.(this, commands) ?? this.card.exchange(commands);
     // The owner may act on the answer at once: what it confirms has to outlast this process.
-    this.#services.journal.flush();
-    return this.card.whenDone(responses);
+    const [answers] = await Promise.all([answering, this.#services.journal.soon()]);
+    return this.card.whenDone(encodeApduScript(answers));
   }
 
   whenCardIsDone<T>(value: T): T | Promise<T> {

@@ -9,8 +9,8 @@ export interface FleetHooks {
   /** The time in which a device lives. */
   lifeOf(endpoint: string): DeviceLife;
   readingsOf(stored: StoredDevice): ReadingSupply;
-  /** The way of a script to the card. */
-  exchange(device: VirtualDevice, commands: readonly Uint8Array[]): readonly Uint8Array[];
+  /** The way of a script to the card, which runs it at once; its answers come when they may be known. */
+  exchange(device: VirtualDevice, commands: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
   /** True while a device has no network. */
   isAway(endpoint: string): boolean;
   /** A device has been put up; it is switched on next. */

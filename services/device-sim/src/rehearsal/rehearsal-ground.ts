@@ -133,10 +133,12 @@ export class RehearsalGround implements FleetHooks {
     return own;
   }
 
-  exchange(device: VirtualDevice, commands: readonly Uint8Array[]): readonly Uint8Array[] {
+  async exchange(device: VirtualDevice, commands: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
     const meter = this.#meter(device.endpoint);
     meter.way ??= this.#wayOf(device, meter.faults);
-    return meter.way.exchange(commands);
+    const answers = meter.way.exchange(commands);
+    await this.#ports.kept.lasting();
+    return answers;
   }
 
   isAway(endpoint: string): boolean {

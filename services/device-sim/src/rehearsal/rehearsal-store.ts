@@ -45,6 +45,8 @@ const planSchema = z.object({
 export class RehearsalStore {
   readonly #database: DatabaseSync;
   readonly #addExchange: StatementSync;
+  #added: { readonly id: number; readonly digest: Uint8Array }[] = [];
+  #lasting: Promise<void> | undefined;
 
   /** @param path of the fleet's database, which exists */
   constructor(path: string) {
@@ -75,20 +77,31 @@ export class RehearsalStore {
     this.#database.prepare('INSERT OR REPLACE INTO rehearsal_time VALUES (1, ?)').run(Math.round(nowMs));
   }
 
-  /** Keeps what the card of a device saw, before anybody hears of its answers. */
+  /** Keeps what a card saw; nobody hears of its answers before {@link RehearsalStore.lasting}. */
   addExchanges(id: number, digests: readonly Uint8Array[]): void {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      for (const digest of digests) this.#addExchange.run(id, digest);
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      // A full disk has rolled back by itself.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
+    for (const digest of digests) this.#added.push({ id, digest });
+    // Also when nobody waits for it, since the answer was lost.
+    this.lasting().catch(() => undefined);
+  }
+
+  /** Resolves when what was added is on disk; what is added in one turn shares a commit. */
+  lasting(): Promise<void> {
+    this.#lasting ??= new Promise((resolve, reject) => {
+      setImmediate(() => {
+        this.#lasting = undefined;
+        try {
+          this.#commit();
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    return this.#lasting;
   }
 
   exchanges(id: number): readonly Uint8Array[] {
+    this.#commit();
     return this.#blobs('SELECT digest AS value FROM exchange WHERE id = ? ORDER BY number', id);
   }
 
@@ -98,7 +111,23 @@ export class RehearsalStore {
   }
 
   close(): void {
+    this.#commit();
     this.#database.close();
+  }
+
+  #commit(): void {
+    if (this.#added.length === 0) return;
+    const added = this.#added;
+    this.#added = [];
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      for (const { id, digest } of added) this.#addExchange.run(id, digest);
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      // A full disk has rolled back by itself.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
   }
 
   #blobs(sql: string, id: number): readonly Uint8Array[] {

@@ -153,6 +153,31 @@ test(
 );
 
 test(
+  'answers of cards in one turn wait for one commit, and hear when it fails',
+  withFolder(async (path) => {
+    const runtime = new SimRuntime(1);
+    const store = new FleetStore(path);
+    store.addDevices([identity(1), identity(2)]);
+    const nowMs = (): number => runtime.clock.monotonicMs();
+    const journal = new GroupCommit(store, { timers: runtime.timers, nowMs, windowMs: 50 });
+    const changed = (endpoint: string): void => {
+      const stored = store.device(endpoint);
+      assert.ok(stored);
+      journal.deviceChanged({ id: stored.id, state: () => ({ ...stored, sealed: 7 }) });
+    };
+    changed('meter-1');
+    const first = journal.soon();
+    changed('meter-2');
+    await Promise.all([first, journal.soon()]);
+    assert.deepEqual([store.device('meter-1')?.sealed, store.device('meter-2')?.sealed], [7, 7]);
+    assert.equal(journal.counters.commits, 1);
+    changed('meter-1');
+    store.close();
+    await assert.rejects(journal.soon(), { code: 'SIM_STORE_FAILED' });
+  }),
+);
+
+test(
   'a device that is ordered with another connectivity keeps its card and forgets its accounts',
   withFolder((path) => {
     const store = new FleetStore(path);

@@ -26,6 +26,7 @@ export class GroupCommit {
   readonly #timers: Timers;
   readonly #nowMs: () => number;
   #timer: Timer | undefined;
+  #soon: Promise<void> | undefined;
   #dirty = new Set<JournaledDevice>();
   #added: { readonly id: number; readonly record: OutboxRecord }[] = [];
   #acknowledged: { readonly id: number; readonly position: number }[] = [];
@@ -65,7 +66,28 @@ export class GroupCommit {
   }
 
   /**
-   * Commits now what has changed so far, for whoever cannot wait: an answer of a card to its owner.
+   * Commits at the end of this turn of the event loop what has changed by then: an answer of a card to its
+   * owner waits for it, and answers of many cards in one turn share a transaction.
+   *
+   * @throws SefleetError `SIM_STORE_FAILED`; nothing has left the process then that is not on disk
+   */
+  soon(): Promise<void> {
+    this.#soon ??= new Promise((resolve, reject) => {
+      setImmediate(() => {
+        this.#soon = undefined;
+        try {
+          this.flush();
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    return this.#soon;
+  }
+
+  /**
+   * Commits now what has changed so far, for whoever cannot wait.
    *
    * @throws SefleetError `SIM_STORE_FAILED`; nothing has left the process then that is not on disk
    */

@@ -1,4 +1,4 @@
-import { decodeResponse, STATUS_WORD, type Transmit } from '@sefleet/globalplatform';
+import { decodeResponse, STATUS_WORD, type Transmit, type TransmitScript } from '@sefleet/globalplatform';
 import { provisioningError } from '../errors.ts';
 
 /** A conversation with one card. What lies between (LwM2M, a reader, nothing) does not matter here. */
@@ -19,8 +19,8 @@ export interface CardLinks {
 }
 
 /**
- * Speaks to a card one command at a time. A command that was put ahead travels with the next one, so that a
- * SELECT costs no round trip of its own.
+ * Speaks to a card. A command that was put ahead travels with the next ones, so that a SELECT costs no round
+ * trip of its own.
  */
 export class CardConversation {
   readonly #channel: ApduChannel;
@@ -36,25 +36,26 @@ export class CardConversation {
   }
 
   readonly transmit: Transmit = async (command) => {
+    const [answer] = await this.script([command]);
+    if (answer !== undefined) return answer;
+    throw provisioningError(
+      'PROVISIONING_LINK_UNAVAILABLE',
+      'the script came back without the answer to its end',
+    );
+  };
+
+  readonly script: TransmitScript = async (commands) => {
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    const script = ahead === undefined ? [command] : [ahead, command];
-    const answers = await this.#channel.exchange(script);
-    const [first] = answers;
-    if (ahead !== undefined && first !== undefined) {
-      const { sw } = decodeResponse(first);
-      if (sw !== STATUS_WORD.OK) {
-        const context = { sw, ins: ahead[1] };
-        throw provisioningError('PROVISIONING_CARD_REFUSED', `SELECT: ${sw.toString(16)}`, { context });
-      }
+    if (ahead === undefined) return this.#channel.exchange(commands);
+    const [first, ...answers] = await this.#channel.exchange([ahead, ...commands]);
+    if (first === undefined)
+      throw provisioningError('PROVISIONING_LINK_UNAVAILABLE', 'the script came back without an answer');
+    const { sw } = decodeResponse(first);
+    if (sw !== STATUS_WORD.OK) {
+      const context = { sw, ins: ahead[1] };
+      throw provisioningError('PROVISIONING_CARD_REFUSED', `SELECT: ${sw.toString(16)}`, { context });
     }
-    const answer = answers[script.length - 1];
-    if (answer === undefined) {
-      throw provisioningError(
-        'PROVISIONING_LINK_UNAVAILABLE',
-        'the script came back without the answer to its end',
-      );
-    }
-    return answer;
+    return answers;
   };
 }

@@ -202,6 +202,16 @@ for (const { name, skip, open } of SUBJECTS) {
       equal(await vault.recall('a'), undefined);
     });
 
+    it('shows secrets that share a commit as they were left, whoever asks in between', async (t) => {
+      const vault = opened(t).vault(NORTHERN);
+      const changes = [vault.keep('a', CARD), vault.keep('b', CARD), vault.keep('a', CARD.with(0, 1))];
+      deepEqual(Buffer.from((await vault.recall('a')) ?? []), Buffer.from(CARD.with(0, 1)));
+      changes.push(vault.forget('b'), vault.keep('c', CARD), vault.forget('c'));
+      await Promise.all(changes);
+      equal(await vault.recall('b'), undefined);
+      equal(await vault.recall('c'), undefined);
+    });
+
     it('opens no seal under another name, or changed at any byte', (t) => {
       const { images } = opened(t);
       const sealed = images.seal('image 1', Buffer.from('secret'));

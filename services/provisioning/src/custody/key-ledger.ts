@@ -22,11 +22,20 @@ export class KeyLedger {
   readonly #database: DatabaseSync;
   readonly #clock: Clock;
   readonly #find: StatementSync;
+  readonly #keep: StatementSync;
+  readonly #read: StatementSync;
+  readonly #drop: StatementSync;
+  /** Secrets that wait for their commit; undefined for one that goes. */
+  #changed = new Map<string, Uint8Array | undefined>();
+  #lasting = Promise.withResolvers<void>();
 
   constructor(database: DatabaseSync, clock: Clock) {
     this.#database = database;
     this.#clock = clock;
     this.#find = database.prepare('SELECT * FROM keys WHERE purpose = ? AND version = ?');
+    this.#keep = database.prepare('INSERT OR REPLACE INTO secrets (name, sealed) VALUES (?, ?)');
+    this.#read = database.prepare('SELECT sealed FROM secrets WHERE name = ?');
+    this.#drop = database.prepare('DELETE FROM secrets WHERE name = ?');
   }
 
   now(): number {
@@ -80,21 +89,52 @@ export class KeyLedger {
       }));
   }
 
-  keepSecret(name: string, sealed: Uint8Array): void {
-    this.#database.prepare('INSERT OR REPLACE INTO secrets (name, sealed) VALUES (?, ?)').run(name, sealed);
+  /** Resolves when it is on disk; secrets that are kept or dropped in one turn share a commit. */
+  keepSecret(name: string, sealed: Uint8Array): Promise<void> {
+    return this.#changeSecret(name, sealed);
   }
 
   secret(name: string): Uint8Array | undefined {
-    const sealed = this.#database.prepare('SELECT sealed FROM secrets WHERE name = ?').get(name)?.['sealed'];
+    // Nobody acts on what a power cut could still take back.
+    if (this.#changed.has(name)) this.#commitSecrets();
+    const sealed = this.#read.get(name)?.['sealed'];
     return sealed instanceof Uint8Array ? sealed : undefined;
   }
 
-  dropSecret(name: string): void {
-    this.#database.prepare('DELETE FROM secrets WHERE name = ?').run(name);
+  /** As {@link KeyLedger.keepSecret}. */
+  dropSecret(name: string): Promise<void> {
+    return this.#changeSecret(name, undefined);
   }
 
   close(): void {
+    this.#commitSecrets();
     this.#database.close();
+  }
+
+  #changeSecret(name: string, sealed: Uint8Array | undefined): Promise<void> {
+    if (this.#changed.size === 0) setImmediate(() => this.#commitSecrets());
+    this.#changed.set(name, sealed);
+    return this.#lasting.promise;
+  }
+
+  #commitSecrets(): void {
+    if (this.#changed.size === 0) return;
+    const [changed, lasting] = [this.#changed, this.#lasting];
+    this.#changed = new Map();
+    this.#lasting = Promise.withResolvers();
+    // Whoever changed a secret waits for it, and is told; a reader that came in between is not to blame.
+    lasting.promise.catch(() => undefined);
+    try {
+      inTransaction(this.#database, () => {
+        for (const [name, sealed] of changed) {
+          if (sealed === undefined) this.#drop.run(name);
+          else this.#keep.run(name, sealed);
+        }
+      });
+      lasting.resolve();
+    } catch (error) {
+      lasting.reject(error);
+    }
   }
 
   #remember({ purpose, version }: KeyRecord, from: KeyState | undefined, to: KeyState, reason: string): void {

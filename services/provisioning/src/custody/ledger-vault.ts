@@ -97,7 +97,7 @@ export class LedgerVault implements PartyVault {
   }
 
   async keep(name: string, secret: Uint8Array): Promise<void> {
-    this.#ledger.keepSecret(name, this.#engine.sealer.seal(`secret ${name}`, secret));
+    await this.#ledger.keepSecret(name, this.#engine.sealer.seal(`secret ${name}`, secret));
   }
 
   async recall(name: string): Promise<Uint8Array | undefined> {
@@ -106,7 +106,7 @@ export class LedgerVault implements PartyVault {
   }
 
   async forget(name: string): Promise<void> {
-    this.#ledger.dropSecret(name);
+    await this.#ledger.dropSecret(name);
   }
 
   async changeState(

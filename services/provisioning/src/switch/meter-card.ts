@@ -3,6 +3,7 @@ import { exchangeDigest, type ExchangeEvidence, type Hop } from '@sefleet/eviden
 import {
   aidBytes,
   DATA_OBJECT,
+  decodeKeyInformation,
   decodeOnlyTlv,
   decodeStatus,
   encodeApdu,
@@ -11,12 +12,12 @@ import {
   getStatusCommand,
   openScp03Session,
   plainLink,
-  readKeyInformation,
   selectCommand,
   STATUS_SCOPE,
   STATUS_WORD,
   type Aid,
   type RegistryEntry,
+  type ResponseApdu,
   type SecureChannelSession,
   type StaticKeys,
 } from '@sefleet/globalplatform';
@@ -57,13 +58,9 @@ export class MeterCard {
     };
   }
 
-  /** Ends what every hop has open. */
-  close(): void {
-    this.#channel.close();
-  }
-
   /**
-   * A session with `domain` under `keys`, level 33.
+   * A session with `domain` under `keys`, level 33. The card has proved that it knows them; that it accepts
+   * the session is seen with the answers to its first commands.
    *
    * @throws SefleetError `SWITCH_CARD_SWAPPED` when another card answers; what GlobalPlatform throws
    * otherwise.
@@ -73,6 +70,7 @@ export class MeterCard {
     const conversation = this.#conversationWith(hop, domainAid);
     return openScp03Session({
       transmit: conversation.transmit,
+      script: conversation.script,
       keyVersion,
       level: 0x33,
       rng: this.#rng,
@@ -106,24 +104,28 @@ export async function findEntry(
 ): Promise<RegistryEntry | undefined> {
   const command = getStatusCommand(STATUS_SCOPE.APPLICATIONS, { filter: aidBytes(target) });
   const expected = [STATUS_WORD.OK, STATUS_WORD.REFERENCED_DATA_NOT_FOUND];
-  const { data, sw } = await expectStatus(session, command, 'GET STATUS', expected);
+  return entryIn(await expectStatus(session, command, 'GET STATUS', expected), target);
+}
+
+/** The entry of `target` in an answer to GET STATUS, as far as the domain of the session may see it. */
+export function entryIn({ data, sw }: ResponseApdu, target: Aid): RegistryEntry | undefined {
   return sw === STATUS_WORD.OK ? decodeStatus(data).find((entry) => entry.aid === target) : undefined;
 }
 
 /** The card's count of receipts. */
 export async function readConfirmationCounter(session: SecureChannelSession): Promise<number> {
-  const { data } = await expectStatus(
-    session,
-    getDataCommand(DATA_OBJECT.CONFIRMATION_COUNTER),
-    'GET DATA 00C2',
-  );
+  const command = getDataCommand(DATA_OBJECT.CONFIRMATION_COUNTER);
+  return counterIn(await expectStatus(session, command, 'GET DATA 00C2'));
+}
+
+/** The count in an answer to GET DATA 00C2. */
+export function counterIn({ data }: ResponseApdu): number {
   return decodeOnlyTlv(data, 0xc2).reduce((sum, byte) => sum * 256 + byte, 0);
 }
 
-/** The keys that the domain of the session holds, as `identifier/version`. */
-export async function readHeldKeys(session: SecureChannelSession): Promise<string[]> {
-  const held = await readKeyInformation(session);
-  return held.map(
+/** The keys that an answer to GET DATA 00E0 names, as `identifier/version`. */
+export function heldKeysIn({ data }: ResponseApdu): string[] {
+  return decodeKeyInformation(data).map(
     ({ keyId, keyVersion }) => `${toHex(Uint8Array.of(keyId))}/${toHex(Uint8Array.of(keyVersion))}`,
   );
 }

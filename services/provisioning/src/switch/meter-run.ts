@@ -1,7 +1,7 @@
 import { meterStatement, signersOf, type MeterEvidence, type SwitchReason } from '@sefleet/evidence';
 import type { EventLog } from '@sefleet/observability';
 import type { Rng } from '@sefleet/runtime';
-import type { CardLinks } from '../card-link/card-link.ts';
+import type { ApduChannel, CardLinks } from '../card-link/card-link.ts';
 import type { KeyCustody } from '../custody/key-custody.ts';
 import { partyId, TRUSTED_SERVICE_MANAGER } from '../domain/party.ts';
 import type { GrowingEvidence, MeterSwitch } from '../domain/switch/meter-switch.ts';
@@ -55,6 +55,8 @@ export class MeterRun {
   readonly #order: SwitchOrder;
   readonly #device: Device;
   readonly #ports: MeterRunPorts;
+  /** One conversation for steps that follow each other, and another one after a failure. */
+  readonly #channel: ApduChannel;
   #meter: MeterSwitch;
   #evidence: GrowingEvidence;
 
@@ -64,6 +66,7 @@ export class MeterRun {
     this.#device = device;
     this.#ports = ports;
     this.#evidence = structuredClone(meter.evidence) as GrowingEvidence;
+    this.#channel = lazily(() => ports.links.open(meter.endpoint));
   }
 
   /**
@@ -72,6 +75,14 @@ export class MeterRun {
    * @param shouldRest is asked before each step, with how the meter stands
    */
   async advance(shouldRest: (meter: MeterSwitch) => boolean): Promise<MeterSwitch> {
+    try {
+      return await this.#advance(shouldRest);
+    } finally {
+      this.#channel.close();
+    }
+  }
+
+  async #advance(shouldRest: (meter: MeterSwitch) => boolean): Promise<MeterSwitch> {
     while (!isSwitchOver(this.#meter.state) && !shouldRest(this.#meter)) {
       const { done, inDoubt, takeBack: wish } = this.#meter;
       const rule = stepAfter(done);
@@ -201,22 +212,22 @@ export class MeterRun {
   async #withCard<T>(context: StepContext, run: () => Promise<T>): Promise<T> {
     try {
       return await run();
+    } catch (error) {
+      this.#channel.close();
+      throw error;
     } finally {
-      context.card.close();
       this.#meter = { ...this.#meter, receiptCounter: context.receiptCounter };
     }
   }
 
   #context(): StepContext {
-    const { links, rng, custody, meter, market, store, now, stakeholders, wallNow, pause } = this.#ports;
-    const { endpoint } = this.#meter;
-    const channel = lazily(() => links.open(endpoint));
+    const { rng, custody, meter, market, store, now, stakeholders, wallNow, pause } = this.#ports;
     const context: StepContext = new StepContext({
       order: this.#order,
       state: this.#meter,
       evidence: this.#evidence,
       device: this.#device,
-      card: new MeterCard(channel, this.#device.diversification, rng, this.#evidence.exchanges),
+      card: new MeterCard(this.#channel, this.#device.diversification, rng, this.#evidence.exchanges),
       meter,
       market,
       custody,
@@ -232,9 +243,9 @@ export class MeterRun {
   }
 }
 
-/** A channel that is opened when it is first used: not every step speaks to the card. */
-function lazily(open: () => ReturnType<CardLinks['open']>): ReturnType<CardLinks['open']> {
-  let channel: ReturnType<CardLinks['open']> | undefined;
+/** A channel that is opened when it is first used, and again after it was closed. */
+function lazily(open: () => ApduChannel): ApduChannel {
+  let channel: ApduChannel | undefined;
   return {
     exchange: (commands) => {
       channel ??= open();

@@ -2,8 +2,10 @@ import { canonicalJson, type SignedStatement } from '@sefleet/evidence';
 import { toHex } from '@sefleet/bytes';
 import {
   aidBytes,
+  STATUS_WORD,
   verifyReceipt,
   type ReceiptContext,
+  type ResponseApdu,
   type SecureChannelSession,
 } from '@sefleet/globalplatform';
 import { SECURITY_DOMAIN_LOAD_FILE } from '@sefleet/secure-element';
@@ -19,7 +21,8 @@ import { identityOf } from '../manufacture/card-factory.ts';
 import { cardLabel, FIRST_DERIVATION_VERSION, RECEIPT_KEY_BYTES } from '../manufacture/first-keys.ts';
 import type { CardIdentity } from '../manufacture/management-domains.ts';
 import type { Device, ProvisioningStore } from '../store/provisioning-store.ts';
-import { readConfirmationCounter, type MeterCard } from './meter-card.ts';
+import type { ScriptLine } from './card-script.ts';
+import type { MeterCard } from './meter-card.ts';
 import type { MarketRegister } from './market-register.ts';
 import type { MeterPort } from './meter-port.ts';
 import type { StakeholderPort } from './stakeholder-port.ts';
@@ -113,44 +116,44 @@ export class StepContext {
   }
 
   /** Makes sure that receipts are counted from before the first command that makes one. */
-  async countReceipts(session: SecureChannelSession): Promise<void> {
+  async countReceiptsFrom(counted: number): Promise<void> {
     if (this.receiptCounter !== undefined) return;
-    this.receiptCounter = await readConfirmationCounter(session);
+    this.receiptCounter = counted;
     await this.checkpoint();
   }
 
   /**
-   * Sends a command that a token allows and verifies the receipt that has to come back.
+   * A command that a token allows, and whose receipt has to come back and verify. Runs in a script; `refused`
+   * says what a status word means.
    *
-   * @throws SefleetError `GP_RECEIPT_INVALID`, `GP_STATUS_WORD`.
+   * @throws SefleetError `GP_RECEIPT_INVALID` when its answer is taken.
    */
-  async delegate(
-    session: SecureChannelSession,
-    allowed: AllowedCommand,
+  async delegated(
+    { command, tokenDigest }: AllowedCommand,
     done: ReceiptContext,
-  ): Promise<number> {
-    const { command, tokenDigest } = allowed;
-    const kind = done.kind;
+    refused: (sw: number) => Error,
+  ): Promise<ScriptLine> {
+    const { kind } = done;
     this.evidence.tokens = { ...this.evidence.tokens, [`${kind} ${tokenDigest.slice(0, 8)}`]: tokenDigest };
-    const answer = await session.transmit(command);
-    if (answer.sw !== 0x9000) return answer.sw;
     const key = await this.custody
       .vault(this.plan.issuer)
       .derive('receipt', FIRST_DERIVATION_VERSION, cardLabel(this.device.diversification), RECEIPT_KEY_BYTES);
-    const { confirmation } = verifyReceipt(answer.data, key, done, this.receiptCounter);
-    this.receiptCounter = confirmation.counter;
-    if (kind === 'install' || kind === 'extradition' || kind === 'delete') {
-      this.evidence.receipts.push({ kind, response: toHex(answer.data), context: contextOf(done) });
-    }
-    return answer.sw;
+    const take = ({ data, sw }: ResponseApdu): void => {
+      if (sw !== STATUS_WORD.OK) throw refused(sw);
+      const { confirmation } = verifyReceipt(data, key, done, this.receiptCounter);
+      this.receiptCounter = confirmation.counter;
+      if (kind === 'install' || kind === 'extradition' || kind === 'delete') {
+        this.evidence.receipts.push({ kind, response: toHex(data), context: contextOf(done) });
+      }
+    };
+    return { command, take };
   }
 
   /**
    * Accounts for receipts that the card made and nobody got: an effect is there, its confirmation went
    * missing. The card's own count says how many.
    */
-  async accountForLostReceipts(session: SecureChannelSession): Promise<void> {
-    const counted = await readConfirmationCounter(session);
+  accountForLostReceipts(counted: number): void {
     for (let counter = (this.receiptCounter ?? counted) + 1; counter <= counted; counter++) {
       this.evidence.lostReceipts.push(counter);
     }

@@ -1,6 +1,7 @@
-import { aidBytes, STATUS_WORD, type Aid, type SecureChannelSession } from '@sefleet/globalplatform';
+import { aidBytes, type Aid, type SecureChannelSession } from '@sefleet/globalplatform';
 import { IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE } from '@sefleet/secure-element';
 import { provisioningError } from '../../errors.ts';
+import type { ScriptLine } from '../card-script.ts';
 import { findEntry } from '../meter-card.ts';
 import type { StepContext } from '../step-context.ts';
 
@@ -8,42 +9,49 @@ import type { StepContext } from '../step-context.ts';
  * The trusted service manager makes the applet that will hold the key of the new supplier's account and hands
  * it over to that supplier's domain; the key itself it never sees.
  *
- * @returns the status word of what the card refused, or 9000
+ * @param session where a look at the card can tell what is there already
+ * @param refused what it means when the card refuses
  */
-export async function installCredential(
+export async function credentialLines(
   context: StepContext,
   session: SecureChannelSession,
-): Promise<number> {
-  const { fresh, plan, inDoubt } = context;
+  refused: (sw: number) => Error,
+): Promise<readonly ScriptLine[]> {
+  const { fresh, plan, inDoubt, tokens } = context;
   const { credential } = fresh;
+  const application = aidBytes(credential);
+  const lines: ScriptLine[] = [];
   const found = inDoubt ? await findEntry(session, credential) : undefined;
+  if (found?.securityDomain === fresh.domain) return lines;
   if (found === undefined) {
-    const allowed = await context.tokens.installApplet(IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE, credential);
+    const allowed = await tokens.installApplet(IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE, credential);
     const loadFile = aidBytes(IOT_SAFE_LOAD_FILE);
-    const application = aidBytes(credential);
-    const sw = await context.delegate(session, allowed, { kind: 'install', loadFile, application });
-    if (sw !== STATUS_WORD.OK) return sw;
+    lines.push(await context.delegated(allowed, { kind: 'install', loadFile, application }, refused));
   }
-  if (found?.securityDomain === fresh.domain) return STATUS_WORD.OK;
-  return context.delegate(session, await context.tokens.extradite(credential, fresh.domain), {
-    kind: 'extradition',
-    from: aidBytes(plan.management.tsm),
-    application: aidBytes(credential),
-    to: aidBytes(fresh.domain),
-  });
+  const [from, to] = [aidBytes(plan.management.tsm), aidBytes(fresh.domain)];
+  const handedOver = await tokens.extradite(credential, fresh.domain);
+  lines.push(await context.delegated(handedOver, { kind: 'extradition', from, application, to }, refused));
+  return lines;
 }
 
-/** Deletes whatever is there of an application or domain, allowed by the issuer's token. */
-export async function removeFromCard(
+/** The command that deletes an application or domain, allowed by the issuer's token. */
+export async function deletion(context: StepContext, object: Aid): Promise<ScriptLine> {
+  const allowed = await context.tokens.remove(object);
+  return context.delegated(allowed, { kind: 'delete', object: aidBytes(object) }, (sw) =>
+    provisioningError('PROVISIONING_CARD_REFUSED', `DELETE of ${object}: ${sw.toString(16)}`, {
+      context: { sw },
+    }),
+  );
+}
+
+/** The commands that delete what is there of applications and domains. */
+export async function deletionsOfWhatIsThere(
   context: StepContext,
   session: SecureChannelSession,
-  object: Aid,
-): Promise<void> {
-  if ((await findEntry(session, object)) === undefined) return;
-  const allowed = await context.tokens.remove(object);
-  const sw = await context.delegate(session, allowed, { kind: 'delete', object: aidBytes(object) });
-  if (sw === STATUS_WORD.OK) return;
-  throw provisioningError('PROVISIONING_CARD_REFUSED', `DELETE of ${object}: ${sw.toString(16)}`, {
-    context: { sw },
-  });
+  objects: readonly Aid[],
+): Promise<readonly ScriptLine[]> {
+  const lines: ScriptLine[] = [];
+  for (const object of objects)
+    if ((await findEntry(session, object)) !== undefined) lines.push(await deletion(context, object));
+  return lines;
 }

@@ -1,12 +1,13 @@
 import { sha256Hex } from '@sefleet/evidence';
-import { aidBytes, STATUS_WORD } from '@sefleet/globalplatform';
+import { aidBytes, STATUS_WORD, type ReceiptContext } from '@sefleet/globalplatform';
 import { deadlineIn } from '../../domain/switch/working-days.ts';
 import { provisioningError } from '../../errors.ts';
 import { forgetActivation } from '../cut-over-staging.ts';
-import { findEntry } from '../meter-card.ts';
+import { lookFor, runScript } from '../card-script.ts';
+import { findEntry, readConfirmationCounter } from '../meter-card.ts';
 import type { StepContext } from '../step-context.ts';
 import { keepOldSession } from './probe-old.ts';
-import { removeFromCard } from './credential.ts';
+import { deletion, deletionsOfWhatIsThere } from './credential.ts';
 
 const RETRY_MS = 60_000;
 
@@ -35,27 +36,33 @@ export async function fetchCutOverRecords(context: StepContext): Promise<number 
 export async function extraditeApplet(context: StepContext): Promise<void> {
   const { old, fresh, records, inDoubt } = context;
   const session = await context.openTsm();
-  const entry = await findEntry(session, records);
-  if (entry?.securityDomain === fresh.domain && inDoubt) return context.accountForLostReceipts(session);
+  if (inDoubt && (await findEntry(session, records))?.securityDomain === fresh.domain)
+    return context.accountForLostReceipts(await readConfirmationCounter(session));
   const allowed = await context.tokens.extradite(records, fresh.domain);
-  const sw = await context.delegate(session, allowed, {
+  const done: ReceiptContext = {
     kind: 'extradition',
     from: aidBytes(old.domain),
     application: aidBytes(records),
     to: aidBytes(fresh.domain),
-  });
-  if (sw !== STATUS_WORD.OK) throw refused('INSTALL [for extradition]', sw);
+  };
+  const line = await context.delegated(allowed, done, (sw) => refused('INSTALL [for extradition]', sw));
+  await runScript(session, [line]);
 }
 
 /** Deletes the old supplier's domain with all of its keys. */
 export async function removeOldDomain(context: StepContext): Promise<void> {
   const { old, evidence, inDoubt } = context;
+  const objects = [old.credential, old.domain];
   const goOnAsBefore = await keepOldSession(context);
   const session = await context.openTsm();
-  if (inDoubt) await context.accountForLostReceipts(session);
-  for (const object of [old.credential, old.domain]) await removeFromCard(context, session, object);
-  if ((await findEntry(session, old.domain)) !== undefined)
-    throw refused('DELETE of the old domain', STATUS_WORD.OK);
+  if (inDoubt) context.accountForLostReceipts(await readConfirmationCounter(session));
+  const deletions = inDoubt
+    ? await deletionsOfWhatIsThere(context, session, objects)
+    : await Promise.all(objects.map((object) => deletion(context, object)));
+  const isGone = lookFor(old.domain, (entry) => {
+    if (entry !== undefined) throw refused('DELETE of the old domain', STATUS_WORD.OK);
+  });
+  await runScript(session, [...deletions, isGone]);
   evidence.keyStates.push({ domain: old.domain, when: 'after-removal', keys: [] });
   await goOnAsBefore?.();
 }

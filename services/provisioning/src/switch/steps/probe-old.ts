@@ -46,7 +46,12 @@ export async function keepOldSession(context: StepContext): Promise<(() => Promi
   const { order, old, card } = context;
   const held = await oldKeys(context);
   if (held === undefined) return undefined;
-  const session = await tryOpen(() => card.open('from', old.domain, held.keys, held.keyVersion));
+  const session = await tryOpen(async () => {
+    const opened = await card.open('from', old.domain, held.keys, held.keyVersion);
+    // It works in its domain, as ever.
+    await opened.transmit(getStatusCommand(STATUS_SCOPE.APPLICATIONS));
+    return opened;
+  });
   if (session === undefined) return undefined;
   return async () => {
     const { sw } = await session.transmit(getStatusCommand(STATUS_SCOPE.APPLICATIONS));

@@ -5,6 +5,7 @@ import { stagedParameters } from '../../domain/measuring-plan.ts';
 import { provisioningError } from '../../errors.ts';
 import { FIRST_RECORD_KEY_VERSION } from '../../manufacture/first-keys.ts';
 import { activationOf, cutOverOrderOf } from '../cut-over-staging.ts';
+import { mustSucceed, runScript } from '../card-script.ts';
 import type { StepContext } from '../step-context.ts';
 
 /**
@@ -29,21 +30,22 @@ export async function stageRecordKey(context: StepContext): Promise<void> {
       parameters: stagedParameters(device.kind),
     },
   });
-  for (const command of commands) {
-    const { sw } = await session.transmit(command);
-    if (sw === STATUS_WORD.NOT_ENOUGH_MEMORY) {
-      throw provisioningError('SWITCH_CARD_FULL', 'the card has no room for the record key');
-    }
-    if (sw !== STATUS_WORD.OK) {
-      throw provisioningError('PROVISIONING_CARD_REFUSED', `the record key: ${sw.toString(16)}`, {
-        context: { sw },
-      });
-    }
-  }
+  await runScript(
+    session,
+    commands.map((command) => mustSucceed(command, refused)),
+  );
 }
 
 /** Has the meter note the instant, and what it hands to its card then. */
 export async function scheduleCutOver(context: StepContext): Promise<void> {
   const { meter, endpoint, order } = context;
   await meter.schedule(endpoint, order.cutOverAt, await cutOverOrderOf(context));
+}
+
+function refused(sw: number): Error {
+  if (sw === STATUS_WORD.NOT_ENOUGH_MEMORY)
+    return provisioningError('SWITCH_CARD_FULL', 'the card has no room for the record key');
+  return provisioningError('PROVISIONING_CARD_REFUSED', `the record key: ${sw.toString(16)}`, {
+    context: { sw },
+  });
 }

@@ -6,12 +6,15 @@ import {
   checkPutKeyResponse,
   decodeCertificate,
   encodeSecurityDomainParameters,
+  expectedStatus,
   expectStatus,
   installForPersonalizationCommand,
   putKeysCommand,
   readScenario3Challenge,
   scenario3CertificateCommand,
   STATUS_WORD,
+  type Aid,
+  type RegistryEntry,
   type SecureChannelSession,
 } from '@sefleet/globalplatform';
 import { FIRST_GENERATION, keyVersionOf } from '../../domain/key-versions.ts';
@@ -21,11 +24,11 @@ import { provisioningError } from '../../errors.ts';
 import { AGREED_KEY_VERSION, issueSupplierCertificate, SupplierAgreement } from '../agreement.ts';
 import { isPlayedOn } from '../faults.ts';
 import { dateOf } from './notify.ts';
-import { findEntry, readHeldKeys } from '../meter-card.ts';
+import { countReceipts, heldKeys, lookFor, mustSucceed, runScript, type ScriptLine } from '../card-script.ts';
 import { installed, type StepContext } from '../step-context.ts';
 import { credentialCommands } from '../../manufacture/credential-commands.ts';
 import { FIRST_PSK_VERSION } from '../../manufacture/first-keys.ts';
-import { installCredential } from './credential.ts';
+import { credentialLines } from './credential.ts';
 
 const SCALAR_BYTES = 32;
 const CHANNEL_KEYS = 3;
@@ -42,20 +45,23 @@ const NO_ROOM = encodeSecurityDomainParameters({
 export async function installFreshDomain(context: StepContext): Promise<void> {
   const { fresh, inDoubt, order, endpoint } = context;
   const session = await context.openTsm();
-  await context.countReceipts(session);
-  const entry = await findEntry(session, fresh.domain);
+  let counted = 0;
+  let entry: RegistryEntry | undefined;
+  await runScript(session, [
+    countReceipts((count) => (counted = count)),
+    lookFor(fresh.domain, (found) => (entry = found)),
+  ]);
+  await context.countReceiptsFrom(counted);
   if (entry !== undefined && !inDoubt) throw preloaded('the domain of the new supplier exists already');
-  if (inDoubt) await context.accountForLostReceipts(session);
+  if (inDoubt) context.accountForLostReceipts(counted);
+  const lines: ScriptLine[] = [];
   if (entry === undefined) {
     const full = isPlayedOn(order, 'se-full', endpoint);
     const allowed = await context.tokens.installDomain(fresh.domain, ...(full ? [NO_ROOM] : []));
-    const sw = await context.delegate(session, allowed, installed(fresh.domain));
-    if (sw === STATUS_WORD.NOT_ENOUGH_MEMORY) throw noRoom();
-    if (sw !== STATUS_WORD.OK) throw refused('INSTALL of the new domain', sw);
+    lines.push(await context.delegated(allowed, installed(fresh.domain), noDomain));
   }
-  const sw = await installCredential(context, session);
-  if (sw === STATUS_WORD.NOT_ENOUGH_MEMORY) throw noRoom();
-  if (sw !== STATUS_WORD.OK) throw refused('INSTALL of the new credential', sw);
+  lines.push(...(await credentialLines(context, session, noCredential)));
+  await runScript(session, lines);
   if (isPlayedOn(order, 'tsm-preload', endpoint)) await preload(context);
 }
 
@@ -72,24 +78,10 @@ export async function agreeOnKeys(context: StepContext): Promise<void> {
   await vault.keep(agreementName(context), scalar);
   const agreement = new SupplierAgreement(vault, scalar, evidence.cardCertificate ?? '');
   const session = await context.openTsm();
-  const opened = await session.transmit(installForPersonalizationCommand(aidBytes(fresh.domain)));
-  if (opened.sw === STATUS_WORD.CONDITIONS_NOT_SATISFIED)
-    throw preloaded('the fresh domain has an owner already');
-  if (opened.sw !== STATUS_WORD.OK) throw refused('INSTALL [for personalization]', opened.sw);
   const certificate = await issueSupplierCertificate(custody, order.to, playedTerms(order, context.endpoint));
   checkOfferedCertificate(context, certificate);
-  const presented = await session.transmit(scenario3CertificateCommand(certificate));
-  if (presented.sw === STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED)
-    throw refused('STORE DATA 3A01', presented.sw);
-  if (presented.sw !== STATUS_WORD.OK) {
-    const { sw } = presented;
-    throw provisioningError(
-      'SWITCH_CERTIFICATE_REFUSED',
-      `the new supplier's certificate: ${sw.toString(16)}`,
-      { context: { sw } },
-    );
-  }
-  const answer = await session.transmit(await agreement.command(readScenario3Challenge(presented.data)));
+  const challenge = await presentCertificate(session, fresh.domain, certificate);
+  const answer = await session.transmit(await agreement.command(challenge));
   if (answer.sw === STATUS_WORD.NOT_ENOUGH_MEMORY) throw noRoom();
   if (answer.sw !== STATUS_WORD.OK) throw refused('STORE DATA 3A02', answer.sw);
   if (!agreement.verifies(answer.data)) throw preloaded('the receipt of the agreement does not verify');
@@ -99,6 +91,35 @@ export async function agreeOnKeys(context: StepContext): Promise<void> {
   });
 }
 
+/** Enters the fresh domain by the way of personalisation, and shows who wants to own it. */
+async function presentCertificate(
+  session: SecureChannelSession,
+  domain: Aid,
+  certificate: Uint8Array,
+): Promise<Uint8Array> {
+  let challenge: Uint8Array = new Uint8Array();
+  const enter = mustSucceed(installForPersonalizationCommand(aidBytes(domain)), (sw) =>
+    sw === STATUS_WORD.CONDITIONS_NOT_SATISFIED
+      ? preloaded('the fresh domain has an owner already')
+      : refused('INSTALL [for personalization]', sw),
+  );
+  const present: ScriptLine = {
+    command: scenario3CertificateCommand(certificate),
+    take: ({ data, sw }) => {
+      if (sw === STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED) throw refused('STORE DATA 3A01', sw);
+      if (sw !== STATUS_WORD.OK)
+        throw provisioningError(
+          'SWITCH_CERTIFICATE_REFUSED',
+          `the new supplier's certificate: ${sw.toString(16)}`,
+          { context: { sw } },
+        );
+      challenge = readScenario3Challenge(data);
+    },
+  };
+  await runScript(session, [enter, present]);
+  return challenge;
+}
+
 /** The new supplier looks what its domain holds, and replaces the agreed keys by its own. */
 export async function takePossession(context: StepContext): Promise<void> {
   const { order, custody, fresh, card, evidence, device, store, endpoint } = context;
@@ -106,6 +127,7 @@ export async function takePossession(context: StepContext): Promise<void> {
   await vault.ensureMaster('domain', FIRST_GENERATION);
   const keys = await vault.diversify('domain', FIRST_GENERATION, device.diversification);
   const newVersion = keyVersionOf(FIRST_GENERATION);
+  const lines: ScriptLine[] = [];
   let session = context.inDoubt
     ? await tryOpen(() => card.open('to', fresh.domain, keys, newVersion))
     : undefined;
@@ -114,28 +136,29 @@ export async function takePossession(context: StepContext): Promise<void> {
     if (scalar === undefined) throw preloaded('the agreed keys are unknown');
     const agreed = new SupplierAgreement(vault, scalar, evidence.cardCertificate ?? '').keys;
     session = await card.open('to', fresh.domain, agreed, AGREED_KEY_VERSION);
-    const held = await readHeldKeys(session);
-    evidence.keyStates.push({ domain: fresh.domain, when: 'after-agreement', keys: held });
-    const onlyAgreed =
-      held.length === CHANNEL_KEYS &&
-      held.every((key) => key.endsWith(toHex(Uint8Array.of(AGREED_KEY_VERSION))));
-    if (!onlyAgreed) throw preloaded(`the domain holds ${held.join(' ')}`);
+    await checkAgreedKeys(context, session);
     await context.checkpoint();
     const put = putKeysCommand(session, keys, { newVersion, oldVersion: AGREED_KEY_VERSION });
-    const answer = await expectStatus(session, put, 'PUT KEY');
-    checkPutKeyResponse(answer.data, newVersion, [keys.enc, keys.mac, keys.dek]);
+    lines.push({
+      command: put,
+      take: (answer) =>
+        checkPutKeyResponse(expectedStatus(answer, put, 'PUT KEY').data, newVersion, [
+          keys.enc,
+          keys.mac,
+          keys.dek,
+        ]),
+    });
   }
-  evidence.newKeyCheckValues = [keys.enc, keys.mac, keys.dek].map((key) => toHex(aesKeyCheckValue(key)));
-  evidence.keyStates.push({
-    domain: fresh.domain,
-    when: 'after-rotation',
-    keys: await readHeldKeys(session),
-  });
   await vault.ensureMaster('psk', FIRST_PSK_VERSION);
-  for (const command of await credentialCommands(session, vault, fresh.credential, endpoint)) {
-    const { sw } = await session.transmit(command);
-    if (sw !== STATUS_WORD.OK) throw refused("the account's key", sw);
-  }
+  const credential = await credentialCommands(session, vault, fresh.credential, endpoint);
+  await runScript(session, [
+    ...lines,
+    heldKeys((held) => {
+      evidence.newKeyCheckValues = [keys.enc, keys.mac, keys.dek].map((key) => toHex(aesKeyCheckValue(key)));
+      evidence.keyStates.push({ domain: fresh.domain, when: 'after-rotation', keys: held });
+    }),
+    ...credential.map((command) => mustSucceed(command, (sw) => refused("the account's key", sw))),
+  ]);
   const { role, party } = fresh;
   await store.putDomain({
     endpoint,
@@ -146,6 +169,22 @@ export async function takePossession(context: StepContext): Promise<void> {
     rotatedAt: undefined,
   });
   await vault.forget(agreementName(context));
+}
+
+/** Before the first key of its own goes in: nobody else has put one there. */
+async function checkAgreedKeys(
+  { fresh, evidence }: StepContext,
+  session: SecureChannelSession,
+): Promise<void> {
+  await runScript(session, [
+    heldKeys((held) => {
+      evidence.keyStates.push({ domain: fresh.domain, when: 'after-agreement', keys: held });
+      const onlyAgreed =
+        held.length === CHANNEL_KEYS &&
+        held.every((key) => key.endsWith(toHex(Uint8Array.of(AGREED_KEY_VERSION))));
+      if (!onlyAgreed) throw preloaded(`the domain holds ${held.join(' ')}`);
+    }),
+  ]);
 }
 
 /** Where the new supplier's vault keeps the ephemeral key of an agreement. */
@@ -205,6 +244,14 @@ async function preload({ card, fresh, custody, device, rng }: StepContext): Prom
 
 function preloaded(message: string): Error {
   return provisioningError('SWITCH_DOMAIN_PRELOADED', message);
+}
+
+function noDomain(sw: number): Error {
+  return sw === STATUS_WORD.NOT_ENOUGH_MEMORY ? noRoom() : refused('INSTALL of the new domain', sw);
+}
+
+function noCredential(sw: number): Error {
+  return sw === STATUS_WORD.NOT_ENOUGH_MEMORY ? noRoom() : refused('INSTALL of the new credential', sw);
 }
 
 function noRoom(): Error {

@@ -1,6 +1,8 @@
 import { cutOverOrderOf, forgetActivation } from '../cut-over-staging.ts';
+import { runScript } from '../card-script.ts';
+import { readConfirmationCounter } from '../meter-card.ts';
 import type { StepContext } from '../step-context.ts';
-import { removeFromCard } from './credential.ts';
+import { deletionsOfWhatIsThere } from './credential.ts';
 import { agreementName } from './stage.ts';
 
 /**
@@ -15,9 +17,11 @@ export async function takeBack(context: StepContext, staged: boolean): Promise<'
   if (staged) {
     if ((await meter.unschedule(endpoint, await cutOverOrderOf(context))) === 'taken') return 'taken';
     const session = await context.openTsm();
-    await context.countReceipts(session);
-    await context.accountForLostReceipts(session);
-    for (const object of [fresh.credential, fresh.domain]) await removeFromCard(context, session, object);
+    const counted = await readConfirmationCounter(session);
+    await context.countReceiptsFrom(counted);
+    context.accountForLostReceipts(counted);
+    const there = await deletionsOfWhatIsThere(context, session, [fresh.credential, fresh.domain]);
+    await runScript(session, there);
     evidence.keyStates.push({ domain: fresh.domain, when: 'after-removal', keys: [] });
   }
   await store.removeDomain(endpoint, fresh.domain);

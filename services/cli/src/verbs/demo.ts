@@ -45,18 +45,19 @@ async function runVerb(parsed: VerbArguments): Promise<ExitCode> {
   const startedMs = performance.now();
   const plan = readPlan(parsed);
   const progress = createProgress();
-  const kept = parsed.text('data');
-  const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
-  const asked = { ...readLayout(process.env), dataFolder };
-  const layout = await onFreePorts(isPlain(plan) ? { ...asked, plainEndpoints: FLEET_NAMES } : asked);
-  await requireBroker(layout.mqttUrl);
   let supervisor: Supervisor | undefined;
   const abort = Promise.withResolvers<never>();
   abort.promise.catch(() => {
     // An interruption while the services start is met when they have started: then they are stopped in order.
   });
+  // Before there is anything to tidy up: from the first folder on an interruption finds somebody who does.
   onInterruption((exitCode) => abort.reject(interruptedError(exitCode)));
+  const kept = parsed.text('data');
+  const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
   try {
+    const asked = { ...readLayout(process.env), dataFolder };
+    const layout = await onFreePorts(isPlain(plan) ? { ...asked, plainEndpoints: FLEET_NAMES } : asked);
+    await requireBroker(layout.mqttUrl);
     supervisor = await startServices({
       layout,
       logLevel: parsed.text('log-level') ?? 'info',

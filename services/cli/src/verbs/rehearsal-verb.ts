@@ -118,6 +118,12 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
     throw usageError(`--kill ${parsed.text('kill')} is none of ${known}`, helpOf(told));
   }
   const startedMs = performance.now();
+  let interruption: ExitCode | undefined;
+  // Before there is anything to tidy up: from the first folder on an interruption finds somebody who does.
+  onInterruption((code) => {
+    interruption = code;
+    void tidyUp().then(() => process.exit(code));
+  });
   const out = resolve(parsed.text('out') ?? 'report');
   prepareFolder(out);
   const kept = parsed.text('data');
@@ -128,11 +134,6 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
     await started?.stop();
     if (kept === undefined) rmSync(dataFolder, { recursive: true, force: true });
   };
-  let interruption: ExitCode | undefined;
-  onInterruption((code) => {
-    interruption = code;
-    void tidyUp().then(() => process.exit(code));
-  });
   try {
     const services = await starting;
     if (interruption !== undefined) throw interruptedError(interruption);

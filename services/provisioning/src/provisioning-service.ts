@@ -42,7 +42,7 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
   start: async ({ settings, log, tls, dataFolder }): Promise<RunningService> => {
     const runtime = createNodeRuntime();
     const authority = readAuthority(settings.pkiFolder);
-    const clock = new SwitchClock(runtime.clock);
+    const clock = new SwitchClock(runtime.clock, settings.rehearsal);
     const custody = openCustody(settings, dataFolder, clock);
     const stores = await openStores(settings, dataFolder, log);
     const { store, journal } = stores;

@@ -15,7 +15,7 @@ import { scanRehearsal, type ScannedProcess } from './rehearsal-scan.ts';
 import { plainReadings } from './plain-readings.ts';
 import type { RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
-import type { RehearsalLayout } from './rehearsal-services.ts';
+import type { RehearsalLayout } from './rehearsal-layout.ts';
 import { billMeter } from './supplier-billing.ts';
 import { readSupplierInboxes, type SupplierInboxes } from './supplier-inboxes.ts';
 
@@ -31,8 +31,8 @@ export interface EndedSwitch {
 
 const LONG_CALL = { deadlineMs: 1_800_000 };
 const MINUTE_MS = 60_000;
-/** Where the simulator keeps the cards of its meters. */
-const CARDS_FOLDER = 'device-sim';
+/** Where those who have the meters keep their cards. */
+const CARD_FOLDERS: ReadonlySet<string> = new Set(['device-sim', 'rehearsal-ground']);
 
 /** Collects what a rehearsal left behind, at the parties and at the meters, and has it judged. */
 export async function judgeRehearsal(
@@ -41,8 +41,10 @@ export async function judgeRehearsal(
   ended: readonly EndedSwitch[],
   office: Office,
   ground: GroundClient,
-  processes: readonly ScannedProcess[],
-): Promise<Omit<RehearsalResult, 'phasesMs' | 'load' | 'ground' | 'timeZone' | 'startedAt' | 'cutOverAt'>> {
+  processes: () => readonly ScannedProcess[],
+): Promise<
+  Omit<RehearsalResult, 'phasesMs' | 'kills' | 'load' | 'ground' | 'timeZone' | 'startedAt' | 'cutOverAt'>
+> {
   const { parties: knowledge } = await office.listParties({}, LONG_CALL);
   const { bundle, details, played } = await collectBundle(office, ended);
   const disclosed = await disclose(office, ended);
@@ -50,8 +52,9 @@ export async function judgeRehearsal(
   const scans = scanRehearsal({
     folder: layout.dataFolder,
     // Of a real fleet they are chips.
-    cardFolders: new Set([CARDS_FOLDER]),
-    processes,
+    cardFolders: CARD_FOLDERS,
+    // As late as possible: one that was killed meanwhile is another process now.
+    processes: processes(),
     canaries: [...disclosed.canaries, ...plainReadings([...truths.values()], disclosed.recordKeys)],
     cards,
     left: leftBy(bundle.meters),

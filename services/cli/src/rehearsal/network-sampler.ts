@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { management } from '@sefleet/api';
 import { createGrpcClient, readTlsFiles, type GrpcClient } from '@sefleet/service';
-import { rehearsalPki, type RehearsalLayout } from './rehearsal-services.ts';
+import { rehearsalPki, type RehearsalLayout } from './rehearsal-layout.ts';
 
 /** What the LwM2M servers did together in a second, in real time. */
 export interface NetworkSample {

@@ -1,5 +1,5 @@
+import type { PlannedKill } from './planned-kills.ts';
 import type { Pacing } from '../switching/pacing.ts';
-import type { RehearsalProcess } from './rehearsal-services.ts';
 
 /** What is rehearsed, as the command line says it. */
 export interface RehearsalPlan {
@@ -26,10 +26,8 @@ export interface RehearsalPlan {
   readonly intervalMinutes: number;
   /** Readings before and after the instant, hours. */
   readonly windowHours: number;
-  /** Real milliseconds after which a service is killed once; undefined for never. */
-  readonly killAfterMs: number | undefined;
-  /** Which one; provisioning unless given. */
-  readonly killService?: RehearsalProcess;
+  /** Services that are killed on the way. */
+  readonly kills: readonly PlannedKill[];
 }
 
 /** A pause in a rehearsal. */

@@ -1,5 +1,6 @@
+import type { FallenKill } from './killer.ts';
 import type { ScannedPlace } from './canary-scan.ts';
-import type { GroundKind } from './rehearsal-services.ts';
+import type { GroundKind } from './rehearsal-layout.ts';
 import type { LoadProfile } from './load-sampler.ts';
 import type { EvidenceBundle, MeterTruth, Verdict } from '@sefleet/evidence';
 
@@ -20,6 +21,8 @@ export interface RehearsalResult {
   readonly details: ReadonlyMap<string, string>;
   /** What was searched for secrets, and what was found. */
   readonly scans: readonly ScannedPlace[];
+  /** Services that were killed, and where. */
+  readonly kills: readonly FallenKill[];
   readonly load: LoadProfile;
   readonly ground: GroundKind;
   readonly cutOverAt: number;

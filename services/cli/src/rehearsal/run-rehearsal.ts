@@ -5,6 +5,8 @@ import { usageError } from '../command-line.ts';
 import { pacingRequest } from '../switching/pacing.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { judgeRehearsal, type EndedSwitch, type GroundClient, type Office } from './judge-rehearsal.ts';
+import { Killer, type PhaseProgress } from './killer.ts';
+import { patientClient } from './patient-client.ts';
 import { RehearsalClock } from './rehearsal-clock.ts';
 import { LoadSampler } from './load-sampler.ts';
 import { NetworkSampler, statisticsOf } from './network-sampler.ts';
@@ -13,14 +15,15 @@ import { PauseWatch } from './pause-watch.ts';
 import { legsOf, type Leg } from './rehearsal-legs.ts';
 import { FAULTS, MARKET_ZONES, type RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
-import { rehearsalPki, type RehearsalServices } from './rehearsal-services.ts';
+import { rehearsalPki } from './rehearsal-layout.ts';
+import type { RehearsalServices } from './rehearsal-services.ts';
 
 const POLL_MS = 100;
 /** Every so many meters one has an old supplier that objects. */
 const OBJECTION_EVERY = 10;
 const LONG_CALL = { deadlineMs: 1_800_000 };
-/** Meters need so long to notice that a server has forgotten them. */
-const RECOVERY_MS = 12_000;
+/** What parts of a rehearsal take that do not tell how far they have come, by the meter. */
+const EXPECTED_MS = { prepare: { light: 10, live: 60 }, check: { light: 10, live: 15 } } as const;
 const HOUR_MS = 3_600_000;
 /** So long before the instant whatever is done has to be done. */
 const CLOSE_MS = 20 * 60_000;
@@ -41,12 +44,15 @@ export async function runRehearsal(
 ): Promise<RehearsalResult> {
   const { layout } = services;
   const tls = readTlsFiles(rehearsalPki(layout), 'cli');
-  const office = createGrpcClient(switching.SwitchingService, `127.0.0.1:${layout.provisioningPort}`, tls);
-  const ground = createGrpcClient(switching.RehearsalGroundService, `127.0.0.1:${layout.groundPort}`, tls);
+  const { SwitchingService, RehearsalGroundService } = switching;
+  const office = createGrpcClient(SwitchingService, `127.0.0.1:${layout.provisioningPort}`, tls);
+  const ground = createGrpcClient(RehearsalGroundService, `127.0.0.1:${layout.groundPort}`, tls);
   const statistics = statisticsOf(layout);
   const sampler = new NetworkSampler(statistics.reads);
+  const clients = [patientClient(office), patientClient(ground)] as const;
   try {
-    return await new Rehearsal(plan, services, progress, office, ground, sampler).run();
+    const rehearsal = new Rehearsal(plan, services, progress, ...clients, sampler);
+    return await Promise.race([rehearsal.run(), services.lost]);
   } finally {
     await sampler.stop();
     statistics.close();
@@ -64,8 +70,11 @@ class Rehearsal {
   readonly #phasesMs: Record<string, number> = {};
   readonly #load = new LoadSampler();
   readonly #network: NetworkSampler;
+  readonly #killer: Killer;
   readonly #startAt: number;
   readonly #cutOverAt: number;
+  /** The switch that goes on, and how many were before it. */
+  #now: { readonly switchId: string; readonly before: number } | undefined;
 
   constructor(
     plan: RehearsalPlan,
@@ -81,6 +90,7 @@ class Rehearsal {
     this.#office = office;
     this.#ground = ground;
     this.#network = network;
+    this.#killer = new Killer(plan.kills, services, (line) => progress.say(line));
     const intervalMs = plan.intervalMinutes * MINUTE_MS;
     const noticeMs = noticeOf(plan);
     const cutOverAt = plan.cutOverAt ?? roundUp(Date.now(), intervalMs) + noticeMs;
@@ -91,7 +101,29 @@ class Rehearsal {
   async run(): Promise<RehearsalResult> {
     await this.#checkParties();
     this.#network.start();
-    const endpoints = await this.#timed('prepare', () => this.#prepare());
+    const endpoints = await this.#during('prepare', () => this.#timed('prepare', () => this.#prepare()));
+    const switches = await this.#killer.during(
+      'switch',
+      () => this.#switchProgress(),
+      () => this.#switchAll(endpoints),
+    );
+    await this.#ground.advanceGround({ now: BigInt(this.#windowEnd(switches)) }, LONG_CALL);
+    this.#progress.say('collecting evidence and readings');
+    const network = await this.#network.stop();
+    const judged = await this.#during('check', () => this.#timed('check', () => this.#judge(switches)));
+    const startedAt = this.#startAt;
+    const { layout } = this.#services;
+    const { ground } = layout;
+    const load = this.#load.profile(layout.dataFolder, network);
+    const timeZone = MARKET_ZONES.get(this.#plan.market) ?? 'UTC';
+    const { fallen: kills } = this.#killer;
+    const cutOverAt = this.#cutOverAt;
+    const phasesMs = this.#phasesMs;
+    return { ...judged, kills, load, ground, timeZone, startedAt, cutOverAt, phasesMs };
+  }
+
+  /** The switches that the verb consists of, one after the other. */
+  async #switchAll(endpoints: readonly string[]): Promise<readonly EndedSwitch[]> {
     const switches: EndedSwitch[] = [];
     let cohort = endpoints;
     for (const leg of legsOf(this.#plan)) {
@@ -99,37 +131,40 @@ class Rehearsal {
       const startAt = before?.endedAt ?? this.#startAt;
       const cutOverAt = before === undefined ? this.#cutOverAt : this.#nextInstant(before);
       const switchId = await this.#start(leg, cohort, startAt, cutOverAt, switches.length);
+      this.#now = { switchId, before: switches.length };
       const phase = before === undefined ? 'switch' : `switch ${switches.length + 1}`;
       const endedAt = await this.#timed(phase, () => this.#follow(switchId, leg, cohort, startAt, cutOverAt));
       switches.push({ switchId, cutOverAt, endedAt });
       cohort = await this.#confirmed(switchId);
       if (cohort.length === 0) break;
     }
-    await this.#ground.advanceGround({ now: BigInt(this.#windowEnd(switches)) }, LONG_CALL);
-    this.#progress.say('collecting evidence and readings');
-    const network = await this.#network.stop();
-    const judged = await this.#timed('check', () =>
-      judgeRehearsal(
-        this.#plan,
-        this.#services.layout,
-        switches,
-        this.#office,
-        this.#ground,
-        this.#services.processes,
-      ),
-    );
-    const startedAt = this.#startAt;
-    const { ground } = this.#services.layout;
-    const load = this.#load.profile(this.#services.layout.dataFolder, network);
-    const timeZone = MARKET_ZONES.get(this.#plan.market) ?? 'UTC';
+    return switches;
+  }
+
+  #judge(switches: readonly EndedSwitch[]) {
+    const { layout } = this.#services;
+    const processes = () => this.#services.processes;
+    return judgeRehearsal(this.#plan, layout, switches, this.#office, this.#ground, processes);
+  }
+
+  /** A part that does not tell how far it has come: kills fall by the time that it should take. */
+  #during<T>(phase: 'prepare' | 'check', work: () => Promise<T>): Promise<T> {
+    const startedMs = performance.now();
+    const expectedMs = EXPECTED_MS[phase][this.#services.layout.ground] * this.#plan.meters;
+    const progress = async (): Promise<PhaseProgress> => {
+      return { share: Math.min(1, (performance.now() - startedMs) / expectedMs), steps: new Map() };
+    };
+    return this.#killer.during(phase, progress, work);
+  }
+
+  async #switchProgress(): Promise<PhaseProgress> {
+    if (this.#now === undefined) return { share: 0, steps: new Map() };
+    const { switchId, before } = this.#now;
+    const { steps, stepsDone, stepsTotal } = await this.#office.getSwitch({ switchId }, LONG_CALL);
+    const done = stepsTotal === 0n ? 0 : Number(stepsDone) / Number(stepsTotal);
     return {
-      ...judged,
-      load,
-      ground,
-      timeZone,
-      startedAt,
-      cutOverAt: this.#cutOverAt,
-      phasesMs: this.#phasesMs,
+      share: (before + done) / legsOf(this.#plan).length,
+      steps: new Map(steps.map(({ name, value }) => [name, Number(value)])),
     };
   }
 
@@ -218,21 +253,11 @@ class Rehearsal {
   ): Promise<number> {
     let calm = true;
     let stopped = false;
-    let restlessUntil = 0;
     const clock = new RehearsalClock(startAt, cutOverAt, this.#plan.compress, performance.now());
     const pauses = new PauseWatch(this.#plan.pause, (control) =>
       this.#office.controlSwitch({ switchId, control, endpoints: [] }, LONG_CALL),
     );
-    let killAt = this.#plan.killAfterMs === undefined ? Infinity : performance.now() + this.#plan.killAfterMs;
     for (;;) {
-      if (performance.now() >= killAt) {
-        killAt = Infinity;
-        const { killService = 'provisioning' } = this.#plan;
-        this.#progress.say(`killing ${killService}`);
-        await this.#services.kill(killService);
-        restlessUntil = performance.now() + RECOVERY_MS;
-        await this.#office.advanceClock({ now: BigInt(Math.round(clock.now)) }, LONG_CALL);
-      }
       const state = await this.#office.getSwitch({ switchId }, LONG_CALL);
       this.#show(state, endpoints.length);
       this.#load.sample(performance.now(), loadOf(state), this.#services.processes);
@@ -250,7 +275,7 @@ class Rehearsal {
         LONG_CALL,
       );
       // While a meter comes back to its servers, time must not run away from it.
-      const idle = state.working === 0n && unsettled === 0 && performance.now() >= restlessUntil;
+      const idle = state.working === 0n && unsettled === 0 && !this.#killer.isRestless;
       if (idle && calm && isReady(state, cutOverAt)) {
         calm = false;
         if (await this.#intervene(switchId, leg, endpoints)) continue;

@@ -1,6 +1,7 @@
 import { recordInbox } from '@sefleet/api';
 import { createGrpcClient, readTlsFiles } from '@sefleet/service';
-import { rehearsalPki, type RehearsalLayout } from './rehearsal-services.ts';
+import { patientClient } from './patient-client.ts';
+import { rehearsalPki, type RehearsalLayout } from './rehearsal-layout.ts';
 
 /** Sealed records as suppliers' own servers took them, by supplier and meter. */
 export type SupplierInboxes = ReadonlyMap<string, ReadonlyMap<string, readonly Uint8Array[]>>;
@@ -13,7 +14,8 @@ export async function readSupplierInboxes(layout: RehearsalLayout): Promise<Supp
   const tls = readTlsFiles(rehearsalPki(layout), 'cli');
   const inboxes = new Map<string, Map<string, Uint8Array[]>>();
   for (const [supplier, port] of layout.supplierPorts) {
-    const client = createGrpcClient(recordInbox.RecordInboxService, `127.0.0.1:${port}`, tls);
+    const target = `127.0.0.1:${port}`;
+    const client = patientClient(createGrpcClient(recordInbox.RecordInboxService, target, tls));
     const inbox = new Map<string, Uint8Array[]>();
     try {
       for await (const { records } of client.listRecords({}, LONG_CALL)) {

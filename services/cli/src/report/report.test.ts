@@ -33,7 +33,7 @@ const plan: RehearsalPlan = {
   verb: 'switch',
   intervalMinutes: 15,
   windowHours: 6,
-  killAfterMs: undefined,
+  kills: [],
 };
 
 function result(holds: boolean): RehearsalResult {
@@ -81,6 +81,7 @@ function result(holds: boolean): RehearsalResult {
     truths: new Map(),
     timeZone: 'Europe/Berlin',
     scans: [],
+    kills: [],
     load: {
       samples: [],
       commandsPerSecondMax: 0,

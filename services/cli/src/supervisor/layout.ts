@@ -1,9 +1,6 @@
-import { createServer } from 'node:net';
-import { createSocket } from 'node:dgram';
-import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { booleanSetting, portSetting, readSettings, textSetting, type SettingValues } from '@sefleet/config';
+import { freePort } from './free-ports.ts';
 
 /** The services in the order in which they are stopped: devices first, their backend last. */
 export const SERVICE_NAMES = ['device-sim', 'lwm2m-server', 'provisioning', 'analytics'] as const;
@@ -95,8 +92,6 @@ export function withFleetNames(plainEndpoints: string): string {
   return `${plainEndpoints} ${FLEET_NAMES}`.trim();
 }
 
-const MAX_ATTEMPTS = 20;
-
 /** The values of {@link LAYOUT_SETTINGS}. */
 export type Layout = SettingValues<typeof LAYOUT_SETTINGS>;
 
@@ -113,9 +108,9 @@ export function pkiFolder(layout: Layout): string {
 /** The same layout with every port a free one, so that a demo never collides with what runs already. */
 export async function onFreePorts(layout: Layout): Promise<Layout> {
   const [lwm2mPort = 0, bootstrapPort = 0, plainPort = 0, plainBootstrapPort = 0] = await Promise.all(
-    Array.from({ length: 4 }, () => freeDevicePort()),
+    Array.from({ length: 4 }, () => freePort('device')),
   );
-  const tcp = await Promise.all(Array.from({ length: 7 }, () => freeTcpPort()));
+  const tcp = await Promise.all(Array.from({ length: 7 }, () => freePort('tcp')));
   const [
     mqttPort = 0,
     consolePort = 0,
@@ -178,62 +173,4 @@ export function serviceEnvironment(layout: Layout, name: ServiceName): Record<st
   if (layout.mqttUrl !== '') environment['SEFLEET_MQTT_URL'] = layout.mqttUrl;
   else if (name !== 'analytics') environment['SEFLEET_MQTT_URL'] = `mqtts://127.0.0.1:${layout.mqttPort}`;
   return environment;
-}
-
-/** A free port, or the one that is asked for; 0 when that is taken. */
-/** A TCP port that nobody listens on now. */
-export async function freeTcpPort(wanted = 0): Promise<number> {
-  const server = createServer().listen(wanted, '127.0.0.1');
-  try {
-    await once(server, 'listening');
-  } catch {
-    return 0;
-  }
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
-/** A port that is free for UDP and for TCP: devices may come by either. */
-async function freeDevicePort(): Promise<number> {
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const port = await freeUdpPort();
-    if ((await freeTcpPort(port)) === port) return port;
-  }
-  return freeUdpPort();
-}
-
-/**
- * Below the ports that the system gives to clients (32768 on Linux): a server that is started again finds
- * that none of its devices has taken its port meanwhile.
- */
-const LOW_PORTS = { first: 20_000, last: 32_768 } as const;
-const LOW_PORT_TRIES = 64;
-
-/** A UDP port that nobody listens on now. */
-export async function freeUdpPort(): Promise<number> {
-  for (let tries = 0; tries < LOW_PORT_TRIES; tries++) {
-    const port = randomInt(LOW_PORTS.first, LOW_PORTS.last);
-    if (await isFreeUdpPort(port)) return port;
-  }
-  return anyFreeUdpPort();
-}
-
-async function isFreeUdpPort(port: number): Promise<boolean> {
-  const socket = createSocket('udp4');
-  const failed = once(socket, 'error').then(() => false);
-  socket.bind(port, '127.0.0.1');
-  const free = await Promise.race([failed, once(socket, 'listening').then(() => true)]);
-  socket.close();
-  return free;
-}
-
-async function anyFreeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
 }

@@ -21,6 +21,7 @@ import {
   partyRefusals,
   partyRoles,
 } from './parties.ts';
+import { rehearseChaos } from './rehearse-chaos.ts';
 import { rehearseInsurerChange } from './rehearse-insurer-change.ts';
 import { rehearseProviderChange } from './rehearse-provider-change.ts';
 import { rehearseSupplierSwitch } from './rehearse-supplier-switch.ts';
@@ -72,6 +73,7 @@ export const VERBS: readonly Verb[] = [
   rehearseSupplierSwitch,
   rehearseInsurerChange,
   rehearseProviderChange,
+  rehearseChaos,
   reportVerify,
   doctor,
 ];

@@ -17,7 +17,9 @@ import {
 } from '../rehearsal/rehearsal-plan.ts';
 import { checkNotice } from '../rehearsal/rehearsal-notice.ts';
 import { legsOf } from '../rehearsal/rehearsal-legs.ts';
-import { killableOn, RehearsalServices, type GroundKind } from '../rehearsal/rehearsal-services.ts';
+import { processesOn, type GroundKind, type RehearsalProcess } from '../rehearsal/rehearsal-layout.ts';
+import type { PlannedKill } from '../rehearsal/planned-kills.ts';
+import { RehearsalServices } from '../rehearsal/rehearsal-services.ts';
 import { runRehearsal } from '../rehearsal/run-rehearsal.ts';
 import { passed, summariseRehearsal, type RehearsalSummary } from '../report/rehearsal-summary.ts';
 import { writeReport } from '../report/write-report.ts';
@@ -96,7 +98,7 @@ function optionsOf({ devices, from, to, third, verbs, grounds }: StoryVerb): Ver
       type: 'string',
       value: 'service',
       default: 'provisioning',
-      doc: 'which one; live: also lwm2m-server, device-sim, supplier:<party>',
+      doc: 'which one; light: also rehearsal-ground; live: also lwm2m-server, device-sim, supplier:<party>',
     },
     out: { type: 'string', value: 'folder', default: 'report', doc: 'where the report goes' },
     data: { type: 'string', value: 'folder', doc: 'keeps databases and logs there instead of removing them' },
@@ -112,11 +114,7 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
   if (ground === 'live' && plan.faults.has('leap'))
     throw usageError('leap is played on the light ground only', helpOf(told));
   const suppliers = [...new Set(legsOf(plan).flatMap(({ from, to }) => [from, to]))];
-  const killService = killableOn(ground, suppliers).find((service) => service === parsed.text('kill'));
-  if (killService === undefined) {
-    const known = killableOn(ground, suppliers).join(', ');
-    throw usageError(`--kill ${parsed.text('kill')} is none of ${known}`, helpOf(told));
-  }
+  const kills = readKills(told, parsed, processesOn(ground, suppliers));
   const startedMs = performance.now();
   let interruption: ExitCode | undefined;
   // Before there is anything to tidy up: from the first folder on an interruption finds somebody who does.
@@ -137,7 +135,7 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
   try {
     const services = await starting;
     if (interruption !== undefined) throw interruptedError(interruption);
-    const result = await runRehearsal({ ...plan, killService }, services, createProgress());
+    const result = await runRehearsal({ ...plan, kills }, services, createProgress());
     const summary = summariseRehearsal(plan, result, performance.now() - startedMs, manifest.version);
     writeReport(out, summary, result);
     if (parsed.flag('json')) console.log(JSON.stringify(summary));
@@ -149,6 +147,19 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
   } finally {
     await tidyUp();
   }
+}
+
+function readKills(
+  told: StoryVerb,
+  parsed: VerbArguments,
+  processes: readonly RehearsalProcess[],
+): readonly PlannedKill[] {
+  const service = processes.find((name) => name === parsed.text('kill'));
+  if (service === undefined)
+    throw usageError(`--kill ${parsed.text('kill')} is none of ${processes.join(', ')}`, helpOf(told));
+  if (parsed.text('kill-after') === undefined) return [];
+  const afterMs = parsed.integer('kill-after', 0, 86_400_000);
+  return [{ service, at: { phase: 'switch', afterMs } }];
 }
 
 function exitCode(summary: RehearsalSummary): ExitCode {
@@ -192,8 +203,7 @@ function readPlan(told: StoryVerb, parsed: VerbArguments): RehearsalPlan {
     ...(pause === undefined ? {} : { pause }),
     intervalMinutes: 15,
     windowHours: parsed.integer('window', 1, 72),
-    killAfterMs:
-      parsed.text('kill-after') === undefined ? undefined : parsed.integer('kill-after', 0, 86_400_000),
+    kills: [],
   };
   checkNotice(plan);
   return plan;

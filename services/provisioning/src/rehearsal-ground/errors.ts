@@ -10,6 +10,7 @@ export const GROUND_ERRORS = {
     fault: 'environment',
     doc: 'A meter of the rehearsal is away, or lost its power.',
   },
+  GROUND_EXISTS: { fault: 'caller', doc: 'Another rehearsal was prepared in this data folder before.' },
   GROUND_NOT_SUPPORTED: { fault: 'caller', doc: 'Meters of a rehearsal know nothing of this operation.' },
 } as const satisfies Readonly<Record<string, { readonly fault: Fault; readonly doc: string }>>;
 

@@ -1,10 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import { common, management, provisioning, switching } from '@sefleet/api';
 import { aid } from '@sefleet/globalplatform';
 import { exportCard } from '@sefleet/secure-element';
 import type { Rng } from '@sefleet/runtime';
 import { serve, type GrpcClient, type ServedService, type ServiceImplementation } from '@sefleet/service';
 import { groundError } from './errors.ts';
+import type { GroundStore } from './ground-store.ts';
 import { Ground, type DeliveredCard } from './ground.ts';
+import type { GroundPlan } from './ground-plan.ts';
+import { faultsOf } from './played-faults.ts';
 
 type Factory = Pick<GrpcClient<typeof provisioning.ManufacturingService>, 'manufactureCards'>;
 
@@ -24,38 +28,19 @@ const METERS_PER_MESSAGE = 32;
 const CARDS_PER_ORDER = 1000;
 
 /** The rehearsal ground over gRPC. */
-export function serveGround(holder: GroundHolder, factory: Factory, rng: Rng): ServedService {
+export function serveGround(
+  holder: GroundHolder,
+  factory: Factory,
+  rng: Rng,
+  store: GroundStore,
+): ServedService {
+  let line: Promise<unknown> = Promise.resolve();
   return serve(switching.RehearsalGroundService, {
-    prepareGround: async (request) => {
-      if (request.meters === 0 || request.meters > MAX_METERS) {
-        throw groundError('GROUND_NOT_SUPPORTED', `a rehearsal has 1 to ${MAX_METERS} meters`);
-      }
-      if (request.meters === 1 && request.faults.some(({ name }) => name === 'swap'))
-        throw groundError('GROUND_NOT_SUPPORTED', 'cards of one meter alone cannot be swapped');
-      const kind =
-        request.kind === common.DeviceKind.UNSPECIFIED ? common.DeviceKind.SMART_METER : request.kind;
-      const played = KINDS.get(kind);
-      if (played === undefined) throw groundError('GROUND_NOT_SUPPORTED', 'no such kind of device');
-      const ground = new Ground(
-        {
-          seed: String(request.seed),
-          startAt: Number(request.now),
-          intervalMs: request.intervalMinutes * 60_000,
-          cutOverAt: Number(request.cutOverAt),
-          metric: played.metric,
-          faults: new Map(request.faults.map(({ name, percent }) => [name, percent])),
-        },
-        rng,
-      );
-      const endpoints = Array.from({ length: request.meters }, (_, i) => meterName(played.name, i + 1));
-      const cards = [...(await orderCards(factory, endpoints, kind, played.supplier)).values()];
-      cards.forEach((card, i) => {
-        const swapped = ground.faultsOf(card.endpoint).swapped;
-        // Where cards were swapped, the next meter's answers.
-        ground.putUp(card, swapped ? cards[(i + 1) % cards.length]?.image : undefined);
-      });
-      holder.ground = ground;
-      return { endpoints };
+    // Whoever asks again waits for what it asked for before, and finds it done.
+    prepareGround: (request) => {
+      const prepared = line.then(() => prepare(request, holder, factory, rng, store));
+      line = prepared.catch(() => undefined);
+      return prepared;
     },
     advanceGround: async ({ now }) => {
       return { nextReturnAt: BigInt(await require(holder).advance(Number(now))) };
@@ -85,6 +70,46 @@ export function serveGround(holder: GroundHolder, factory: Factory, rng: Rng): S
   });
 }
 
+/** Orders the cards and puts the meters up, unless an earlier call with the same plan has. */
+async function prepare(
+  request: switching.PrepareGroundRequest,
+  holder: GroundHolder,
+  factory: Factory,
+  rng: Rng,
+  store: GroundStore,
+) {
+  const { meters, faults } = request;
+  if (meters === 0 || meters > MAX_METERS)
+    throw groundError('GROUND_NOT_SUPPORTED', `a rehearsal has 1 to ${MAX_METERS} meters`);
+  if (meters === 1 && faults.some(({ name }) => name === 'swap'))
+    throw groundError('GROUND_NOT_SUPPORTED', 'cards of one meter alone cannot be swapped');
+  const kind = request.kind === common.DeviceKind.UNSPECIFIED ? common.DeviceKind.SMART_METER : request.kind;
+  const played = KINDS.get(kind);
+  if (played === undefined) throw groundError('GROUND_NOT_SUPPORTED', 'no such kind of device');
+  const plan: GroundPlan = {
+    seed: String(request.seed),
+    startAt: Number(request.now),
+    intervalMs: request.intervalMinutes * 60_000,
+    cutOverAt: Number(request.cutOverAt),
+    metric: played.metric,
+    faults: new Map(faults.map(({ name, percent }) => [name, percent])),
+  };
+  const endpoints = Array.from({ length: meters }, (_, i) => meterName(played.name, i + 1));
+  const { ground } = holder;
+  if (ground !== undefined) {
+    if (isDeepStrictEqual([ground.plan, ground.endpoints], [plan, endpoints])) return { endpoints };
+    throw groundError('GROUND_EXISTS', 'a rehearsal was prepared here before');
+  }
+  const cards = [...(await orderCards(factory, endpoints, kind, played.supplier)).values()];
+  const delivered = cards.map((card, i) => {
+    const { swapped } = faultsOf(plan.faults, plan.seed, card.endpoint, plan.cutOverAt);
+    // Where cards were swapped, the next meter's answers.
+    return { ...card, other: swapped ? cards[(i + 1) % cards.length]?.image : undefined };
+  });
+  holder.ground = Ground.putUp(plan, delivered, rng, store);
+  return { endpoints };
+}
+
 /** What an LwM2M server offers of meters, as far as a switch needs it. */
 export function serveMeters(holder: GroundHolder): ServedService {
   const unsupported = (): never => {
@@ -92,35 +117,39 @@ export function serveMeters(holder: GroundHolder): ServedService {
   };
   const service = management.DeviceManagementService;
   const offered: Partial<ServiceImplementation<typeof service>> = {
-    exchangeApdus: ({ endpoint, commands }) => ({ responses: require(holder).exchange(endpoint, commands) }),
+    exchangeApdus: async ({ endpoint, commands }) => {
+      return { responses: [...(await require(holder).exchange(endpoint, commands))] };
+    },
     async *openApduChannel(requests) {
       let endpoint = '';
       for await (const request of requests) {
         if (request.endpoint !== '') ({ endpoint } = request);
-        yield { responses: require(holder).exchange(endpoint, request.commands) };
+        yield { responses: [...(await require(holder).exchange(endpoint, request.commands))] };
       }
     },
-    write: ({ endpoint, path, senmlJson }) => {
-      const meter = require(holder).reach(endpoint);
+    write: async ({ endpoint, path, senmlJson }) => {
       const [entry]: { v?: number; vd?: string }[] = JSON.parse(senmlJson);
-      if (path === PATH.INSTANT && entry?.v !== undefined) meter.schedule(entry.v);
-      else if (path === PATH.ORDER && entry?.vd !== undefined)
-        meter.prepare(Buffer.from(entry.vd, 'base64url'));
-      else return { code: '4.04' };
-      return { code: '2.04' };
+      const { v: instant, vd: order } = entry ?? {};
+      const done = await require(holder).at(endpoint, (meter) => {
+        if (path === PATH.INSTANT && instant !== undefined) meter.schedule(instant);
+        else if (path === PATH.ORDER && order !== undefined) meter.prepare(Buffer.from(order, 'base64url'));
+        else return false;
+        return true;
+      });
+      return { code: done ? '2.04' : '4.04' };
     },
-    execute: ({ endpoint, path }) => {
-      const meter = require(holder).reach(endpoint);
-      if (path === PATH.WITHDRAW) return { code: meter.withdraw() ? '2.04' : '4.05' };
-      return { code: '4.04' };
+    execute: async ({ endpoint, path }) => {
+      if (path !== PATH.WITHDRAW) return { code: '4.04' };
+      const withdrawn = await require(holder).at(endpoint, (meter) => meter.withdraw());
+      return { code: withdrawn ? '2.04' : '4.05' };
     },
-    read: ({ endpoint, path }) => {
-      const meter = require(holder).reach(endpoint);
+    read: async ({ endpoint, path }) => {
+      const records = await require(holder).at(endpoint, (meter) => meter.cutOverRecords);
       const payload =
         path === PATH.CLOSING_RECORD
-          ? meter.cutOverRecords?.closing
+          ? records?.closing
           : path === PATH.OPENING_RECORD
-            ? meter.cutOverRecords?.opening
+            ? records?.opening
             : undefined;
       return payload === undefined ? { code: '4.04' } : { code: '2.05', payload };
     },
@@ -152,8 +181,8 @@ async function orderCards(
   endpoints: readonly string[],
   kind: common.DeviceKind,
   supplier: string,
-): Promise<Map<string, DeliveredCard>> {
-  const cards = new Map<string, DeliveredCard>();
+): Promise<Map<string, Omit<DeliveredCard, 'other'>>> {
+  const cards = new Map<string, Omit<DeliveredCard, 'other'>>();
   for (let at = 0; at < endpoints.length; at += CARDS_PER_ORDER) {
     const devices = endpoints.slice(at, at + CARDS_PER_ORDER).map((endpoint) => ({ endpoint, kind }));
     for await (const { cards: made } of factory.manufactureCards({ devices })) {

@@ -4,7 +4,7 @@ import { RecordsClient, type CutOverRecords, type SecureElement } from '@sefleet
 import type { RegisterModel } from './register-model.ts';
 
 /** A cut-over reading that was taken: for which instant, and when by true time. */
-interface TakenReading {
+export interface TakenReading {
   readonly instant: number;
   readonly takenAt: number;
   readonly registerWh: number;
@@ -14,6 +14,18 @@ interface TakenReading {
 interface CutOver {
   readonly instant: number;
   readonly records: CutOverRecords;
+}
+
+/** What a meter remembers, beside what its card does; all of it may change. */
+export interface MeterMemory {
+  /** When the next reading is due, by the meter's clock. */
+  readonly nextAt: number;
+  /** The instant that it was given; undefined when it has none, or none any more. */
+  readonly instant: number | undefined;
+  readonly order: Uint8Array | undefined;
+  readonly cutOver: CutOver | undefined;
+  /** Every cut-over reading that was taken. */
+  readonly taken: readonly TakenReading[];
 }
 
 /**
@@ -35,8 +47,7 @@ export class VirtualMeter {
   #instant: number | undefined;
   #order: Uint8Array | undefined;
   #cutOver: CutOver | undefined;
-  /** Every cut-over reading that was taken. */
-  readonly #taken: TakenReading[] = [];
+  #taken: readonly TakenReading[] = [];
 
   constructor(options: {
     readonly endpoint: string;
@@ -60,8 +71,29 @@ export class VirtualMeter {
     this.#nextAt = options.startAt;
   }
 
-  /** Lets true time pass until `now`. */
-  advance(now: number): void {
+  get memory(): MeterMemory {
+    return {
+      nextAt: this.#nextAt,
+      instant: this.#instant,
+      order: this.#order,
+      cutOver: this.#cutOver,
+      taken: this.#taken,
+    };
+  }
+
+  /** Goes on from what it remembered and the records that it had sealed by then. */
+  restore({ nextAt, instant, order, cutOver, taken }: MeterMemory, records: readonly Uint8Array[]): void {
+    this.#nextAt = nextAt;
+    this.#instant = instant;
+    this.#order = order;
+    this.#cutOver = cutOver;
+    this.#taken = taken;
+    this.records.push(...records);
+  }
+
+  /** Lets true time pass until `now`; true when something happened by then. */
+  advance(now: number): boolean {
+    const [nextAt, instant] = [this.#nextAt, this.#instant];
     const local = now + this.#driftMs;
     for (; this.#nextAt <= local; this.#nextAt += this.#intervalMs) {
       this.#takeCutOverBy(this.#nextAt);
@@ -69,6 +101,7 @@ export class VirtualMeter {
       if (this.#cutOver?.instant !== this.#nextAt) this.#measure(this.#nextAt);
     }
     this.#takeCutOverBy(local);
+    return nextAt !== this.#nextAt || instant !== this.#instant;
   }
 
   /** Notes what to hand to the card at the instant; that of another switch is over then. */
@@ -118,7 +151,7 @@ export class VirtualMeter {
       const records = this.#client.handOver(this.#order, { timestampMs: instant, values });
       this.records.push(records.closing, records.opening);
       this.#cutOver = { instant, records };
-      this.#taken.push({ instant, takenAt: instant - this.#driftMs, registerWh });
+      this.#taken = [...this.#taken, { instant, takenAt: instant - this.#driftMs, registerWh }];
     } catch (error) {
       if (!isSefleetError(error, 'SE_APPLET_REFUSED')) throw error;
     }

@@ -1,12 +1,14 @@
 import type { MeterSwitch } from '../domain/switch/meter-switch.ts';
 import type { SwitchCourse } from '../domain/switch/switch-course.ts';
 import type { SwitchOrder } from '../domain/switch/switch-order.ts';
-import type { SwitchState } from '../domain/switch/switch-state.ts';
+import type { SwitchState, SwitchStep } from '../domain/switch/switch-state.ts';
 
 /** Counts of a switch. */
 export interface SwitchCounts {
   readonly states: ReadonlyMap<string, number>;
   readonly exceptions: ReadonlyMap<string, number>;
+  /** Meters that are not through, by the last step that is done; those before the first have none. */
+  readonly steps: ReadonlyMap<SwitchStep | undefined, number>;
 }
 
 /** Which meters of a switch are asked for. */

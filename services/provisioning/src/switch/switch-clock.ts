@@ -3,11 +3,18 @@ import type { Clock } from '@sefleet/runtime';
 /** The service's time: the wall's, or in a rehearsal what the rehearsal says. */
 export class SwitchClock implements Clock {
   readonly #clock: Clock;
+  readonly #isRehearsal: boolean;
   readonly #listeners: (() => void)[] = [];
   #rehearsed: number | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, isRehearsal = false) {
     this.#clock = clock;
+    this.#isRehearsal = isRehearsal;
+  }
+
+  /** False in a rehearsal that has not told its time yet, as after a restart: the wall's says nothing. */
+  get isKnown(): boolean {
+    return !this.#isRehearsal || this.#rehearsed !== undefined;
   }
 
   now(): number {

@@ -7,6 +7,7 @@ import { partyId } from '../domain/party.ts';
 import { planMeter, type MeterSwitch } from '../domain/switch/meter-switch.ts';
 import { FRESH_COURSE, type SwitchCourse } from '../domain/switch/switch-course.ts';
 import { checkOrder, checkSchedule, type SwitchOrder } from '../domain/switch/switch-order.ts';
+import { stepAfter, stepsLeft, SWITCH_STEPS } from '../domain/switch/switch-state.ts';
 import { waveLimits } from '../domain/switch/waves.ts';
 import { provisioningError } from '../errors.ts';
 import { PROVISIONING_EVENTS } from '../events.ts';
@@ -16,7 +17,12 @@ import type { MeterRunPorts } from './meter-run.ts';
 import type { SwitchClock } from './switch-clock.ts';
 
 /** How far a switch has come. */
-export interface SwitchProgress extends SwitchCounts {
+export interface SwitchProgress extends Omit<SwitchCounts, 'steps'> {
+  /** Meters that are not through, by the step that is next or under way. */
+  readonly steps: ReadonlyMap<string, number>;
+  /** Steps that all meters have behind them; one that is through has none before it. */
+  readonly stepsDone: number;
+  readonly stepsTotal: number;
   readonly order: SwitchOrder;
   readonly total: number;
   readonly working: number;
@@ -105,7 +111,9 @@ export class SwitchOffice {
     return started;
   }
 
-  /** Takes up again what a former process left unfinished. */
+  /**
+   * Takes up again what a former process left unfinished; in a rehearsal when it has told what time it is.
+   */
   async resume(): Promise<void> {
     for (const switchId of await this.#ports.journal.unfinished()) {
       const order = await this.#ports.journal.order(switchId);
@@ -124,12 +132,14 @@ export class SwitchOffice {
     const total = [...counts.states.values()].reduce((sum, n) => sum + n, 0);
     return {
       ...counts,
+      ...stepsOf(counts, total),
       course: campaign?.course ?? (await this.#ports.journal.course(switchId)),
       order,
       total,
       wave: campaign?.wave ?? waveLimits(total, order.waves).length,
       begun: campaign?.begun ?? total,
-      working: campaign?.working ?? 0,
+      // Until the time is told nobody can say which meters wait: none of them does.
+      working: this.#clock.isKnown ? (campaign?.working ?? 0) : total,
       nextDueAt: campaign?.nextDueAt ?? 0,
       done: campaign === undefined || campaign.isOver,
       commandsSent: this.#links.commands,
@@ -188,7 +198,7 @@ export class SwitchOffice {
   /** Rehearsals: what time it is. */
   advance(now: number): void {
     this.#clock.advance(now);
-    for (const campaign of this.#campaigns.values()) campaign.pump();
+    this.#pump();
   }
 
   /** How every meter of a switch stands. */
@@ -214,7 +224,7 @@ export class SwitchOffice {
     const { states } = await this.#ports.journal.counts(order.switchId);
     const campaign = new Campaign({ order, meters, devices, states, course }, this.#ports);
     this.#campaigns.set(order.switchId, campaign);
-    campaign.pump();
+    if (this.#clock.isKnown) campaign.pump();
   }
 
   async #requireMeters(switchId: string, endpoints: readonly string[]): Promise<void> {
@@ -236,12 +246,28 @@ export class SwitchOffice {
     return lists.flat();
   }
 
+  #pump(): void {
+    for (const campaign of this.#campaigns.values()) campaign.pump();
+  }
+
   /** Outside of rehearsals time passes by itself. */
   #tick(): void {
     this.#runtime.timers.after(TICK_MS, () => {
       if (this.#closed) return;
-      for (const campaign of this.#campaigns.values()) campaign.pump();
+      if (this.#clock.isKnown) this.#pump();
       this.#tick();
     });
   }
+}
+
+function stepsOf({ steps }: SwitchCounts, total: number) {
+  const next = new Map<string, number>();
+  let left = 0;
+  for (const [done, meters] of steps) {
+    left += meters * stepsLeft(done);
+    const rule = stepAfter(done);
+    if (rule !== undefined) next.set(rule.step, meters);
+  }
+  const stepsTotal = total * SWITCH_STEPS.length;
+  return { steps: next, stepsDone: stepsTotal - left, stepsTotal };
 }

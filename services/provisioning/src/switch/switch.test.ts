@@ -4,6 +4,7 @@ import { checkRehearsal } from '@sefleet/evidence';
 import type { KeyCustody } from '../custody/key-custody.ts';
 import type { DeviceKind } from '../domain/device-kind.ts';
 import { provisioningError } from '../errors.ts';
+import { SwitchClock } from './switch-clock.ts';
 import { recordRehearsal } from '../testing/rehearsal-record.ts';
 import { createSwitchBench as openBench, CUT, order, runToEnd, START } from '../testing/switch-bench.ts';
 
@@ -23,8 +24,8 @@ async function createSwitchBench(
   opened.push(bench.bench);
   return {
     ...bench,
-    office: (isAlive?: () => boolean, custody?: KeyCustody) => {
-      const office = bench.office(isAlive, custody);
+    office: (isAlive?: () => boolean, custody?: KeyCustody, time?: SwitchClock) => {
+      const office = bench.office(isAlive, custody, time);
       // A killed office never comes to an end.
       if (isAlive === undefined) opened.push(office);
       return office;
@@ -121,6 +122,27 @@ describe('supplier switch', () => {
       deepEqual([kill, broken(verdict)], [kill, []]);
       equal(verdict.switched, 2);
     }
+  });
+
+  it('waits in a rehearsal, after a kill, until it is told what time it is', async () => {
+    const bench = await createSwitchBench(2);
+    let alive = true;
+    const doomed = bench.office(() => alive);
+    const switchId = await doomed.start(order(bench.endpoints));
+    while ((await doomed.progress(switchId)).stepsDone < 4) await settled();
+    alive = false;
+    // By the wall's clock the instant lies months back: the meters would have missed it.
+    const time = new SwitchClock(bench.bench.runtime.clock, true);
+    ok(time.now() > CUT);
+    const heir = bench.office(undefined, undefined, time);
+    await heir.resume();
+    await settled();
+    const { states, working, stepsDone, stepsTotal } = await heir.progress(switchId);
+    deepEqual([states.get('exception'), working], [undefined, 2]);
+    ok(stepsDone >= 4 && stepsDone < stepsTotal);
+    await runToEnd(heir, bench.ground, switchId, CUT + HOUR_MS);
+    const ended = await heir.progress(switchId);
+    deepEqual([ended.states.get('confirmed'), ended.stepsDone, ended.steps.size], [2, stepsTotal, 0]);
   });
 
   it('takes meters back before the instant, and leaves no trace of the new supplier', async () => {

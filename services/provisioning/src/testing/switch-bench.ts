@@ -4,7 +4,9 @@ import type { KeyCustody } from '../custody/key-custody.ts';
 import { CARD_PLANS } from '../domain/card-plan.ts';
 import type { DeviceKind } from '../domain/device-kind.ts';
 import { partyId } from '../domain/party.ts';
-import { Ground } from '../rehearsal-ground/ground.ts';
+import { GroundStore } from '../rehearsal-ground/ground-store.ts';
+import { Ground, type DeliveredCard } from '../rehearsal-ground/ground.ts';
+import { faultsOf } from '../rehearsal-ground/played-faults.ts';
 import { SqlSwitchJournal } from '../store/sql/sql-switch-journal.ts';
 import { OWN_REGISTER, REHEARSED_REGISTER } from '../switch/market-register.ts';
 import type { MeterPort } from '../switch/meter-port.ts';
@@ -38,28 +40,33 @@ export async function createSwitchBench(
     metric: METRICS[kind],
     faults: shares,
   };
-  const ground = new Ground(plan, bench.runtime.rng);
   const { endpointsToCards } = await deliver(bench, endpoints, kind);
   const { domains, supplier } = CARD_PLANS[kind];
   const recordsApplet = domains.find(({ role }) => role === supplier)?.records;
   if (recordsApplet === undefined) throw new RangeError('no supplier on the plan');
+  const cards: DeliveredCard[] = [];
   for (const endpoint of endpoints) {
     const image = endpointsToCards.get(endpoint) ?? new Uint8Array();
-    const swapped = ground.faultsOf(endpoint).swapped
+    const swapped = faultsOf(shares, plan.seed, endpoint, CUT).swapped
       ? (await deliver(bench, [`${endpoint}.other`], kind)).endpointsToCards
       : undefined;
-    ground.putUp({ endpoint, image, recordsApplet }, swapped?.get(`${endpoint}.other`));
+    cards.push({ endpoint, image, recordsApplet, other: swapped?.get(`${endpoint}.other`) });
   }
+  const ground = Ground.putUp(plan, cards, bench.runtime.rng, new GroundStore(':memory:'));
   const links: CardLinks = {
     open: (endpoint) => ({
-      exchange: async (commands) => ground.exchange(endpoint, commands),
+      exchange: (commands) => ground.exchange(endpoint, commands),
       close: () => undefined,
     }),
   };
   const journal = await SqlSwitchJournal.open(new SqliteDatabase(':memory:'));
   const clock = new SwitchClock(bench.runtime.clock);
   clock.advance(START);
-  const office = (isAlive: () => boolean = () => true, custody: KeyCustody = bench.custody) => {
+  const office = (
+    isAlive: () => boolean = () => true,
+    custody: KeyCustody = bench.custody,
+    time: SwitchClock = clock,
+  ) => {
     const meter = mortal(meterPort(ground), isAlive);
     const mortalLinks: CardLinks = { open: (endpoint) => mortal(links.open(endpoint), isAlive) };
     const ports = {
@@ -72,7 +79,7 @@ export async function createSwitchBench(
       journal: mortal(journal, isAlive),
       rng: bench.runtime.rng,
     };
-    return new SwitchOffice(ports, clock, bench.runtime);
+    return new SwitchOffice(ports, time, bench.runtime);
   };
   return { bench, ground, journal, clock, office, endpoints, faults: shares };
 }
@@ -141,18 +148,18 @@ function mortal<T extends object>(port: T, isAlive: () => boolean): T {
 
 function meterPort(ground: Ground): MeterPort {
   return {
-    schedule: async (endpoint, at, order) => {
-      const meter = ground.reach(endpoint);
-      meter.prepare(order);
-      meter.schedule(at);
-    },
-    unschedule: async (endpoint, order) => {
-      const meter = ground.reach(endpoint);
-      meter.prepare(order);
-      return meter.withdraw() ? 'cancelled' : 'taken';
-    },
-    cutOverRecords: async (endpoint) => ground.reach(endpoint).cutOverRecords,
-    rewriteAccounts: async (endpoint) => void ground.reach(endpoint),
+    schedule: (endpoint, at, order) =>
+      ground.at(endpoint, (meter) => {
+        meter.prepare(order);
+        meter.schedule(at);
+      }),
+    unschedule: (endpoint, order) =>
+      ground.at(endpoint, (meter) => {
+        meter.prepare(order);
+        return meter.withdraw() ? 'cancelled' : 'taken';
+      }),
+    cutOverRecords: (endpoint) => ground.at(endpoint, (meter) => meter.cutOverRecords),
+    rewriteAccounts: (endpoint) => ground.at(endpoint, () => undefined),
   };
 }
 

@@ -174,6 +174,9 @@ function toState(progress: SwitchProgress) {
     interruptions: course.interruptions.map(({ from, until, stopped }) => {
       return { from: BigInt(Math.round(from)), until: BigInt(Math.round(until)), stopped };
     }),
+    steps: counters(progress.steps),
+    stepsDone: BigInt(progress.stepsDone),
+    stepsTotal: BigInt(progress.stepsTotal),
   };
 }
 

@@ -78,6 +78,11 @@ export function needsHeadEnd(done: SwitchStep | undefined): boolean {
   return done !== undefined && done !== 'mandate';
 }
 
+/** How many steps come after `step`, or are there at all without one. */
+export function stepsLeft(step: SwitchStep | undefined): number {
+  return SWITCH_STEPS.length - 1 - (step === undefined ? -1 : (ORDER.get(step) ?? 0));
+}
+
 /** True when nothing more will happen to the meter. */
 export function isSwitchOver(state: SwitchState): boolean {
   return state === 'confirmed' || state === 'exception' || state === 'rolled-back';

@@ -5,7 +5,7 @@ import type { MeterSwitch } from '../../domain/switch/meter-switch.ts';
 import { FRESH_COURSE, type SwitchCourse } from '../../domain/switch/switch-course.ts';
 import type { SwitchOrder, SwitchVerb } from '../../domain/switch/switch-order.ts';
 import { DEFAULT_MARKET } from '../../domain/switch/working-days.ts';
-import type { SwitchState, SwitchStep } from '../../domain/switch/switch-state.ts';
+import { isSwitchOver, type SwitchState, type SwitchStep } from '../../domain/switch/switch-state.ts';
 import type { MeterPage, SwitchCounts, SwitchJournal } from '../switch-journal.ts';
 import { migrate } from './migrate.ts';
 import { JOURNAL_SCRIPTS } from './schema.ts';
@@ -86,15 +86,17 @@ export class SqlSwitchJournal implements SwitchJournal {
 
   async counts(switchId: string): Promise<SwitchCounts> {
     const sql =
-      'SELECT state, reason, count(*) AS n FROM meter_switches WHERE switch_id = ? GROUP BY state, reason';
+      'SELECT state, reason, done, count(*) AS n FROM meter_switches WHERE switch_id = ? GROUP BY state, reason, done';
     const states = new Map<string, number>();
     const exceptions = new Map<string, number>();
+    const steps = new Map<SwitchStep | undefined, number>();
     for (const row of await this.#database.query(sql, [switchId])) {
-      const [state, n] = [String(row['state']), Number(row['n'])];
-      states.set(state, (states.get(state) ?? 0) + n);
-      if (state === 'exception') exceptions.set(String(row['reason']), n);
+      const [state, n] = [toState(row), Number(row['n'])];
+      add(states, state, n);
+      if (state === 'exception') add(exceptions, String(row['reason']), n);
+      if (!isSwitchOver(state)) add(steps, toStep(row['done']), n);
     }
-    return { states, exceptions };
+    return { states, exceptions, steps };
   }
 
   async meters(switchId: string, which: 'open' | 'all'): Promise<readonly MeterSwitch[]> {
@@ -186,14 +188,26 @@ function readWaves({ waves, canaryPercent }: Record<string, unknown>): readonly 
   return Number(canaryPercent) > 0 ? [Number(canaryPercent)] : [];
 }
 
+// What this file wrote, it may believe.
+function toState(row: SqlRow): SwitchState {
+  return String(row['state']) as SwitchState;
+}
+
+function toStep(done: SqlRow[string]): SwitchStep | undefined {
+  return typeof done === 'string' ? (done as SwitchStep) : undefined;
+}
+
+function add<K>(counts: Map<K, number>, key: K, n: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + n);
+}
+
 function toMeter(row: SqlRow): MeterSwitch {
   const evidence: MeterEvidence = JSON.parse(String(row['evidence']));
   return {
     switchId: String(row['switch_id']),
     endpoint: String(row['endpoint']),
-    // What this file wrote, it may believe.
-    state: String(row['state']) as SwitchState,
-    done: typeof row['done'] === 'string' ? (row['done'] as SwitchStep) : undefined,
+    state: toState(row),
+    done: toStep(row['done']),
     inDoubt: Number(row['in_doubt']) === 1,
     dueAt: Number(row['due_at']),
     attempts: Number(row['attempts']),

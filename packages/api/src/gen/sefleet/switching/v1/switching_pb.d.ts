@@ -324,6 +324,26 @@ export declare type GetSwitchResponse = Message<"sefleet.switching.v1.GetSwitchR
    * @generated from field: repeated sefleet.switching.v1.Interruption interruptions = 26;
    */
   interruptions: Interruption[];
+
+  /**
+   * Meters that are not through, by the step that is next or under way, for example "agree-keys".
+   *
+   * @generated from field: repeated sefleet.common.v1.Counter steps = 27;
+   */
+  steps: Counter[];
+
+  /**
+   * Steps that all meters together have behind them, and steps that there are; a meter that is through has all of
+   * them behind it, however it ended.
+   *
+   * @generated from field: uint64 steps_done = 28;
+   */
+  stepsDone: bigint;
+
+  /**
+   * @generated from field: uint64 steps_total = 29;
+   */
+  stepsTotal: bigint;
 };
 
 /**

@@ -60,6 +60,29 @@ test('on the real services accounts and records move, though a server is killed 
   assert.equal((await sefleet('report', 'verify', out)).code, 0);
 });
 
+for (const [instant, day, quarters] of [
+  ['2027-03-28T03:00+02:00', '2027-03-28', 92],
+  ['2027-10-31T03:00+01:00', '2027-10-31', 100],
+] as const) {
+  test(`on a day of ${quarters} quarters of an hour each has its reading, and registers roll over`, async () => {
+    const out = join(folder, day);
+    const when = ['--cut-over', instant, '--market', 'DE', '--window', '26', '--compress', '600'];
+    const options = [...when, '--meters', '4', '--faults', 'rollover=50%,drift=50%', '--seed', '6'];
+    const { code, stdout } = await sefleet('rehearse', 'supplier-switch', ...options, '--out', out, '--json');
+    assert.equal(code, 0, stdout);
+    const { switched, gapWh, overlapWh, residualWh, faults } = JSON.parse(stdout);
+    assert.deepEqual([switched, gapWh, overlapWh, residualWh], [4, 0, 0, 0]);
+    assert.ok(faults.some(({ fault }: { fault: string }) => fault === 'rollover'));
+    const local = new Intl.DateTimeFormat('sv-SE', { timeZone: 'Europe/Berlin', dateStyle: 'short' });
+    const lines = readFileSync(join(out, 'intervals.csv'), 'utf8').trim().split('\r\n').slice(1);
+    const ofTheDay = lines
+      .map((line) => line.slice(1, -1).split('","'))
+      .filter(([end = '']) => local.format(Date.parse(end) - 1) === day);
+    assert.equal(ofTheDay.length, quarters);
+    assert.ok(ofTheDay.every(([, expected, received]) => expected === '4' && received === '4'));
+  });
+}
+
 test('evidence that was touched does not verify', async () => {
   const path = join(folder, 'touched.json');
   const text = readFileSync(join(folder, 'report', 'bundle.json'), 'utf8');

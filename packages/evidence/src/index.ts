@@ -5,6 +5,7 @@ export type {
   BillingLine,
   FaultCount,
   IntervalCount,
+  MeterAccount,
   MeterTruth,
   Misbilling,
   RehearsalRecord,

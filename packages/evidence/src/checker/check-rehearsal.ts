@@ -1,11 +1,12 @@
 import type { MeterEvidence } from '../evidence.ts';
+import { accountOf } from './accounts.ts';
 import { checkContinuity, type Continuity } from './continuity.ts';
 import { countFaults, faultInvariants, type Outcome } from './faults.ts';
 import { IntervalTally } from './interval-tally.ts';
 import { invariantOf } from './invariant.ts';
 import { energyInvariants, evidenceInvariants } from './invariants.ts';
 import { keyInvariants } from './key-invariants.ts';
-import type { RehearsalRecord, Verdict } from './rehearsal.ts';
+import type { MeterAccount, RehearsalRecord, Verdict } from './rehearsal.ts';
 import { serverInvariants } from './server-invariants.ts';
 
 /**
@@ -21,6 +22,7 @@ export function checkRehearsal(rehearsal: RehearsalRecord): Verdict {
   const journeys = grouped(bundle.meters);
   const bills = grouped(billing);
   const continuity = new Map<string, Continuity>();
+  const accounts: MeterAccount[] = [];
   const unaccounted: string[] = [];
   const tally = new IntervalTally(rehearsal.intervalMs);
   for (const [endpoint, switches] of journeys) {
@@ -29,6 +31,7 @@ export function checkRehearsal(rehearsal: RehearsalRecord): Verdict {
     else {
       const found = checkContinuity(switches, truth, bills.get(endpoint) ?? [], rehearsal);
       continuity.set(endpoint, found);
+      accounts.push(accountOf(switches, truth, bills.get(endpoint) ?? [], found));
       tally.add(truth, found.readings);
     }
   }
@@ -61,6 +64,7 @@ export function checkRehearsal(rehearsal: RehearsalRecord): Verdict {
       ...faultInvariants(rehearsal, outcomes),
     ],
     faults: countFaults(rehearsal, outcomes),
+    accounts,
     misbillings: [...continuity.values()].flatMap(({ misbillings }) => misbillings),
     intervals: tally.counts(),
   };

@@ -1,5 +1,6 @@
 import type { MeterEvidence } from '../evidence.ts';
 import type { BillingLine, MeterTruth, Misbilling, RehearsalRecord } from './rehearsal.ts';
+import { growthOf } from './register.ts';
 import { openSealedReading, type SealedReading } from './sealed-reading.ts';
 
 /** How one meter's energy was accounted for. */
@@ -38,7 +39,7 @@ export function checkContinuity(
     problems.push(`${opened.length - readings.length} records do not open`);
   problems.push(...sequenceProblems(readings), ...instantProblems(readings, truth, rehearsal));
   problems.push(...handOverProblems(readings, switches));
-  problems.push(...billProblems(billing, readings));
+  problems.push(...billProblems(billing, readings, truth.capacityWh));
   const billed = billing.reduce((sum, line) => sum + line.energyWh, 0);
   const { gapWh, overlapWh, misbillings } = coverage(billing, readings, truth);
   const residualWh = truth.lastRegisterWh - truth.firstRegisterWh - billed;
@@ -73,7 +74,7 @@ function instantProblems(
   const ordered = readings.toSorted((a, b) => a.at - b.at || a.sequence - b.sequence);
   ordered.forEach(({ registerWh }, i) => {
     const before = ordered[i - 1]?.registerWh;
-    if (before !== undefined && registerWh < before)
+    if (before !== undefined && growthOf(before, registerWh, truth.capacityWh) < 0)
       problems.push(`the register runs from ${before} to ${registerWh}`);
   });
   return problems;
@@ -134,13 +135,15 @@ function oneHandOver(
 }
 
 /** Each bill is what the register grew by between two readings of that supplier. */
-function billProblems(billing: readonly BillingLine[], readings: readonly SealedReading[]): string[] {
+function billProblems(
+  billing: readonly BillingLine[],
+  readings: readonly SealedReading[],
+  capacityWh: number | undefined,
+): string[] {
   const register = new Map(readings.map(({ supplier, at, registerWh }) => [`${supplier}@${at}`, registerWh]));
   const wrong = billing.filter(({ supplier, from, until, energyWh }) => {
-    const growth =
-      (register.get(`${supplier}@${until}`) ?? Number.NaN) -
-      (register.get(`${supplier}@${from}`) ?? Number.NaN);
-    return growth !== energyWh;
+    const [before, after] = [register.get(`${supplier}@${from}`), register.get(`${supplier}@${until}`)];
+    return before === undefined || after === undefined || growthOf(before, after, capacityWh) !== energyWh;
   });
   return wrong.length === 0 ? [] : [`${wrong.length} bills are not what the register grew by`];
 }
@@ -154,8 +157,9 @@ function coverage(
   truth: MeterTruth,
 ): { readonly gapWh: number; readonly overlapWh: number; readonly misbillings: readonly Misbilling[] } {
   const registerAt = new Map<number, number>(readings.map(({ at, registerWh }) => [at, registerWh]));
-  registerAt.set(truth.firstAt, truth.firstRegisterWh);
-  registerAt.set(truth.lastAt, truth.lastRegisterWh);
+  const { capacityWh = Number.POSITIVE_INFINITY } = truth;
+  registerAt.set(truth.firstAt, truth.firstRegisterWh % capacityWh);
+  registerAt.set(truth.lastAt, truth.lastRegisterWh % capacityWh);
   const instants = [...registerAt.keys()].toSorted((a, b) => a - b);
   const misbillings: Misbilling[] = [];
   let gapWh = 0;
@@ -163,7 +167,7 @@ function coverage(
   instants.forEach((until, i) => {
     const from = instants[i - 1];
     if (from === undefined) return;
-    const energy = (registerAt.get(until) ?? 0) - (registerAt.get(from) ?? 0);
+    const energy = growthOf(registerAt.get(from) ?? 0, registerAt.get(until) ?? 0, capacityWh);
     const times = billing.filter((line) => line.from <= from && line.until >= until).length;
     if (times === 0) gapWh += energy;
     if (times > 1) overlapWh += energy * (times - 1);

@@ -40,6 +40,12 @@ export function keyInvariants({ meters, switches }: EvidenceBundle): readonly In
       'no key was loaded ahead',
     ),
     each("the old supplier's keys are gone and refused", confirmed, oldKeyProblem, 'all refused'),
+    each(
+      'the new supplier was refused before the instant',
+      confirmed,
+      earlyProblem,
+      `${confirmed.length} meters`,
+    ),
     each('no probe was let in', meters, probeProblem, 'none let in'),
     each(
       'meters that were taken back hold no key of the new supplier',
@@ -64,6 +70,14 @@ function endProblem({ state, reason }: MeterEvidence): string | undefined {
 
 function probeProblem({ probes }: MeterEvidence): string | undefined {
   return probes.every(({ sw }) => sw !== '9000') ? undefined : 'a probe was let in';
+}
+
+function earlyProblem({ probes, to, cutOverAt }: MeterEvidence): string | undefined {
+  const early = probes.filter(({ by, at }) => by === to && at < cutOverAt);
+  if (early.length === 0) return 'the new supplier did not try before the instant';
+  return early.every(({ sw }) => sw !== '9000')
+    ? undefined
+    : 'the new supplier was let in before the instant';
 }
 
 function newKeyProblem({ newKeyCheckValues, agreement, keyStates }: MeterEvidence): string | undefined {

@@ -10,8 +10,11 @@ export interface MeterTruth {
   readonly records: readonly Uint8Array[];
   readonly firstAt: number;
   readonly lastAt: number;
+  /** What was counted until then. A register that rolled over shows less. */
   readonly firstRegisterWh: number;
   readonly lastRegisterWh: number;
+  /** At this count a register begins at 0 again; without it, never. */
+  readonly capacityWh?: number | undefined;
   /** Cut-over readings: for which instant, when by true time, and what the register said. */
   readonly cutOvers: readonly {
     readonly instant: number;
@@ -76,6 +79,32 @@ export interface Misbilling {
   readonly times: number;
 }
 
+/** The change of supplier as a meter's records show it. */
+export interface SupplierChange {
+  readonly from: string;
+  readonly to: string;
+  /** Instant of the last reading for the old supplier, and of the first one for the new. */
+  readonly lastAt: number;
+  readonly firstAt: number;
+  /** Sequence number of the last record for the old supplier: the new one takes none up to it. */
+  readonly replayFloor: number;
+}
+
+/** The energy of one meter, by register and by bill. */
+export interface MeterAccount {
+  readonly endpoint: string;
+  /** What the register grew by over the whole rehearsal. */
+  readonly growthWh: number;
+  readonly billedWh: Readonly<Record<string, number>>;
+  readonly gapWh: number;
+  readonly overlapWh: number;
+  /** Growth less bills. */
+  readonly residualWh: number;
+  /** What the register grew by after the last instant. */
+  readonly afterInstantWh: number;
+  readonly changes: readonly SupplierChange[];
+}
+
 /** The readings of all meters for the end of one interval. */
 export interface IntervalCount {
   readonly at: number;
@@ -102,6 +131,7 @@ export interface Verdict {
   readonly receiptsVerified: number;
   readonly invariants: readonly Invariant[];
   readonly faults: readonly FaultCount[];
+  readonly accounts: readonly MeterAccount[];
   readonly misbillings: readonly Misbilling[];
   readonly intervals: readonly IntervalCount[];
 }

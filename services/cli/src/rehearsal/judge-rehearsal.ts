@@ -64,8 +64,8 @@ export async function judgeRehearsal(
     bundle,
     intervalMs: plan.intervalMinutes * MINUTE_MS,
     truths,
-    billing: [...truths.values()].flatMap(({ endpoint, records }) =>
-      billMeter(endpoint, receivedOf(endpoint, received) ?? records, disclosed.recordKeys),
+    billing: [...truths.values()].flatMap(({ endpoint, records, capacityWh }) =>
+      billMeter({ endpoint, capacityWh }, receivedOf(endpoint, received) ?? records, disclosed.recordKeys),
     ),
     received,
     recordKeys: disclosed.recordKeys,
@@ -167,6 +167,7 @@ async function collectTruths(ground: GroundClient) {
         lastAt: Number(meter.lastAt),
         firstRegisterWh: Number(meter.firstRegisterWh),
         lastRegisterWh: Number(meter.lastRegisterWh),
+        capacityWh: Number(meter.registerCapacityWh) || undefined,
         cutOvers: meter.cutOvers.map(({ instant, takenAt, registerWh }) => {
           return { instant: Number(instant), takenAt: Number(takenAt), registerWh: Number(registerWh) };
         }),

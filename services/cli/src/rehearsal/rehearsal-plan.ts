@@ -66,9 +66,23 @@ export const REHEARSAL_VERBS: readonly RehearsalVerb[] = [
 
 /** Faults by where they are played. */
 export const FAULTS = {
-  onTheWay: ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'replay', 'swap', 'leap'],
+  onTheWay: [
+    'offline',
+    'drift',
+    'clock-off',
+    'lost-ack',
+    'power-cut',
+    'duplicate',
+    'replay',
+    'swap',
+    'leap',
+    'rollover',
+  ],
   inTheHouse: ['tsm-preload', 'foreign-certificate', 'expired-certificate', 'se-full', 'look-up-late'],
 } as const;
+
+/** Faults of registers, which the meters of the live ground do not play. */
+export const LIGHT_FAULTS: readonly string[] = ['leap', 'rollover'];
 
 /** Time zones of the markets whose days a rehearsal can count. */
 export const MARKET_ZONES: ReadonlyMap<string, string> = new Map([

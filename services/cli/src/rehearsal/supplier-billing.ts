@@ -6,14 +6,20 @@ const COUNTERS = new Set(
   ['activeEnergyWh', 'odometerM', 'measurementsTaken'].map((name) => metricNamed(name)?.id),
 );
 
+interface BilledMeter {
+  readonly endpoint: string;
+  readonly capacityWh?: number | undefined;
+}
+
 /**
  * What the suppliers bill for a meter: each opens the records that were sealed for it and charges what the
  * register grew by between two of its readings.
  *
+ * @param meter Its name, and the count at which its register begins at 0 again: its type plate says so.
  * @param masters Record master keys by `supplier:version`.
  */
 export function billMeter(
-  endpoint: string,
+  { endpoint, capacityWh = 0 }: BilledMeter,
   records: readonly Uint8Array[],
   masters: ReadonlyMap<string, Uint8Array>,
 ): readonly BillingLine[] {
@@ -37,8 +43,11 @@ export function billMeter(
     if (supplier !== current) last.clear();
     current = supplier;
     const before = last.get(supplier);
-    if (before !== undefined)
-      lines.push({ supplier, endpoint, from: before.at, until, energyWh: wh - before.wh });
+    if (before !== undefined) {
+      // Less than before, and yet it only counts up: it has begun at 0 again.
+      const energyWh = wh < before.wh ? wh - before.wh + capacityWh : wh - before.wh;
+      lines.push({ supplier, endpoint, from: before.at, until, energyWh });
+    }
     last.set(supplier, { at: until, wh });
   }
   return lines;

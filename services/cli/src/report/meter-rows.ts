@@ -26,30 +26,43 @@ export interface MeterRow {
   /** `not started`, `accepted`, `installed`, `confirmed`, `failed` or `rolled back`. */
   readonly keyStatus: string;
   readonly attempts: number;
+  /** Sequence number of the last record for the old supplier: nobody takes one up to it any more. */
+  readonly replayFloor: number | '';
   readonly probes: string;
   readonly lookUpMs: number | '';
   readonly stagingMs: number | '';
   readonly confirmedMs: number | '';
   readonly bothHadAccessMs: number | '';
+  /** From the last reading for the old supplier to the first one for the new. */
+  readonly neitherHadReadingsMs: number | '';
+  /** Over all switches of the meter: by register, by bill, and what is between them. */
+  readonly registerGrowthWh: number | '';
+  readonly billedByOldWh: number | '';
+  readonly billedByNewWh: number | '';
+  readonly residualWh: number | '';
+  readonly gapWh: number | '';
+  readonly overlapWh: number | '';
 }
 
 /** A meter's clock may be off by so much before its reading counts as late. */
 const ACTUAL_WITHIN_MS = 60_000;
 
 /** A line for every meter of every switch, in the order of the bundle. */
-export function meterRows({ bundle, truths, details }: RehearsalResult): readonly MeterRow[] {
+export function meterRows({ verdict, bundle, truths, details }: RehearsalResult): readonly MeterRow[] {
+  const accounts = new Map(verdict.accounts.map((account) => [account.endpoint, account]));
   return bundle.meters.map((meter) => {
-    const { endpoint, from, to, state, reason, cutOverAt, cutOver, keyStates, lookUp } = meter;
+    const { endpoint, from, to, state, cutOverAt, cutOver, keyStates, lookUp } = meter;
     const taken = truths.get(endpoint)?.cutOvers.find(({ instant }) => instant === cutOverAt);
     const offsetMs = taken === undefined ? '' : taken.takenAt - cutOverAt;
+    const account = accounts.get(endpoint);
+    const change = account?.changes.find((one) => one.from === from && one.to === to);
     const owned = keyStates.filter(({ when }) => when === 'after-rotation').at(-1);
     return {
       endpoint,
       from,
       to,
       state,
-      reason,
-      detail: details.get(endpoint) ?? '',
+      ...judged(meter, details.get(endpoint) ?? '', offsetMs),
       cutOverAt: new Date(cutOverAt).toISOString(),
       registerWh: taken?.registerWh ?? '',
       source: sourceOf(offsetMs),
@@ -62,13 +75,36 @@ export function meterRows({ bundle, truths, details }: RehearsalResult): readonl
       keysInstalledAt: timeOf(stepOf(meter, 'own-keys')?.endedAt),
       keyStatus: keyStatusOf(meter),
       attempts: meter.timings.reduce((sum, { attempts }) => sum + attempts, 0),
+      replayFloor: change?.replayFloor ?? '',
       probes: meter.probes.map(({ attempt, sw }) => `${attempt} ${sw}`).join(' '),
       lookUpMs: lookUp?.answeredAt === undefined ? '' : lookUp.answeredAt - lookUp.askedAt,
       stagingMs: spanOf(meter.timings[0]?.startedAt, stepOf(meter, 'schedule')?.endedAt),
       confirmedMs: state === 'confirmed' ? endOf(meter) - cutOverAt : '',
       bothHadAccessMs: spanOf(stepOf(meter, 'open-account')?.endedAt, stepOf(meter, 'remove-old')?.endedAt),
+      neitherHadReadingsMs: change === undefined ? '' : change.firstAt - change.lastAt,
+      registerGrowthWh: account?.growthWh ?? '',
+      billedByOldWh: account === undefined ? '' : (account.billedWh[from] ?? 0),
+      billedByNewWh: account === undefined ? '' : (account.billedWh[to] ?? 0),
+      residualWh: account?.residualWh ?? '',
+      gapWh: account?.gapWh ?? '',
+      overlapWh: account?.overlapWh ?? '',
     };
   });
+}
+
+/** The reason of a meter, or what is wrong with it though it is confirmed. */
+function judged(
+  { state, reason }: MeterEvidence,
+  detail: string,
+  offsetMs: number | '',
+): Pick<MeterRow, 'reason' | 'detail'> {
+  if (state !== 'confirmed' || sourceOf(offsetMs) !== 'late') return { reason, detail };
+  const seconds = (Math.abs(Number(offsetMs)) / 1000).toFixed(1);
+  const side = Number(offsetMs) < 0 ? 'before' : 'after';
+  return {
+    reason: 'clock-drift',
+    detail: `The cut-over reading was taken ${seconds} s ${side} the instant, by true time.`,
+  };
 }
 
 /** When the last step of a meter was over. */

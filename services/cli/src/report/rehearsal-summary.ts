@@ -1,11 +1,12 @@
-import type { FaultCount, Invariant, MeterEvidence } from '@sefleet/evidence';
+import type { FaultCount, Invariant, MeterEvidence, StepTiming } from '@sefleet/evidence';
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@sefleet/evidence';
 import type { LoadProfile } from '../rehearsal/load-sampler.ts';
 import type { NetworkPeak, NetworkProfile } from '../rehearsal/network-sampler.ts';
 import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
 import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
-import { endOf, meterRows } from './meter-rows.ts';
+import { endOf, meterRows, type MeterRow } from './meter-rows.ts';
+import { revenueAtRisk, type RevenueAtRisk } from './revenue-at-risk.ts';
 
 /** Percentiles of a duration in milliseconds of the rehearsal's clock; null where nothing was measured. */
 export interface Percentiles {
@@ -33,6 +34,14 @@ export interface RehearsalSummary {
   readonly timingsMs: {
     /** Real time of each phase. */
     readonly phases: Readonly<Record<string, number>>;
+    /** From the first step to the market's answer: the order is accepted. */
+    readonly orderToAccepted: Percentiles | null;
+    /** From there to the new supplier's own keys on the card. */
+    readonly acceptedToInstalled: Percentiles | null;
+    /** From the instant to the first record that the new supplier had. */
+    readonly instantToFirstRecord: Percentiles | null;
+    /** From the decision to take a meter back to the end of it: nothing of the new supplier is left. */
+    readonly takeBack: Percentiles | null;
     /** From the question to the market to its answer. */
     readonly lookUp: Percentiles | null;
     /** From the first step to the meter's note of the instant. */
@@ -51,8 +60,12 @@ export interface RehearsalSummary {
    * without any.
    */
   readonly actualReadsPercent: number | null;
+  /** What is wrong with meters that were confirmed all the same, by reason. */
+  readonly findings: Readonly<Record<string, number>>;
   /** What became of the meters, by the fault that was played on them. */
   readonly faults: readonly FaultCount[];
+  /** Null where a register counts no energy. */
+  readonly revenueAtRisk: RevenueAtRisk | null;
   /** The most at once, in real time. */
   readonly peakLoad: Omit<LoadProfile, 'samples' | 'network'> & {
     /** Null where there is no network: on the light ground. */
@@ -90,21 +103,27 @@ export function summariseRehearsal(
   const { verdict, bundle, cutOverAt } = result;
   const rows = meterRows(result);
   const confirmed = bundle.meters.filter(({ state }) => state === 'confirmed');
-  const { misbillings: _misbillings, intervals: _intervals, ...figures } = verdict;
+  const { misbillings: _misbillings, intervals: _intervals, accounts: _accounts, ...figures } = verdict;
   const { samples: _samples, network, ...peakLoad } = result.load;
   return {
     ...figures,
     durationMs: Math.round(durationMs),
     timingsMs: {
       phases: result.phasesMs,
+      orderToAccepted: percentiles(bundle.meters.flatMap((meter) => between(meter, 'mandate', 'look-up'))),
+      acceptedToInstalled: percentiles(bundle.meters.flatMap((meter) => after(meter, 'look-up', 'own-keys'))),
+      instantToFirstRecord: percentiles(confirmed.flatMap(firstRecordOf)),
+      takeBack: percentiles(bundle.meters.flatMap((meter) => between(meter, 'take-back', 'take-back'))),
       lookUp: percentiles(rows.flatMap(({ lookUpMs }) => (lookUpMs === '' ? [] : [lookUpMs]))),
-      staging: percentiles(bundle.meters.flatMap(stagingOf)),
+      staging: percentiles(bundle.meters.flatMap((meter) => between(meter, 'mandate', 'schedule'))),
       instantToConfirmed: percentiles(confirmed.map((meter) => endOf(meter) - meter.cutOverAt)),
-      bothHadAccess: percentiles(confirmed.flatMap(overlapOf)),
+      bothHadAccess: percentiles(confirmed.flatMap((meter) => after(meter, 'open-account', 'remove-old'))),
       registeredWithBoth: percentiles(confirmed.flatMap(registeredWithBothOf)),
       readingOffset: percentiles(readingOffsets(result).map(Math.abs)),
     },
     actualReadsPercent: shareOf(rows.filter(({ state }) => state === 'confirmed')),
+    findings: findingsOf(rows),
+    revenueAtRisk: revenueAtRisk(plan.story, verdict, bundle.meters),
     peakLoad: { ...peakLoad, network: network === undefined ? null : peakOf(network) },
     run: {
       story: plan.story,
@@ -140,6 +159,14 @@ export function readingOffsets({ bundle, truths }: RehearsalResult): readonly nu
   });
 }
 
+/** Reasons of rows that are confirmed. */
+function findingsOf(rows: readonly MeterRow[]): Record<string, number> {
+  const findings: Record<string, number> = {};
+  for (const { state, reason } of rows)
+    if (state === 'confirmed' && reason !== '') findings[reason] = (findings[reason] ?? 0) + 1;
+  return findings;
+}
+
 function peakOf({ samples: _samples, ...peak }: NetworkProfile): NetworkPeak {
   return peak;
 }
@@ -161,16 +188,25 @@ function registeredWithBothOf({ accounts, from, to }: MeterEvidence): number[] {
   return opened === undefined || closed === undefined ? [] : [closed.goneAt - opened.registeredAt];
 }
 
-function overlapOf({ timings }: MeterEvidence): number[] {
-  const opened = timings.find(({ step }) => step === 'open-account');
-  const removed = timings.find(({ step }) => step === 'remove-old');
-  return opened === undefined || removed === undefined ? [] : [removed.endedAt - opened.endedAt];
+function firstRecordOf(meter: MeterEvidence): number[] {
+  const first = timingOf(meter, 'first-record');
+  return first === undefined ? [] : [first.endedAt - meter.cutOverAt];
 }
 
-function stagingOf({ timings }: MeterEvidence): number[] {
-  const first = timings[0];
-  const scheduled = timings.find(({ step }) => step === 'schedule');
-  return first === undefined || scheduled === undefined ? [] : [scheduled.endedAt - first.startedAt];
+/** From the begin of one step to the end of another. */
+function between(meter: MeterEvidence, first: string, last: string): number[] {
+  const [from, until] = [timingOf(meter, first), timingOf(meter, last)];
+  return from === undefined || until === undefined ? [] : [until.endedAt - from.startedAt];
+}
+
+/** From the end of one step to the end of another. */
+function after(meter: MeterEvidence, first: string, last: string): number[] {
+  const [from, until] = [timingOf(meter, first), timingOf(meter, last)];
+  return from === undefined || until === undefined ? [] : [until.endedAt - from.endedAt];
+}
+
+function timingOf({ timings }: MeterEvidence, name: string): StepTiming | undefined {
+  return timings.find(({ step }) => step === name);
 }
 
 function percentiles(values: readonly number[]): Percentiles | null {

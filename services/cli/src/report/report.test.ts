@@ -73,6 +73,7 @@ function result(holds: boolean): RehearsalResult {
       receiptsVerified: 0,
       invariants: [{ name: 'a & b', holds, detail: NASTY }],
       faults: [{ fault: 'se-full', played: 1, survived: 0, rolledBack: 0, exceptions: 1, detected: 1 }],
+      accounts: [],
       misbillings: [],
       intervals: [],
     },

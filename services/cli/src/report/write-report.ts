@@ -55,7 +55,7 @@ function exceptionsCsv(rows: readonly MeterRow[]): string {
   return csv(
     ['endpoint', 'state', 'reason', 'detail'],
     rows
-      .filter(({ state }) => state !== 'confirmed')
+      .filter(({ reason }) => reason !== '')
       .map(({ endpoint, state, reason, detail }) => [endpoint, state, reason, detail]),
   );
 }

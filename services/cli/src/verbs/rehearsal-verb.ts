@@ -7,6 +7,7 @@ import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 import { interruptedError, onInterruption } from '../interruption.ts';
 import {
   FAULTS,
+  LIGHT_FAULTS,
   MARKET_ZONES,
   parseFaults,
   parsePauseAt,
@@ -111,8 +112,9 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
   const ground = told.grounds.find((kind) => kind === parsed.text('ground'));
   if (ground === undefined)
     throw usageError(`--ground ${parsed.text('ground')} is none of ${told.grounds.join(', ')}`, helpOf(told));
-  if (ground === 'live' && plan.faults.has('leap'))
-    throw usageError('leap is played on the light ground only', helpOf(told));
+  const lightOnly = LIGHT_FAULTS.filter((fault) => ground === 'live' && plan.faults.has(fault));
+  if (lightOnly.length > 0)
+    throw usageError(`${lightOnly.join(', ')}: played on the light ground only`, helpOf(told));
   const suppliers = [...new Set(legsOf(plan).flatMap(({ from, to }) => [from, to]))];
   const kills = readKills(told, parsed, processesOn(ground, suppliers));
   const startedMs = performance.now();

@@ -17,13 +17,14 @@ export interface MeterFaults {
 /** What can happen at a command: see {@link MeterFaults.at}. */
 export type CommandFault = 'lost-ack' | 'power-cut' | 'duplicate' | 'replay';
 
-const NAMES = ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'replay', 'swap'];
+const NAMES = ['offline', 'drift', 'clock-off', 'lost-ack', 'power-cut', 'duplicate', 'replay', 'swap'];
 /** Commands of a whole switch, roughly: a fault can happen at each of them. */
 const COMMANDS = 80;
 const MINUTE_MS = 60_000;
 const AWAY_BEFORE_MS = 5 * MINUTE_MS;
 const AWAY_AFTER_MS = { min: 5 * MINUTE_MS, span: 55 * MINUTE_MS };
 const DRIFT_SPAN_MS = 30_000;
+const CLOCK_OFF_MS = { min: 2 * MINUTE_MS, span: 6 * MINUTE_MS };
 
 /** The faults of a meter. @param shares per cent of the meters, by fault */
 export function meterFaults(
@@ -42,7 +43,11 @@ export function meterFaults(
     away: happens('offline')
       ? { fromMs: cutOverAtMs - AWAY_BEFORE_MS, untilMs: Math.round(cutOverAtMs + awayMs) }
       : undefined,
-    driftMs: happens('drift') ? Math.round((2 * chance('drift by') - 1) * DRIFT_SPAN_MS) : 0,
+    driftMs: happens('clock-off')
+      ? clockOff(chance('clock-off by'))
+      : happens('drift')
+        ? Math.round((2 * chance('drift by') - 1) * DRIFT_SPAN_MS)
+        : 0,
     at: {
       'lost-ack': command('lost-ack'),
       'power-cut': command('power-cut'),
@@ -52,4 +57,10 @@ export function meterFaults(
     swapped: happens('swap'),
     names: NAMES.filter(happens),
   };
+}
+
+/** Ahead or behind by minutes: more than a reading of the instant may be off. */
+function clockOff(chance: number): number {
+  const { min, span } = CLOCK_OFF_MS;
+  return Math.round(chance < 0.5 ? -min - 2 * chance * span : min + (2 * chance - 1) * span);
 }

@@ -165,8 +165,9 @@ export class Ground {
     const faults = faultsOf(this.#plan.faults, seed, endpoint, cutOverAt);
     const card = importCard(kept.card, { rng: this.#rng });
     const answering = kept.other === undefined ? card : importCard(kept.other, { rng: this.#rng });
-    const leap = { at: cutOverAt, wh: faults.leapWh };
-    const register = new RegisterModel(seed, endpoint, startAt, intervalMs, leap);
+    const { leapWh, rollsOver } = faults;
+    const fate = { at: cutOverAt, leapWh, rollsOver };
+    const register = new RegisterModel(seed, endpoint, startAt, intervalMs, fate);
     const { driftMs } = faults;
     const schedule = { startAt, intervalMs, driftMs, metric };
     const meter = new VirtualMeter({ endpoint, card, recordsApplet, register, ...schedule });

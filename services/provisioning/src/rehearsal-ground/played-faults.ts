@@ -14,6 +14,8 @@ export interface PlayedFaults {
   readonly replayAt: number;
   /** By how much the register leaps in the interval that ends at the instant; 0 when it does not. */
   readonly leapWh: number;
+  /** The register comes to its capacity in that interval and begins at 0 again. */
+  readonly rollsOver: boolean;
   /** Another card answers in place of the meter's. */
   readonly swapped: boolean;
   /** Their names, for the report. */
@@ -27,6 +29,19 @@ const AWAY_BEFORE_MS = 5 * MINUTE_MS;
 const AWAY_MINUTES_MIN = 5;
 const AWAY_MINUTES_SPAN = 55;
 const DRIFT_SPAN_MS = 30_000;
+const CLOCK_OFF_MS = { min: 2 * MINUTE_MS, span: 6 * MINUTE_MS };
+const NAMES = [
+  'offline',
+  'drift',
+  'clock-off',
+  'lost-ack',
+  'power-cut',
+  'duplicate',
+  'replay',
+  'swap',
+  'leap',
+  'rollover',
+];
 /** More than any household uses in a quarter of an hour. */
 const LEAP_WH = 250_000;
 
@@ -48,16 +63,24 @@ export function faultsOf(
   const awayMs = (AWAY_MINUTES_MIN + chance('away') * AWAY_MINUTES_SPAN) * MINUTE_MS;
   const played = {
     away: offline ? { from: cutOverAt - AWAY_BEFORE_MS, until: Math.round(cutOverAt + awayMs) } : undefined,
-    driftMs: happens('drift') ? Math.round((chance('drift by') * 2 - 1) * DRIFT_SPAN_MS) : 0,
+    driftMs: happens('clock-off')
+      ? clockOff(chance('clock-off by'))
+      : happens('drift')
+        ? Math.round((chance('drift by') * 2 - 1) * DRIFT_SPAN_MS)
+        : 0,
     lostAnswerAt: exchange('lost-ack'),
     powerCutAt: exchange('power-cut'),
     duplicateAt: exchange('duplicate'),
     replayAt: exchange('replay'),
     leapWh: happens('leap') ? LEAP_WH : 0,
+    rollsOver: happens('rollover'),
     swapped: happens('swap'),
   };
-  const names = ['offline', 'drift', 'lost-ack', 'power-cut', 'duplicate', 'replay', 'swap', 'leap'].filter(
-    happens,
-  );
-  return { ...played, names };
+  return { ...played, names: NAMES.filter(happens) };
+}
+
+/** Ahead or behind by minutes: more than a reading of the instant may be off. */
+function clockOff(chance: number): number {
+  const { min, span } = CLOCK_OFF_MS;
+  return Math.round(chance < 0.5 ? -min - 2 * chance * span : min + (2 * chance - 1) * span);
 }

@@ -57,6 +57,7 @@ export function serveGround(
           lastAt: BigInt(meter.lastAt),
           firstRegisterWh: BigInt(meter.firstRegisterWh),
           lastRegisterWh: BigInt(meter.lastRegisterWh),
+          registerCapacityWh: BigInt(meter.capacityWh),
           cutOvers: meter.cutOvers.map(({ instant, takenAt, registerWh }) => {
             return { instant: BigInt(instant), takenAt: BigInt(takenAt), registerWh: BigInt(registerWh) };
           }),

@@ -1,7 +1,7 @@
 import type { Aid } from '@sefleet/globalplatform';
 import { isSefleetError } from '@sefleet/errors';
 import { RecordsClient, type CutOverRecords, type SecureElement } from '@sefleet/secure-element';
-import type { RegisterModel } from './register-model.ts';
+import { REGISTER_CAPACITY_WH, type RegisterModel } from './register-model.ts';
 
 /** A cut-over reading that was taken: for which instant, and when by true time. */
 export interface TakenReading {
@@ -128,14 +128,15 @@ export class VirtualMeter {
     return this.#cutOver?.records;
   }
 
-  /** What the register said at the first and the last reading, and at the cut-over. */
+  /** What was counted at the first and the last reading, and what the register said at the cut-over. */
   truth() {
     const lastAt = this.#nextAt - this.#intervalMs;
     return {
       firstAt: this.#firstAt,
       lastAt,
-      firstRegisterWh: this.#registerAt(this.#firstAt),
-      lastRegisterWh: this.#registerAt(lastAt),
+      firstRegisterWh: this.#register.countedAt(this.#firstAt - this.#driftMs),
+      lastRegisterWh: this.#register.countedAt(lastAt - this.#driftMs),
+      capacityWh: REGISTER_CAPACITY_WH,
       cutOvers: this.#taken,
     };
   }

@@ -167,7 +167,9 @@ export class MeterRun {
       done !== 'mandate' &&
       done !== 'look-up' &&
       (done !== 'card-certificate' || inDoubt || next !== 'install-domain');
-    await this.#record({ attempts: this.#meter.attempts + 1 });
+    const startedAt = this.#ports.now();
+    const attempts = this.#meter.attempts + 1;
+    await this.#record({ attempts });
     const context = this.#context();
     const outcome = await this.#withCard(context, () => takeBack(context, staged));
     if (outcome === 'taken') {
@@ -175,6 +177,8 @@ export class MeterRun {
       return true;
     }
     this.#evidence.newKeyCheckValues = [];
+    const endedAt = this.#ports.now();
+    this.#evidence.timings.push({ step: 'take-back', startedAt, endedAt, attempts });
     if (wish.startsWith(FAILED)) await this.#finish('exception', wish.slice(FAILED.length), detail);
     else await this.#finish('rolled-back', wish, '');
     return false;

@@ -92,6 +92,25 @@ describe('supplier switch', () => {
     deepEqual([verdict.switched, verdict.gapWh, verdict.overlapWh, verdict.residualWh], [4, 0, 0, 0]);
   });
 
+  it('bills a register right that begins at 0 again in the interval that ends at the instant', async () => {
+    const verdict = await rehearse(4, { rollover: 100 });
+    deepEqual(broken(verdict), []);
+    deepEqual([verdict.switched, verdict.gapWh, verdict.overlapWh, verdict.residualWh], [4, 0, 0, 0]);
+    for (const { growthWh, billedWh } of verdict.accounts) {
+      ok(growthWh > 0 && growthWh < 10_000, String(growthWh));
+      equal(
+        Object.values(billedWh).reduce((sum, wh) => sum + wh),
+        growthWh,
+      );
+    }
+  });
+
+  it('switches meters whose clocks are off by minutes, each at the instant of its own clock', async () => {
+    const verdict = await rehearse(6, { 'clock-off': 100 });
+    deepEqual(broken(verdict), []);
+    equal(verdict.switched, 6);
+  });
+
   it('finds keys that were loaded ahead, swapped cards, foreign certificates and full cards', async () => {
     const faults = { 'tsm-preload': 20, swap: 20, 'foreign-certificate': 20, 'se-full': 20 };
     const verdict = await rehearse(30, faults);
@@ -271,6 +290,7 @@ describe('supplier switch', () => {
       deepEqual(
         evidence.probes.map(({ by, attempt }) => `${by} ${attempt}`),
         [
+          'sunrise-energy old-domain-before-instant',
           'northern-power select-old-domain',
           'trusted-services personalise-new-domain',
           'city-grid personalise-new-domain',
@@ -287,6 +307,7 @@ describe('supplier switch', () => {
     const [meter] = await desk.meters(switchId);
     const tries = meter?.evidence.probes.map(({ by, attempt, sw }) => [by, attempt, sw !== '9000']);
     deepEqual(tries, [
+      ['sunrise-energy', 'old-domain-before-instant', true],
       ['northern-power', 'session-from-before', true],
       ['northern-power', 'select-old-domain', true],
       ['northern-power', 'old-key-cryptogram', true],

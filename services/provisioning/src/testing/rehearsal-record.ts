@@ -2,6 +2,7 @@ import { deriveRecordKey, decodeSealedRecord, openTelemetryRecord } from '@sefle
 import { toHex } from '@sefleet/bytes';
 import { bundleRoot, type BillingLine, type EvidenceBundle, type RehearsalRecord } from '@sefleet/evidence';
 import { createRootAuthority } from '@sefleet/pki';
+import { REGISTER_CAPACITY_WH } from '../rehearsal-ground/register-model.ts';
 import { playedOn } from '../switch/faults.ts';
 import { PartyRegistry } from '../switch/party-registry.ts';
 import { SwitchAudit } from '../switch/switch-audit.ts';
@@ -86,7 +87,7 @@ function bill(
         endpoint,
         from: before[0],
         until: timestampMs,
-        energyWh: wh - before[1],
+        energyWh: wh < before[1] ? wh - before[1] + REGISTER_CAPACITY_WH : wh - before[1],
       });
     }
     last.set(sealed.stakeholder, [timestampMs, wh]);

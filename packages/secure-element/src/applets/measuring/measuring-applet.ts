@@ -29,6 +29,8 @@ export interface Measured {
   readonly reading: Reading;
   readonly before: Registers;
   readonly after: Registers;
+  /** See {@link MeasuringDefinition.capacity}. */
+  readonly capacity: number;
 }
 
 /** What makes one measuring applet differ from another. */
@@ -37,6 +39,8 @@ export interface MeasuringDefinition<Own> extends OwnCodec<Own> {
   readonly name: string;
   /** Names of the metrics whose readings only ever grow. */
   readonly growing: readonly string[];
+  /** At this count a register that grows begins at 0 again; without it, never. */
+  readonly capacity?: number;
   /** The state of a new instance, and of one that has a new owner. */
   readonly initial: Own;
   /** What a reading changes, and values that the card itself adds to the record. */
@@ -165,16 +169,18 @@ class MeasuringCore<Own> {
   #measured({ registers }: MeasuringState<Own>, data: Uint8Array): Measured {
     const { sequence, ...reading } = decodeTelemetryRecord(data);
     if (sequence !== 0) refuse(STATUS_WORD.WRONG_DATA);
+    const { capacity = Number.POSITIVE_INFINITY } = this.#definition;
     let after = registers;
     for (const [metric, value] of reading.values) {
       if (!this.#growing.has(metric)) continue;
       if (value < 0 || value > MAX_REGISTER) refuse(STATUS_WORD.WRONG_DATA);
       const at = after.findIndex(([id]) => id === metric);
       const before = after[at]?.[1];
-      if (before !== undefined && value < before) refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
+      if (before !== undefined && grown(before, value, capacity) < 0)
+        refuse(STATUS_WORD.CONDITIONS_NOT_SATISFIED);
       after = at < 0 ? [...after, [metric, value]] : after.with(at, [metric, value]);
     }
-    return { reading, before: registers, after };
+    return { reading, before: registers, after, capacity };
   }
 
   #status(context: Context<Own>): Uint8Array {
@@ -209,7 +215,20 @@ function counterBytes(value: number): Uint8Array {
 }
 
 /** The growth of a register by a reading; undefined before its second one. */
-export function growthOf({ before, after }: Measured, metric: number): number | undefined {
+export function growthOf({ before, after, capacity }: Measured, metric: number): number | undefined {
   const [from, until] = [registerOf(before, metric), registerOf(after, metric)];
-  return from === undefined || until === undefined ? undefined : until - from;
+  return from === undefined || until === undefined ? undefined : grown(from, until, capacity);
 }
+
+/**
+ * What a register grew by, less than 0 for one that ran backwards. One that was close to its capacity and is
+ * close to 0 has rolled over; from anywhere else nobody may turn it back.
+ */
+function grown(before: number, after: number, capacity: number): number {
+  if (after >= before || !Number.isFinite(capacity)) return after - before;
+  const rolledOver = after + capacity - before;
+  return before < capacity && rolledOver <= capacity * ROLLOVER_SHARE ? rolledOver : after - before;
+}
+
+/** More than this share of its capacity no register grows between two readings. */
+const ROLLOVER_SHARE = 0.01;

@@ -24,6 +24,8 @@ interface MeteringState {
 }
 
 const ACTIVE_ENERGY = metricNamed('activeEnergyWh')?.id ?? 0;
+/** What a register of six digits of kWh and three behind the point counts up to. */
+const REGISTER_CAPACITY_WH = 1_000_000_000;
 const NO_RATES: readonly number[] = Array<number>(MAX_RATES).fill(0);
 
 /**
@@ -36,6 +38,7 @@ export const METERING_APPLET = defineMeasuringApplet<MeteringState>({
   module: METERING_MODULE,
   name: 'metering',
   growing: ['activeEnergyWh', 'exportedEnergyWh'],
+  capacity: REGISTER_CAPACITY_WH,
   initial: { tariff: undefined, rates: NO_RATES, sinceWh: undefined, readAtMs: 0 },
   measure: (own, measured) => ({ own: account(own, measured) }),
   handOver: (parameters, measured) => ({
@@ -98,8 +101,10 @@ function account(own: MeteringState, measured: Measured): MeteringState {
   const rates = own.rates.map((wh, i) =>
     i === current - 1 ? wh : wh + Math.floor((consumed * (spans[i] ?? 0)) / Math.max(spanMs, 1)),
   );
+  const booked = own.rates.reduce((sum, wh) => sum + wh, 0);
   const others = rates.reduce((sum, wh, i) => (i === current - 1 ? sum : sum + wh), 0);
-  return { ...own, rates: rates.with(current - 1, totalWh - sinceWh - others), readAtMs: timestampMs };
+  // By what was consumed and not by the register, which can have begun at 0 again.
+  return { ...own, rates: rates.with(current - 1, booked + consumed - others), readAtMs: timestampMs };
 }
 
 /** A tariff that was staged and is none must not hold up a cut-over: its owner can store another. */

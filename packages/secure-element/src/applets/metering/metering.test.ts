@@ -106,6 +106,33 @@ test('a new tariff of the same supplier goes on with its registers', async () =>
   assert.deepEqual([ratesWh.get(1), ratesWh.get(3), sinceWh], [30, 20, 100]);
 });
 
+test('a register that comes to its capacity begins at 0 again, and the rates go on', async () => {
+  const { card, read } = await meterWithTariff();
+  read(7, 999_999_900);
+  read(8, 999_999_990);
+  read(9, 20);
+  read(10, 50);
+  const { totals, ratesWh, sinceWh } = await registersOf(card);
+  assert.deepEqual([totals.get(1), ratesWh.get(1), sinceWh], [50, 150, 999_999_900]);
+});
+
+test('only close to its capacity a register may begin at 0 again', async () => {
+  for (const [before, after] of [
+    [100, 0],
+    [500_000_000, 0],
+    [989_999_999, 0],
+    [999_999_999, 10_000_000],
+    [1_000_000_001, 0],
+  ] as const) {
+    const { read } = await meterWithTariff();
+    read(7, before);
+    assert.throws(
+      () => read(8, after),
+      (error) => isSefleetError(error, 'SE_APPLET_REFUSED') && error.context['sw'] === 0x6985,
+    );
+  }
+});
+
 test('without a tariff there are totals and no rates', async () => {
   const card = await measuringCard(CODE);
   const client = new RecordsClient(card.transmit, MEASURING_INSTANCE);

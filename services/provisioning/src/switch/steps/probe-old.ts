@@ -37,6 +37,23 @@ export async function probeAsOldSupplier(context: StepContext): Promise<void> {
 }
 
 /**
+ * Before the instant the new supplier tries its own keys on the domain that the meter still belongs to. It
+ * has to be refused.
+ */
+export async function probeAsNewSupplier(context: StepContext): Promise<void> {
+  const { order, old, card, custody, device, rng } = context;
+  const keys = await custody.vault(order.to).diversify('domain', FIRST_GENERATION, device.diversification);
+  const sw = await tryCryptogram({
+    channel: card.channelOf('to'),
+    domainAid: aidBytes(old.domain),
+    keys,
+    keyVersion: keyVersionOf(FIRST_GENERATION),
+    rng,
+  });
+  note(context, order.to, 'old-domain-before-instant', sw);
+}
+
+/**
  * The old supplier opens a session with its domain and keeps it; undefined when there is no domain any more,
  * or its supplier takes no part.
  *

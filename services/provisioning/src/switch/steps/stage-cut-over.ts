@@ -7,6 +7,7 @@ import { FIRST_RECORD_KEY_VERSION } from '../../manufacture/first-keys.ts';
 import { activationOf, cutOverOrderOf } from '../cut-over-staging.ts';
 import { mustSucceed, runScript } from '../card-script.ts';
 import type { StepContext } from '../step-context.ts';
+import { probeAsNewSupplier } from './probe-old.ts';
 
 /**
  * The new supplier puts its record key into its own domain, end to end, and grants it to the metering applet
@@ -39,6 +40,7 @@ export async function stageRecordKey(context: StepContext): Promise<void> {
 /** Has the meter note the instant, and what it hands to its card then. */
 export async function scheduleCutOver(context: StepContext): Promise<void> {
   const { meter, endpoint, order } = context;
+  await probeAsNewSupplier(context);
   await meter.schedule(endpoint, order.cutOverAt, await cutOverOrderOf(context));
 }
 

@@ -1006,7 +1006,8 @@ export declare type MeterTruth = Message<"sefleet.switching.v1.MeterTruth"> & {
   records: Uint8Array[];
 
   /**
-   * What the register said at the first and at the last interval, in Wh.
+   * What was counted until the first and until the last interval's end, in Wh. A register that rolled over
+   * shows less.
    *
    * @generated from field: int64 first_register_wh = 3;
    */
@@ -1054,6 +1055,13 @@ export declare type MeterTruth = Message<"sefleet.switching.v1.MeterTruth"> & {
    * @generated from field: bytes card_image = 12;
    */
   cardImage: Uint8Array;
+
+  /**
+   * At this count the register begins at 0 again; 0: never.
+   *
+   * @generated from field: int64 register_capacity_wh = 13;
+   */
+  registerCapacityWh: bigint;
 };
 
 /**

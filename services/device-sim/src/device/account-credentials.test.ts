@@ -19,6 +19,7 @@ import { SimNetwork, SimRuntime } from '@sefleet/runtime/sim';
 import { IotSafeClient } from '@sefleet/secure-element';
 import { createTestCard, TEST_CONTAINER } from '../testing/test-card.ts';
 import { DeviceCard } from './device-card.ts';
+import { DeviceSockets } from './transport/device-sockets.ts';
 import { createFleetTransport } from './transport/fleet-transport.ts';
 
 const ENDPOINT = 'urn:dev:sefleet:meter-000001';
@@ -103,7 +104,7 @@ async function connect(account: Account): Promise<PeerIdentity | string | undefi
   assert.ok(security);
   const transport = createFleetTransport({
     runtime,
-    bind: () => Promise.resolve(network.bind('10.1.0.1')),
+    sockets: new DeviceSockets(() => Promise.resolve(network.bind('10.1.0.1'))),
     cardOf: () => card,
     cipherSuites: ['TLS_PSK_WITH_AES_128_CCM_8'],
     events: {},

@@ -1,7 +1,7 @@
 import { simulationError } from '../errors.ts';
 import type { FleetPlan } from '../store/fleet-store.ts';
 
-/** Files, gRPC, and connections of devices that are just being replaced by others. */
+/** Files, gRPC, and sockets of devices that are just being replaced by others. */
 const SPARE_DESCRIPTORS = 1000;
 
 /**

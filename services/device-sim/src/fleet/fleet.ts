@@ -7,6 +7,7 @@ import type { AddressableChannel, Rng, Runtime } from '@sefleet/runtime';
 import { createSeededRng } from '@sefleet/runtime/sim';
 import { timingOf, type CardTimingSettings } from '../device/card-timing.ts';
 import { connectivityText } from '../device/connectivity.ts';
+import { DeviceSockets } from '../device/transport/device-sockets.ts';
 import { createFleetTransport } from '../device/transport/fleet-transport.ts';
 import type { StreamTransportOptions } from '../device/transport/stream-connection.ts';
 import { ReadingSource } from '../device/reading-source.ts';
@@ -114,7 +115,7 @@ export class Fleet {
       openStream: (place, tls) => ports.openStream(place, tls),
       sessionCertificateMs: limits.sessionCertificateMinutes * MINUTE_MS,
       streamEvents: this.metrics.streamEvents,
-      bind: () => this.#bind(),
+      sockets: new DeviceSockets(() => this.#bind()),
       cardOf: (endpoint) => this.#devices.get(endpoint)?.card,
       cipherSuites: [limits.cipherSuite],
       events: this.metrics.dtlsEvents,

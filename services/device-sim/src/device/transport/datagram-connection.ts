@@ -10,6 +10,7 @@ import type { ConnectRequest, Lwm2mConnection } from '@sefleet/lwm2m-coap';
 import type { AddressableChannel, Runtime } from '@sefleet/runtime';
 import { credentialsOf } from '../account-credentials.ts';
 import type { DeviceCard } from '../device-card.ts';
+import type { DeviceSockets } from './device-sockets.ts';
 import { SleepingChannel } from './sleeping-channel.ts';
 
 /**
@@ -27,8 +28,7 @@ const DEVICE_FLIGHT_TIMERS: FlightTimerSettings = {
 /** What connections over UDP are made from. */
 export interface DatagramTransportOptions {
   readonly runtime: Runtime;
-  /** A socket for one conversation. */
-  bind(): Promise<AddressableChannel>;
+  readonly sockets: DeviceSockets;
   /** The card of a device. */
   cardOf(endpointName: string): DeviceCard | undefined;
   /** What devices with a pre-shared key offer, in order of preference. */
@@ -37,15 +37,16 @@ export interface DatagramTransportOptions {
   readonly events: DtlsEvents;
 }
 
-/** A UDP socket of one device, secured with keys of its card or not at all, and CoAP on it. */
+/** A device's conversation with one server, secured with keys of its card or not at all, and CoAP on it. */
 export async function connectDatagrams(
   options: DatagramTransportOptions,
   request: ConnectRequest,
   { address, port }: { readonly address: string; readonly port: number },
   secured: boolean,
 ): Promise<Lwm2mConnection> {
+  const open = (): Promise<AddressableChannel> => options.sockets.open(request.endpointName, address, port);
   if (!secured) {
-    const channel = new SleepingChannel(await options.bind());
+    const channel = new SleepingChannel(await open());
     const endpoint = createEndpoint(options, request, channel);
     return connectionOf(endpoint, channel.peerAt(address, port), channel, () => endpoint.close());
   }
@@ -54,7 +55,7 @@ export async function connectDatagrams(
     card: options.cardOf(request.endpointName),
     pskCipherSuites: options.cipherSuites,
   });
-  const channel = new SleepingChannel(await options.bind());
+  const channel = new SleepingChannel(await open());
   const dtls = secure(options, request, channel);
   const endpoint = createEndpoint(options, request, dtls);
   try {
@@ -78,8 +79,7 @@ function secure(
     channel,
     runtime,
     flightTimers: DEVICE_FLIGHT_TIMERS,
-    // RFC 9146: the server's connection ID is used, ours is not needed: a device hears from one server on its
-    // socket.
+    // RFC 9146: the server's connection ID is used, ours is not needed: this channel is one server's alone.
     connectionIdLength: 0,
     events: {
       ...events,

@@ -19,8 +19,9 @@ import {
 } from '@sefleet/lwm2m';
 import type { AttributeStore, ContentFormat, Lwm2mEntry, ObjectTree, Requester } from '@sefleet/lwm2m';
 import type { Runtime } from '@sefleet/runtime';
-import { compositeReply, observedReply } from './observations.ts';
-import type { Observations, Observed, ObservedPlace } from './observations.ts';
+import type { Observations } from './observations.ts';
+import { compositeReply, observedReply } from './observed.ts';
+import type { Observed, ObservedPlace } from './observed.ts';
 import { answerFormat, requestFormat } from './reply.ts';
 
 /** What answering needs of the session that a request came in on. */

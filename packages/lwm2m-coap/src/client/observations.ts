@@ -1,26 +1,16 @@
-import { CODE } from '@sefleet/coap';
-import type { CoapReply, ServerObservation } from '@sefleet/coap';
-import {
-  CONTENT_FORMAT,
-  isMultiple,
-  lwm2mError,
-  readComposite,
-  readEntries,
-  startNotification,
-  stepNotification,
-} from '@sefleet/lwm2m';
+import type { CoapReply, NotificationOutcome, ObservationEnd, ServerObservation } from '@sefleet/coap';
+import { isMultiple, startNotification, stepNotification } from '@sefleet/lwm2m';
 import type {
   AttributeStore,
-  ContentFormat,
   Lwm2mEntry,
   Lwm2mPath,
-  ModelRegistry,
   NotificationAttributes,
   NotificationState,
   ObjectTree,
-  Sample,
 } from '@sefleet/lwm2m';
 import type { Runtime, Timer } from '@sefleet/runtime';
+import { carriesTimes, modelsOf, observesAlike, placed, readObserved, sampleOf, sees } from './observed.ts';
+import type { Observed } from './observed.ts';
 import { contentReply, errorReply } from './reply.ts';
 
 /** What observations need of the session that they belong to. */
@@ -33,41 +23,41 @@ export interface ObservationHost {
   readonly confirmable: boolean | undefined;
   /** pmin and pmax of the server's account. */
   readonly defaults: NotificationAttributes;
+  /**
+   * How many notifications are kept while the server cannot be told, the newest ones; 0: its account wants
+   * none of them (resource 6).
+   */
+  readonly storedNotificationsMax: number;
   /** Called before a notification goes out: a sleeping client wakes. */
   notifying(): void;
-}
-
-/** A node of the device, or of an end device behind it. */
-export interface ObservedPlace {
-  readonly tree: ObjectTree;
-  readonly path: Lwm2mPath;
-  readonly prefix: string | undefined;
-}
-
-/** What is observed. */
-export interface Observed {
-  /** One for Observe, several for Observe-Composite. */
-  readonly places: readonly ObservedPlace[];
-  /** The base of the payload: the path, or the root. */
-  readonly base: Lwm2mPath;
-  readonly composite: boolean;
-  readonly format: ContentFormat;
-  /** Attributes that came with the request (LwM2M 1.2). */
-  readonly attributes: NotificationAttributes | undefined;
+  /** Called when CoAP has ended an observation because a notification was never acknowledged. */
+  registerSoon(): void;
 }
 
 interface ObservationRecord extends Observed {
-  readonly observation: ServerObservation;
+  /** Undefined while the server cannot be told. */
+  observation: ServerObservation | undefined;
   readonly state: NotificationState;
   readonly history: Lwm2mEntry[];
+  /** What the server has still to be told, the oldest first. */
+  readonly backlog: (readonly Lwm2mEntry[])[];
+  /** Some of the backlog is on its way. */
+  telling: boolean;
+  /** Registrations in which the server has not asked for it again. */
+  unasked: number;
   timer: Timer | undefined;
   dirty: boolean;
 }
 
 /** The most that `hqmax` may ask for, whatever it says. */
 const HISTORY_MAX = 1_000;
+/** Kept notifications that travel together. */
+const BATCH_MAX = 64;
 
-/** The observations that one server holds on a device. */
+/**
+ * The observations that one server holds on a device. What it cannot be told while it is out of reach is kept
+ * if its account says so (Core appendix E.2, resource 6), and told when it asks for the same nodes again.
+ */
 export class Observations {
   readonly #host: ObservationHost;
   readonly #records: ObservationRecord[] = [];
@@ -77,24 +67,40 @@ export class Observations {
     this.#host = host;
   }
 
+  /** Observations that the server holds now. */
   get size(): number {
-    return this.#records.length;
+    return this.#records.filter(({ observation }) => observation !== undefined).length;
+  }
+
+  /** Notifications that wait for the server. */
+  get stored(): number {
+    return this.#records.reduce((sum, { backlog }) => sum + backlog.length, 0);
   }
 
   /** Takes up an observation whose first answer has just been made. */
   add(observed: Observed, observation: ServerObservation): void {
-    const state = startNotification(sampleOf(observed), this.#host.runtime.clock.monotonicMs());
+    const before = this.#records.find(
+      (record) => record.observation === undefined && observesAlike(record, observed),
+    );
+    if (before !== undefined) this.#remove(before);
     const record: ObservationRecord = {
       ...observed,
       observation,
-      state,
+      state: startNotification(sampleOf(observed), this.#host.runtime.clock.monotonicMs()),
       history: [],
+      backlog: before?.backlog ?? [],
+      telling: false,
+      unasked: 0,
       timer: undefined,
       dirty: false,
     };
     this.#records.push(record);
-    observation.onEnd(() => this.#remove(record));
+    observation.onEnd((reason) => this.#ended(record, observation, reason));
     this.#step(record, false);
+    // The answer has just told the present value; after older ones it has to come last.
+    const newest = record.backlog.at(-1);
+    if (newest !== undefined && !saysAlike(newest, this.#show(record).entries)) this.#keepPresent(record);
+    this.#tell(record);
   }
 
   /** Something has changed; every observation that sees it is looked at in the next turn. */
@@ -123,11 +129,40 @@ export class Observations {
     }
   }
 
-  /** Ends them all without telling the server: the registration that they belong to is over. */
+  /**
+   * The registration that they belong to is over, or its server out of reach: they end without a word, but for
+   * what is to be kept.
+   */
+  suspend(): void {
+    if (this.#host.storedNotificationsMax === 0) this.clear();
+    for (const record of this.#records) {
+      const { observation } = record;
+      record.observation = undefined;
+      observation?.end();
+    }
+  }
+
+  /** A new registration: what the server did not ask for again in the last one it will not ask for any more. */
+  registered(): void {
+    for (const record of this.#records.slice()) {
+      if (record.observation === undefined && record.unasked++ > 0) this.#remove(record);
+    }
+  }
+
+  /** Ends them all, and forgets what was kept. */
   clear(): void {
-    for (const record of this.#records.splice(0)) {
-      record.timer?.cancel();
-      record.observation.end();
+    for (const { timer, observation, backlog } of this.#records.splice(0)) {
+      timer?.cancel();
+      observation?.end();
+      backlog.length = 0;
+    }
+  }
+
+  /** The account says that nothing is to be kept. */
+  discardStored(): void {
+    for (const record of this.#records.slice()) {
+      record.backlog.length = 0;
+      if (record.observation === undefined) this.#remove(record);
     }
   }
 
@@ -163,29 +198,73 @@ export class Observations {
     const attributes = this.#attributesOf(record);
     const { send, wakeAtMs } = stepNotification(record.state, attributes, sampleOf(record), changed, nowMs);
     if (send) this.#notify(record, attributes);
-    if (wakeAtMs !== undefined && record.observation.active) {
+    if (wakeAtMs !== undefined && this.#records.includes(record)) {
       record.timer = timers.after(Math.max(0, wakeAtMs - nowMs), () => this.#step(record, false));
     }
   }
 
   #notify(record: ObservationRecord, attributes: NotificationAttributes): void {
+    const { observation, backlog } = record;
+    if (observation === undefined || record.telling || backlog.length > 0) {
+      this.#keepPresent(record);
+      this.#tell(record);
+      return;
+    }
     this.#host.notifying();
     const confirmable = attributes.con === undefined ? this.#host.confirmable : attributes.con === 1;
-    record.observation.notify(this.#payload(record), { confirmable });
+    const shown = this.#show(record);
+    const settled = (outcome: NotificationOutcome): void => {
+      if (outcome === 'failed') this.#failed(record, shown.entries);
+    };
+    observation.notify(shown.reply, { confirmable, settled });
     record.history.length = 0;
   }
 
-  #payload(record: ObservationRecord): CoapReply {
+  /** What a notification says now. */
+  #show(record: ObservationRecord): { readonly entries: readonly Lwm2mEntry[]; readonly reply: CoapReply } {
     try {
-      const entries = readObserved(record, this.#host.shortServerId);
-      const { history } = record;
-      // The newest of the history is the present value, which the entries have.
-      const past = history.slice(0, -1);
-      const all = past.length === 0 ? entries : [...past, ...entries.map((entry) => this.#timed(entry))];
-      return contentReply(record.format, record.base, all, modelsOf(record));
+      const present = readObserved(record, this.#host.shortServerId);
+      // The newest of the history is the present value.
+      const past = record.history.slice(0, -1);
+      const timed = present.map((entry) => this.#timed(entry));
+      const reply = replyOf(record, past.length === 0 ? present : [...past, ...timed]);
+      return { entries: [...past, ...timed], reply };
     } catch (error) {
-      return errorReply(error);
+      return { entries: [], reply: errorReply(error) };
     }
+  }
+
+  /** The server may have asked for the same again meanwhile. */
+  #failed(record: ObservationRecord, entries: readonly Lwm2mEntry[]): void {
+    this.#keep(record, entries);
+    for (const other of this.#records) if (other.backlog === record.backlog) this.#tell(other);
+  }
+
+  #keepPresent(record: ObservationRecord): void {
+    this.#keep(record, this.#show(record).entries);
+    record.history.length = 0;
+  }
+
+  #keep(record: ObservationRecord, entries: readonly Lwm2mEntry[]): void {
+    const { storedNotificationsMax } = this.#host;
+    if (entries.length === 0 || storedNotificationsMax === 0) return;
+    record.backlog.push(entries);
+    while (this.stored > storedNotificationsMax && record.backlog.length > 1) record.backlog.shift();
+  }
+
+  /** What is kept goes out confirmable and in order: together where the format has times, else one by one. */
+  #tell(record: ObservationRecord): void {
+    const { observation, backlog } = record;
+    if (observation === undefined || record.telling || backlog.length === 0) return;
+    const batch = backlog.splice(0, carriesTimes(record) ? BATCH_MAX : 1);
+    record.telling = true;
+    this.#host.notifying();
+    const settled = (outcome: NotificationOutcome): void => {
+      record.telling = false;
+      if (outcome === 'failed') backlog.unshift(...batch);
+      else this.#tell(record);
+    };
+    observation.notify(replyOf(record, batch.flat()), { confirmable: true, supersede: false, settled });
   }
 
   #timed(entry: Lwm2mEntry): Lwm2mEntry {
@@ -196,13 +275,20 @@ export class Observations {
   #remember(record: ObservationRecord): void {
     const hqmax = Math.min(this.#attributesOf(record).hqmax ?? 0, HISTORY_MAX);
     const [place] = record.places;
-    const carriesTime =
-      record.format === CONTENT_FORMAT.SENML_CBOR || record.format === CONTENT_FORMAT.SENML_JSON;
-    if (hqmax === 0 || place === undefined || place.path.depth < 3 || !carriesTime) return;
+    if (hqmax === 0 || place === undefined || place.path.depth < 3 || !carriesTimes(record)) return;
     const value = place.tree.value(place.path);
     if (value === undefined || isMultiple(value)) return;
     record.history.push(this.#timed(placed({ path: place.path, value }, place.prefix)));
     while (record.history.length > hqmax) record.history.shift();
+  }
+
+  #ended(record: ObservationRecord, observation: ServerObservation, reason: ObservationEnd): void {
+    if (record.observation !== observation) return;
+    record.observation = undefined;
+    const isKept = OUT_OF_REACH.has(reason) && this.#host.storedNotificationsMax > 0;
+    if (!isKept && record.backlog.length === 0) this.#remove(record);
+    if (reason === 'deregistered' || reason === 'reset') this.#remove(record);
+    if (reason === 'timeout') this.#host.registerSoon();
   }
 
   #remove(record: ObservationRecord): void {
@@ -212,60 +298,22 @@ export class Observations {
   }
 }
 
-/** What an observation shows now. */
-function readObserved(observed: Observed, who: number): readonly Lwm2mEntry[] {
-  const [first] = observed.places;
-  if (!observed.composite && first !== undefined) {
-    return readEntries(first.tree, first.path, who).map((entry) => placed(entry, first.prefix));
+/** Ends of an observation that are not the server's wish. */
+const OUT_OF_REACH: ReadonlySet<ObservationEnd> = new Set<ObservationEnd>(['timeout', 'peer-gone', 'closed']);
+
+/** The same values at the same places, whenever that was. */
+function saysAlike(a: readonly Lwm2mEntry[], b: readonly Lwm2mEntry[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ path, value }, at) => value === b[at]?.value && path.toString() === b[at]?.path.toString())
+  );
+}
+
+/** 2.05 with entries; what cannot be said in the format of the observation ends it. */
+function replyOf(observed: Observed, entries: readonly Lwm2mEntry[]): CoapReply {
+  try {
+    return contentReply(observed.format, observed.base, entries, modelsOf(observed));
+  } catch (error) {
+    return errorReply(error);
   }
-  const byDevice = Map.groupBy(observed.places, ({ prefix }) => prefix);
-  return [...byDevice].flatMap(([prefix, places]) => {
-    const [any] = places;
-    const paths = places.map(({ path }) => path);
-    const entries = any === undefined ? [] : readComposite(any.tree, paths, who);
-    return entries.map((entry) => placed(entry, prefix));
-  });
-}
-
-function placed(entry: Lwm2mEntry, prefix: string | undefined): Lwm2mEntry {
-  return prefix === undefined ? entry : { ...entry, prefix };
-}
-
-/** Definitions are shared between a gateway and the devices behind it. */
-function modelsOf({ places }: Observed): ModelRegistry {
-  const [first] = places;
-  if (first === undefined) throw lwm2mError('LWM2M_BAD_REQUEST', 'nothing is observed');
-  return first.tree.models;
-}
-
-/** 2.05 with what can be read of several paths, be it nothing (Core §6.3.1.2). */
-export function compositeReply(observed: Observed, who: number): CoapReply {
-  return contentReply(observed.format, observed.base, readObserved(observed, who), modelsOf(observed));
-}
-
-/** 2.05 with what is observed. */
-export function observedReply(observed: Observed, who: number): CoapReply {
-  const entries = readObserved(observed, who);
-  if (entries.length === 0 && observed.composite) return { code: CODE.NOT_FOUND };
-  return contentReply(observed.format, observed.base, entries, modelsOf(observed));
-}
-
-function sampleOf({ places, composite }: Observed): Sample {
-  const [place] = places;
-  if (composite || place === undefined || place.path.depth < 3) return undefined;
-  const value = place.tree.value(place.path);
-  if (typeof value === 'bigint') return Number(value);
-  return typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
-}
-
-function sees(
-  path: Lwm2mPath,
-  objectId: number,
-  instanceId: number | undefined,
-  resourceId: number | undefined,
-): boolean {
-  if (path.objectId !== undefined && path.objectId !== objectId) return false;
-  if (instanceId === undefined || path.instanceId === undefined) return true;
-  if (path.instanceId !== instanceId) return false;
-  return resourceId === undefined || path.resourceId === undefined || path.resourceId === resourceId;
 }

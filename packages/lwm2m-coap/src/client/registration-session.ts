@@ -1,12 +1,6 @@
 import { CODE } from '@sefleet/coap';
 import type { CoapReply, CoapRequest, CoapRequestInit, CoapResponse } from '@sefleet/coap';
-import {
-  afterFailure,
-  CONTENT_FORMAT,
-  registrationQueries,
-  registrationStep,
-  updateAfterSeconds,
-} from '@sefleet/lwm2m';
+import { afterFailure, CONTENT_FORMAT, registrationStep, updateAfterSeconds } from '@sefleet/lwm2m';
 import type {
   AttributeStore,
   Lwm2mPath,
@@ -20,12 +14,12 @@ import type {
 import type { Runtime, Timer } from '@sefleet/runtime';
 import {
   accountOf,
-  announcement,
   noteAlert,
   notificationDefaults,
+  registerRequest,
   registersAlike,
   serverCommandAt,
-  updateQueries,
+  updateContent,
 } from './server-account.ts';
 import type { Account } from './server-account.ts';
 import { answerRequest } from './device-handler.ts';
@@ -125,6 +119,14 @@ export class RegistrationSession implements ObservationHost, RequestContext {
   get defaults(): NotificationAttributes {
     return notificationDefaults(this.#account.server);
   }
+  get storedNotificationsMax(): number {
+    return this.#account.server.storesNotifications ? this.#owner.settings.storedNotificationsMax : 0;
+  }
+  /** Core §6.4.1: a client that has forgotten an observation registers anew, so that it is asked for again. */
+  registerSoon(): void {
+    if (!this.isRegistered) return;
+    this.#wait(this.runtime.rng.fraction() * this.#owner.settings.reconnectSpreadMs, 'start');
+  }
   notifying(): void {
     this.#link.wake();
     this.#link.stayAwake(this.#account.server.queueMode);
@@ -172,6 +174,7 @@ export class RegistrationSession implements ObservationHost, RequestContext {
   accountChanged(): void {
     const before = this.#account.server;
     this.#refreshAccount();
+    if (this.storedNotificationsMax === 0) this.observations.discardStored();
     if (!registersAlike(before, this.#account.server) && this.#state === 'registered') this.#wait(0, 'due');
   }
 
@@ -184,7 +187,9 @@ export class RegistrationSession implements ObservationHost, RequestContext {
       this.input('start');
       return undefined;
     } catch {
-      if (this.isRegistered) await this.#reconnect();
+      if (!this.isRegistered) return undefined;
+      await this.#link.close();
+      this.input('start');
       return undefined;
     }
   }
@@ -229,19 +234,14 @@ export class RegistrationSession implements ObservationHost, RequestContext {
 
   async #register(epoch: number): Promise<void> {
     this.#refreshAccount();
-    this.observations.clear();
+    this.observations.suspend();
     const { server, security } = this.#account;
     const { endpointName, settings, tree } = this.#owner;
     this.#objectsChanged = false;
     try {
       await this.#link.open(security);
       if (epoch !== this.#epoch) return;
-      const response = await this.#request({
-        method: 'POST',
-        path: ['rd'],
-        query: registrationQueries({ ...server, endpoint: endpointName, version: settings.version }),
-        ...announcement(tree, settings),
-      });
+      const response = await this.#request(registerRequest(endpointName, tree, server, settings));
       if (epoch !== this.#epoch) return;
       if (response.code === CODE.CREATED && response.locationPath !== undefined)
         this.#accepted(response.locationPath);
@@ -256,6 +256,7 @@ export class RegistrationSession implements ObservationHost, RequestContext {
   #accepted(location: string): void {
     this.#location = location;
     this.#failures = 0;
+    this.observations.registered();
     this.input('accepted');
     this.#owner.events.registered?.(this.#owner.endpointName, this.shortServerId);
     this.#armUpdate();
@@ -277,8 +278,12 @@ export class RegistrationSession implements ObservationHost, RequestContext {
       const response = await this.#request({
         method: 'POST',
         path: this.#location,
-        query: updateQueries(this.#registeredAs, server, this.#owner.settings.version),
-        ...(withObjects ? announcement(this.tree, this.#owner.settings) : {}),
+        ...updateContent(
+          this.#registeredAs,
+          server,
+          this.#owner.settings,
+          withObjects ? this.tree : undefined,
+        ),
       });
       if (epoch !== this.#epoch) return;
       if (response.code === CODE.CHANGED) {
@@ -366,14 +371,8 @@ export class RegistrationSession implements ObservationHost, RequestContext {
   }
 
   #lost(): void {
-    this.observations.clear();
-    if (!this.isRegistered) return;
-    this.#wait(this.runtime.rng.fraction() * this.#owner.settings.reconnectSpreadMs, 'start');
-  }
-
-  async #reconnect(): Promise<void> {
-    await this.#link.close();
-    this.input('start');
+    this.observations.suspend();
+    this.registerSoon();
   }
 
   #wait(delayMs: number, input: RegistrationInput): void {
@@ -383,7 +382,8 @@ export class RegistrationSession implements ObservationHost, RequestContext {
 
   #forget(): void {
     this.#location = this.#state === 'disabled' ? this.#location : undefined;
-    this.observations.clear();
+    if (this.#state === 'idle') this.observations.clear();
+    else this.observations.suspend();
   }
 
   #end(): void {

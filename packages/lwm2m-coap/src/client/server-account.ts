@@ -55,12 +55,30 @@ export function registersAlike(a: ServerAccount, b: ServerAccount): boolean {
   return a.lifetimeSeconds === b.lifetimeSeconds && a.binding === b.binding && a.queueMode === b.queueMode;
 }
 
-/** Queries of an Update: only what differs from what the server knows (Core §6.2.2). */
-export function updateQueries(
+/** A Register (Core §6.2.1). */
+export function registerRequest(
+  endpoint: string,
+  tree: ObjectTree,
+  server: ServerAccount,
+  settings: Lwm2mClientSettings,
+): CoapRequestInit {
+  const query = registrationQueries({ ...server, endpoint, version: settings.version });
+  return { method: 'POST', path: ['rd'], query, ...announcement(tree, settings) };
+}
+
+/** What an Update tells: what has changed of the account, and the objects of `tree` when they have. */
+export function updateContent(
   known: ServerAccount | undefined,
   now: ServerAccount,
-  version: string,
-): string[] {
+  settings: Lwm2mClientSettings,
+  tree: ObjectTree | undefined,
+): Pick<CoapRequestInit, 'query' | 'contentFormat' | 'payload'> {
+  const query = updateQueries(known, now, settings.version);
+  return tree === undefined ? { query } : { query, ...announcement(tree, settings) };
+}
+
+/** Queries of an Update: only what differs from what the server knows (Core §6.2.2). */
+function updateQueries(known: ServerAccount | undefined, now: ServerAccount, version: string): string[] {
   const queries: string[] = [];
   if (known?.lifetimeSeconds !== now.lifetimeSeconds) queries.push(`lt=${now.lifetimeSeconds}`);
   if (known !== undefined && (known.binding !== now.binding || known.queueMode !== now.queueMode)) {
@@ -71,7 +89,7 @@ export function updateQueries(
 }
 
 /** What a Register, or an Update after a change, carries: the device's objects. */
-export function announcement(
+function announcement(
   tree: ObjectTree,
   { announcedFormats }: Lwm2mClientSettings,
 ): Pick<CoapRequestInit, 'contentFormat' | 'payload'> {

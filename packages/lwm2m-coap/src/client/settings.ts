@@ -67,6 +67,11 @@ export interface Lwm2mClientSettings {
    */
   readonly confirmableNotifications: boolean | undefined;
   /**
+   * Notifications that are kept for a server while it cannot be told, where its account asks for it (Core
+   * appendix E.2, resource 6); older ones are dropped.
+   */
+  readonly storedNotificationsMax: number;
+  /**
    * Delay before a lost connection is opened again, drawn from 0 to this, so that a fleet does not return as
    * one.
    */
@@ -87,6 +92,7 @@ export const DEFAULT_CLIENT_SETTINGS: Lwm2mClientSettings = {
   outboxEntriesMax: 1_000,
   sendBatchEntries: 64,
   confirmableNotifications: undefined,
+  storedNotificationsMax: 200,
   reconnectSpreadMs: 2_000,
 };
 

@@ -1,3 +1,5 @@
+import type { Peer } from '@sefleet/runtime';
+import { formatCode } from './constants.ts';
 import { type Fault, isSefleetError, SefleetError, type SefleetErrorOptions } from '@sefleet/errors';
 
 interface ErrorDefinition {
@@ -44,7 +46,7 @@ export const COAP_ERRORS = {
   },
   COAP_BAD_RESPONSE: {
     fault: 'peer',
-    doc: 'The response carries a critical option that this endpoint does not know.',
+    doc: 'The answer is none: it has no code of a response, cannot be read, or has an unknown critical option.',
   },
   COAP_STREAM_ABORTED: { fault: 'peer', doc: 'The peer ended the connection with an Abort signal.' },
   COAP_SETTING_INVALID: { fault: 'caller', doc: 'A transmission parameter lies outside of its range.' },
@@ -60,6 +62,12 @@ export type CoapErrorCode = keyof typeof COAP_ERRORS;
 /** Makes the error of the catalogue. */
 export function coapError(code: CoapErrorCode, message: string, options?: SefleetErrorOptions): SefleetError {
   return new SefleetError(code, COAP_ERRORS[code].fault, message, options);
+}
+
+/** What a peer sent in place of a response. */
+export function badResponse({ key }: Peer, code: number, reason: string): SefleetError {
+  const message = `${key} answered with no response: ${formatCode(code)}, ${reason}`;
+  return coapError('COAP_BAD_RESPONSE', message, { context: { code, reason } });
 }
 
 /**

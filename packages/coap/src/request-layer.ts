@@ -7,7 +7,8 @@ import { ObservedResource } from './client/observed-resource.ts';
 import { Requester } from './client/requester.ts';
 import { TokenTable } from './client/token-table.ts';
 import type { ClientObservation, CoapRoleOptions, NotificationListener } from './endpoint.ts';
-import { coapError } from './errors.ts';
+import { methodOf } from './constants.ts';
+import { badResponse, coapError } from './errors.ts';
 import type { CoapLimits } from './limits.ts';
 import type { IncomingMessage, MessageReceiver, MessageTransport } from './message/transport.ts';
 import type { CoapRequestInit } from './request.ts';
@@ -73,7 +74,15 @@ export class RequestLayer implements MessageReceiver {
   }
 
   request(incoming: IncomingMessage): void {
+    const { peer, token, code } = incoming;
+    // Tokens of ours are random: a request of no known method under one is an answer that is none.
+    if (methodOf(code) === undefined)
+      this.unreadable(peer, token, badResponse(peer, code, 'no code of a response'));
     this.#responder.request(incoming);
+  }
+
+  unreadable(peer: Peer, token: Uint8Array, error: SefleetError): void {
+    this.#context.tokens.find(peer, token)?.failed(error);
   }
 
   response(incoming: IncomingMessage): boolean {

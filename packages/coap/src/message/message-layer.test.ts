@@ -323,3 +323,43 @@ test('a response with an unknown critical option rejects the request', async () 
   await request;
   await assertAtRest(runtime, endpoint);
 });
+
+test('what is no response ends the request that it answers, at once', async () => {
+  const [unknownMethod, reserved] = [0x1f, 0x3f];
+  for (const code of [unknownMethod, reserved, 0xc1, 0xe1]) {
+    const { script, runtime, endpoint, peer } = lockstep();
+    const piggybacked = assert.rejects(endpoint.request(peer, { method: 'GET' }), {
+      code: 'COAP_BAD_RESPONSE',
+    });
+    const first = await script.expect({ type: 'CON' });
+    script.send({ type: 'ACK', code, messageId: first.messageId, token: first.token });
+    await runtime.advance(10);
+    await piggybacked;
+    for (const type of ['CON', 'NON'] as const) {
+      const separate = assert.rejects(endpoint.request(peer, { method: 'GET' }), {
+        code: 'COAP_BAD_RESPONSE',
+      });
+      const { messageId, token } = await script.expect({ type: 'CON' });
+      script.send({ type: 'ACK', messageId });
+      script.send({ type, code, messageId: 77, token });
+      await runtime.advance(10);
+      await separate;
+      if (type === 'CON' || code === unknownMethod)
+        await script.expect({ type: code === unknownMethod ? (type === 'CON' ? 'ACK' : 'NON') : 'RST' });
+    }
+    await assertAtRest(runtime, endpoint);
+  }
+});
+
+test('what is no response and comes with a token of nobody ends nothing', async () => {
+  const { script, runtime, endpoint, peer } = lockstep();
+  const request = endpoint.request(peer, { method: 'GET' });
+  const { messageId, token } = await script.expect({ type: 'CON' });
+  script.send({ type: 'ACK', code: 0x3f, messageId: messageId ^ 1, token: Uint8Array.of(1, 2, 3, 4) });
+  script.send({ type: 'NON', code: 0x3f, messageId: 9, token: Uint8Array.of(1, 2, 3, 4) });
+  script.send({ type: 'NON', code: 0x3f, messageId: 10 });
+  await runtime.advance(10);
+  script.send({ type: 'ACK', code: CODE.CONTENT, messageId, token });
+  assert.equal((await settled(runtime, request)).code, CODE.CONTENT);
+  await assertAtRest(runtime, endpoint);
+});

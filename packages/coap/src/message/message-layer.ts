@@ -3,13 +3,14 @@ import type { DatagramChannel, Peer, Runtime } from '@sefleet/runtime';
 import {
   type CoapMessage,
   type MessageContent,
+  type MessageFault,
   messageSizeMax,
   readMessage,
   writeMessage,
 } from '../codec/message.ts';
 import { Fingerprint } from '../codec/hash.ts';
 import { CODE, MESSAGE_TYPE, type MessageType } from '../constants.ts';
-import { coapError, isUnsendable } from '../errors.ts';
+import { badResponse, coapError, isUnsendable } from '../errors.ts';
 import type { CoapLimits } from '../limits.ts';
 import { deriveTimes, type TransmissionParameters } from '../settings.ts';
 import { copyOfDatagram } from './datagram-slab.ts';
@@ -177,7 +178,7 @@ export class MessageLayer implements MessageTransport {
     const copy = copyOfDatagram(data);
     const message = readMessage(copy);
     if (typeof message === 'string') {
-      this.#malformed(copy, peer);
+      this.#malformed(copy, peer, message);
       return;
     }
     switch (message.type) {
@@ -193,11 +194,21 @@ export class MessageLayer implements MessageTransport {
     }
   }
 
-  /** RFC 7252 §4.2, §4.3: a confirmable message that cannot be read is refused, everything else ignored. */
-  #malformed(data: Uint8Array, peer: Peer): void {
+  /**
+   * RFC 7252 §4.2, §4.3: a confirmable message that cannot be read is refused, everything else ignored. Where
+   * it was meant for an answer, whoever waits for that need not wait for longer.
+   */
+  #malformed(data: Uint8Array, peer: Peer, fault: MessageFault): void {
     this.#counters['dropped.malformed']++;
-    const [first = 0, , high = 0, low = 0] = data;
-    if (data.length >= 4 && first >> 4 === 0b0100) this.#reset((high << 8) | low, peer);
+    const [first = 0, code = 0, high = 0, low = 0] = data;
+    if (data.length < 4 || first >> 6 !== 1) return;
+    const type = (first >> 4) & 0x03;
+    const messageId = (high << 8) | low;
+    if (type === ACK) this.#transmitter.find(peer, messageId)?.failed(badResponse(peer, code, fault));
+    else if (type === CON) this.#reset(messageId, peer);
+    const isResponse = code >> 5 !== 0 && (type === CON || type === NON);
+    if (isResponse)
+      this.#receiver?.unreadable(peer, data.subarray(4, 4 + (first & 0x0f)), badResponse(peer, code, fault));
   }
 
   #delivered(message: CoapMessage, data: Uint8Array, peer: Peer): void {
@@ -248,6 +259,7 @@ export class MessageLayer implements MessageTransport {
     const transmission = this.#transmitter.find(peer, message.messageId);
     if (transmission === undefined || isRequest(message.code)) {
       this.#counters['dropped.unexpected']++;
+      transmission?.failed(badResponse(peer, message.code, 'request in an acknowledgement'));
       return;
     }
     if (message.code === CODE.EMPTY) {

@@ -55,6 +55,8 @@ export interface MessageReceiver {
   request(request: IncomingMessage): void;
   /** False when no request of ours has this token: the peer is told with a Reset. */
   response(response: IncomingMessage): boolean;
+  /** What came with this token cannot be a response: a request of ours that waits under it has failed. */
+  unreadable(peer: Peer, token: Uint8Array, error: SefleetError): void;
   /** The peer refused a message that is no longer under way: a non-confirmable notification. */
   reset(peer: Peer, messageId: number): void;
   peerGone(peer: Peer): void;

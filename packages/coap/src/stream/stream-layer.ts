@@ -2,7 +2,7 @@ import type { SefleetError } from '@sefleet/errors';
 import type { Peer, StreamConnection } from '@sefleet/runtime';
 import type { MessageContent } from '../codec/message.ts';
 import { codeClass } from '../constants.ts';
-import { coapError } from '../errors.ts';
+import { badResponse, coapError } from '../errors.ts';
 import type { CoapLimits } from '../limits.ts';
 import type {
   Fate,
@@ -95,9 +95,10 @@ export class StreamLayer implements MessageTransport, StreamSessionOwner {
     const incoming: IncomingMessage = { peer, code, token, options, payload, confirmable: true };
     const kind = codeClass(code);
     if (kind === 0) this.#receiver?.request(incoming);
-    else if (kind === 1 || kind === 6 || this.#receiver?.response(incoming) !== true) {
+    else if (kind === 1 || kind === 6) {
       this.#counters['dropped.unexpected']++;
-    }
+      this.#receiver?.unreadable(peer, token, badResponse(peer, code, 'reserved-code'));
+    } else if (this.#receiver?.response(incoming) !== true) this.#counters['dropped.unexpected']++;
   }
 
   gone(session: StreamSession, _error: SefleetError): void {

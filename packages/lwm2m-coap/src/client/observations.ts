@@ -130,8 +130,8 @@ export class Observations {
   }
 
   /**
-   * The registration that they belong to is over, or its server out of reach: they end without a word, but for
-   * what is to be kept.
+   * The registration that they belong to is over, or its server out of reach: they end without a word, but
+   * for what is to be kept.
    */
   suspend(): void {
     if (this.#host.storedNotificationsMax === 0) this.clear();
@@ -142,7 +142,7 @@ export class Observations {
     }
   }
 
-  /** A new registration: what the server did not ask for again in the last one it will not ask for any more. */
+  /** A new registration: what the server did not ask for again in the last one is forgotten. */
   registered(): void {
     for (const record of this.#records.slice()) {
       if (record.observation === undefined && record.unasked++ > 0) this.#remove(record);

@@ -122,7 +122,7 @@ export class RegistrationSession implements ObservationHost, RequestContext {
   get storedNotificationsMax(): number {
     return this.#account.server.storesNotifications ? this.#owner.settings.storedNotificationsMax : 0;
   }
-  /** Core §6.4.1: a client that has forgotten an observation registers anew, so that it is asked for again. */
+  /** Core §6.4.1: a client that has forgotten an observation registers anew, to be asked again. */
   registerSoon(): void {
     if (!this.isRegistered) return;
     this.#wait(this.runtime.rng.fraction() * this.#owner.settings.reconnectSpreadMs, 'start');

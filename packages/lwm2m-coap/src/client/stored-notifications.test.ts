@@ -51,8 +51,14 @@ function said({ code, contentFormat, payload }: CoapResponse): string {
   if (code !== CODE.CONTENT || contentFormat === CONTENT_FORMAT.TEXT) return Buffer.from(payload).toString();
   const entries = decodeContent(CONTENT_FORMAT.SENML_CBOR, path(TEMPERATURE), payload, models);
   const times = entries.map(({ timeSeconds }) => timeSeconds ?? Infinity);
-  assert.deepEqual(times, times.toSorted(), 'in the order of their times');
-  return entries.map(({ value, timeSeconds }) => `${timeSeconds === undefined ? '' : '@'}${value}`).join(' ');
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+    'in the order of their times',
+  );
+  return entries
+    .map(({ value, timeSeconds }) => `${timeSeconds === undefined ? '' : '@'}${Number(value)}`)
+    .join(' ');
 }
 
 test('what changed without a connection is told when the server asks again, with its times', async () => {

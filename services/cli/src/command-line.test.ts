@@ -35,6 +35,8 @@ test('takes defaults, and asks for help', () => {
 test('refuses unknown verbs and options and numbers out of range, naming them', () => {
   assert.throws(() => parseCommandLine([verb], ['fly']), isUsage);
   assert.throws(() => parseCommandLine([verb], ['fleet', 'start', '--speed']), isUsage);
+  assert.throws(() => parseCommandLine([verb], ['fleet', 'start', 'a', 'b']), /unexpected argument "b"/);
+  assert.throws(() => parseCommandLine([verb], ['fleet', 'start', '--count', '-1']), /--count=-1/);
   const { parsed } = parseCommandLine([verb], ['fleet', 'start', '--count', '11']);
   assert.throws(() => parsed.integer('count', 1, 10), /--count 11 is not a whole number in 1\.\.10/);
 });

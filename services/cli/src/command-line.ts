@@ -58,14 +58,22 @@ export function parseCommandLine(
       strict: true,
     });
     const help = values['help'] === true;
-    if (verb.positionals === undefined && positionals.length > 0 && !help) {
-      throw new TypeError(`unexpected argument ${JSON.stringify(positionals[0])}`);
-    }
+    const unexpected = positionals[positionalsMax(verb)];
+    if (unexpected !== undefined && !help)
+      throw new TypeError(`unexpected argument ${JSON.stringify(unexpected)}`);
     return { verb, parsed: toArguments(verb, values, positionals), help };
   } catch (cause) {
     const [reason = ''] = (cause instanceof Error ? cause.message : String(cause)).split(/\.?\n|\.$/);
-    throw usageError(reason, `Run \`sefleet ${verb.name} --help\` for the options.`);
+    // What begins with a dash is taken for an option.
+    const [, option] = /^Option '(--[\w-]+)' argument is ambiguous/.exec(reason) ?? [];
+    const said = option === undefined ? reason : `${option} needs a value; one with a dash is ${option}=-1`;
+    throw usageError(said, `Run \`sefleet ${verb.name} --help\` for the options.`);
   }
+}
+
+/** How many arguments a verb takes, by what its help says of them: `<endpoint> [hex ...]`. */
+function positionalsMax({ positionals = '' }: Verb): number {
+  return positionals.includes('...') ? Infinity : (positionals.match(/[<[]/g) ?? []).length;
 }
 
 /** The verbs that share the first word of `argv`, when nothing but a wish for help follows it. */
@@ -156,7 +164,9 @@ export function formatHelp(verb: Verb): string {
   const rows = Object.entries(options).map(([name, option]) => {
     const flag = option.value === undefined ? `--${name}` : `--${name} <${option.value}>`;
     const fallback =
-      option.default === undefined || option.default === false ? '' : ` (default ${String(option.default)})`;
+      option.default === undefined || option.default === false || option.default === ''
+        ? ''
+        : ` (default ${String(option.default)})`;
     return [flag, `${option.doc}${fallback}`] as const;
   });
   const width = Math.max(...rows.map(([flag]) => flag.length)) + 2;

@@ -45,7 +45,8 @@ function report(error: unknown): ExitCode {
     return EXIT_CODES.internal;
   }
   const hint = error.hint === undefined ? '' : ` ${error.hint}`;
-  console.error(`sefleet: ${error.code}: ${error.message}.${hint}`);
+  const stop = /[.?!]$/.test(error.message) ? '' : '.';
+  console.error(`sefleet: ${error.code}: ${error.message}${stop}${hint}`);
   const interruption = interruptionCodeOf(error);
   if (interruption !== undefined) return interruption;
   return error.fault === 'environment' ? EXIT_CODES.unreachable : EXIT_CODES.usage;

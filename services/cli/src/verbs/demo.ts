@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { SefleetError } from '@sefleet/errors';
 import { connectStream } from '@sefleet/runtime/node';
@@ -13,6 +13,7 @@ import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
 import { interruptedError, onInterruption } from '../interruption.ts';
 import { FLEET_NAMES, onFreePorts, readLayout } from '../supervisor/layout.ts';
 import { startServices, type Supervisor } from '../supervisor/supervisor.ts';
+import { writeResult } from '../result-file.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 
 export const demo: Verb = {
@@ -90,7 +91,7 @@ async function runJob(job: {
     const text = `${JSON.stringify(summary, null, 2)}\n`;
     if (job.jsonFile === '-') process.stdout.write(text);
     else {
-      if (job.jsonFile !== undefined) writeFileSync(job.jsonFile, text);
+      if (job.jsonFile !== undefined) writeResult(job.jsonFile, text);
       console.log(formatSummary(summary));
     }
     await backend.simulation.stopFleet({}, { deadlineMs: STOP_LIMIT_MS });

@@ -1,8 +1,9 @@
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { common } from '@sefleet/api';
 import { usageError, type Verb, type VerbArguments } from '../command-line.ts';
+import { writeResult } from '../result-file.ts';
 import { withBackend } from './fleet.ts';
 
 const KINDS: ReadonlyMap<string, common.DeviceKind> = new Map([
@@ -47,9 +48,9 @@ export const deviceAdd: Verb = {
   run: (parsed) => {
     const [endpoint, ...more] = parsed.positionals;
     const kind = KINDS.get(parsed.text('kind') ?? '');
-    if (endpoint === undefined || more.length > 0 || !/^[\w.:-]{1,100}$/.test(endpoint)) {
+    if (endpoint === undefined || more.length > 0 || !/^[\w.:-]{1,64}$/.test(endpoint)) {
       throw usageError(
-        'one endpoint name of 1 to 100 letters, digits, dots, colons, dashes and underscores is needed',
+        'one endpoint name of 1 to 64 letters, digits, dots, colons, dashes and underscores is needed',
         'Try `sefleet device add my-meter-1`.',
       );
     }
@@ -119,15 +120,14 @@ function writeFiles(
   endpoint: string,
   made: { readonly certificatePem: string; readonly privateKeyPem: string; readonly authorityPem: string },
 ): Record<string, string> {
-  mkdirSync(folder, { recursive: true });
   const name = endpoint.replaceAll(':', '_');
   const paths = {
     certificate: join(folder, `${name}.pem`),
     privateKey: join(folder, `${name}.key`),
     authority: join(folder, 'ca.pem'),
   };
-  writeFileSync(paths.certificate, made.certificatePem);
-  writeFileSync(paths.privateKey, made.privateKeyPem, { mode: 0o600 });
-  writeFileSync(paths.authority, made.authorityPem);
+  writeResult(paths.certificate, made.certificatePem, { withFolder: true });
+  writeResult(paths.privateKey, made.privateKeyPem, { isSecret: true });
+  writeResult(paths.authority, made.authorityPem);
   return paths;
 }

@@ -1,9 +1,10 @@
 import { createHash, createPrivateKey, sign, type KeyObject } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { SefleetError } from '@sefleet/errors';
 import { encodeFirmwareImage, encodeFirmwareManifest } from '@sefleet/lwm2m';
 import { usageError, type Verb } from '../command-line.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
+import { writeResult } from '../result-file.ts';
 
 const VERSION_NUMBER_MAX = 0xffff_ffff;
 const KINDS = ['smart-meter', 'obu', 'rpm-gateway'];
@@ -34,7 +35,8 @@ export const firmwareSign: Verb = {
       if (text === undefined) throw usageError(`--${name} is needed`, 'See `sefleet firmware sign --help`.');
       return text;
     };
-    if (file === undefined) throw usageError('which payload?', 'See `sefleet firmware sign --help`.');
+    if (file === undefined)
+      throw usageError('a payload file is needed', 'See `sefleet firmware sign --help`.');
     const kind = needed('kind');
     if (!KINDS.includes(kind)) throw usageError(`unknown kind ${kind}`, `One of ${KINDS.join(', ')}.`);
     const payload = read(file);
@@ -49,7 +51,7 @@ export const firmwareSign: Verb = {
     const message = encodeFirmwareManifest(manifest);
     const signature = sign('sha256', message, { key, dsaEncoding: 'ieee-p1363' });
     const image = encodeFirmwareImage(manifest, Uint8Array.from(signature), payload);
-    writeFileSync(needed('out'), image);
+    writeResult(needed('out'), image);
     console.log(`${image.length} bytes to ${needed('out')}`);
     return EXIT_CODES.passed;
   },

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { usageError, type Verb, type VerbArguments } from '../command-line.ts';
+import { writeResult } from '../result-file.ts';
 import { withBackend } from './fleet.ts';
 import { dateOf, show } from './keys.ts';
 
@@ -58,11 +58,10 @@ export const partyCertificate: Verb = {
       const spki = publicKey.export({ type: 'spki', format: 'der' });
       const made = await backend.parties.issueCertificate({ party, publicKey: spki });
       const folder = resolve(parsed.text('out') ?? '.');
-      mkdirSync(folder, { recursive: true });
       const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
-      writeFileSync(join(folder, `${party}.key`), key, { mode: 0o600 });
-      writeFileSync(join(folder, `${party}.pem`), made.certificatePem);
-      writeFileSync(join(folder, 'ca.pem'), made.authorityPem);
+      writeResult(join(folder, `${party}.key`), key, { isSecret: true, withFolder: true });
+      writeResult(join(folder, `${party}.pem`), made.certificatePem);
+      writeResult(join(folder, 'ca.pem'), made.authorityPem);
       console.log(`${join(folder, party)}.pem, serial number ${made.serialNumber}`);
     }),
 };

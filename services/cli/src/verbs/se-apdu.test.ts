@@ -29,7 +29,7 @@ test('a recorded visit holds each exchange and reset in order, and no other file
       ],
     );
     assert.equal(statSync(file).mode & 0o777, 0o600);
-    assert.throws(() => recordVisit(card, 'meter-1', file), { code: 'EEXIST' });
+    assert.throws(() => recordVisit(card, 'meter-1', file), { code: 'CLI_USAGE', message: /EEXIST/ });
   } finally {
     rmSync(folder, { recursive: true });
   }

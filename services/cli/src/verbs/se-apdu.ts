@@ -1,9 +1,10 @@
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { fromHex, toHex } from '@sefleet/bytes';
 import { isSefleetError } from '@sefleet/errors';
 import { decodeApdu } from '@sefleet/globalplatform';
 import { usageError, type Verb } from '../command-line.ts';
+import { writeResult } from '../result-file.ts';
 import { visitCard, type CardVisit } from '../secure-element/card-visit.ts';
 import { describeExchange, formatExchange } from '../secure-element/describe-exchange.ts';
 import { withBackend } from './fleet.ts';
@@ -50,7 +51,7 @@ export const seApdu: Verb = {
 export function recordVisit(visit: CardVisit, endpoint: string, file: string): CardVisit {
   const line = (entry: object): string => `${JSON.stringify(entry)}\n`;
   const start = line({ endpoint, answerToReset: toHex(visit.answerToReset) });
-  writeFileSync(file, start, { mode: 0o600, flag: 'wx' });
+  writeResult(file, start, { isSecret: true, isNew: true });
   return {
     answerToReset: visit.answerToReset,
     transmit: async (command) => {

@@ -1,5 +1,5 @@
-import { chmodSync, writeFileSync } from 'node:fs';
 import { usageError, type Verb } from '../command-line.ts';
+import { writeResult } from '../result-file.ts';
 import { withBackend } from './fleet.ts';
 
 export const seExport: Verb = {
@@ -16,8 +16,7 @@ export const seExport: Verb = {
     }
     return withBackend(async (backend) => {
       const { image } = await backend.secureElements.exportImage({ endpoint });
-      writeFileSync(file, image, { mode: 0o600 });
-      chmodSync(file, 0o600);
+      writeResult(file, image, { isSecret: true });
       console.log(`${image.length} bytes to ${file}`);
     });
   },

@@ -35,13 +35,13 @@ export function createTableAccess(tables: AccessTables): RacsAccess {
   const contains = (names: readonly string[] | undefined, name: string): boolean =>
     names !== undefined && (names.includes(name) || names.includes(ANY));
   const applicationsOf = (seid: string): [Uint8Array, readonly string[]][] | undefined => {
-    const table = tables.applications?.[seid] ?? tables.applications?.[ANY];
+    const table = own(tables.applications, seid) ?? own(tables.applications, ANY);
     if (table === undefined) return undefined;
     return Object.entries(table).map(([aid, names]) => [fromHex(aid), names]);
   };
   return {
     mayUse: (commonName, seid) =>
-      contains(tables.users[commonName], seid) || contains(tables.users[ANY], seid),
+      contains(own(tables.users, commonName), seid) || contains(own(tables.users, ANY), seid),
     hasApplicationTable: (seid) => applicationsOf(seid) !== undefined,
     maySelect: (commonName, seid, aid) =>
       applicationsOf(seid)?.some(
@@ -53,6 +53,11 @@ export function createTableAccess(tables: AccessTables): RacsAccess {
         (rule) => (rule.seid === ANY || rule.seid === seid) && matches(apdu, rule.mask, rule.prefix),
       ),
   };
+}
+
+/** A name may be anything, also that of something that every object has. */
+function own<T>(table: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return table !== undefined && Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 function matches(apdu: Uint8Array, mask: Uint8Array, prefix: Uint8Array): boolean {

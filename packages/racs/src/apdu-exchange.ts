@@ -1,6 +1,6 @@
 import { concatBytes } from '@sefleet/bytes';
 import type { Chaining } from './command.ts';
-import { RESPONSE_BYTES_MAX } from './limits.ts';
+import { FETCHES_MAX, RESPONSE_BYTES_MAX } from './limits.ts';
 
 /** Hands one command to a card and returns its answer, status word last. */
 export type Transmit = (apdu: Uint8Array) => Uint8Array | Promise<Uint8Array>;
@@ -21,6 +21,7 @@ export async function exchangeApdu(
 ): Promise<ExchangeResult> {
   const pieces: Uint8Array[] = [];
   let collected = 0;
+  let fetches = 0;
   let command = apdu;
   for (let first = true; ; first = false) {
     const answer = await transmit(command);
@@ -38,6 +39,8 @@ export async function exchangeApdu(
       const accepted = chaining.continueOn === undefined || chaining.continueOn === sw1 * 256 + sw2;
       return { response: concatBytes(...pieces, answer.subarray(-2)), accepted };
     }
+    // Pieces without a byte in them would never come to the limit above.
+    if (++fetches > FETCHES_MAX) return { failed: 'overflow' };
     command = concatBytes(chaining.more.fetch, Uint8Array.of(sw2));
   }
 }

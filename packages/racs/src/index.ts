@@ -7,6 +7,7 @@ export { RACS_ERRORS } from './errors.ts';
 export { LockTable } from './lock-table.ts';
 export type { SecureElementDirectory, ServedSecureElement } from './lock-table.ts';
 export { serveRacsConnection } from './server-connection.ts';
+export type { RacsConnectionOptions, RacsSessionSummary } from './server-connection.ts';
 export { RACS_VERSION, RacsServerSession } from './server-session.ts';
 export type { RacsServerContext } from './server-session.ts';
 export { formatStatusLine, parseStatusLine } from './status-line.ts';

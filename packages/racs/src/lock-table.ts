@@ -17,25 +17,25 @@ export interface SecureElementDirectory {
  * Who holds which element: powered on by a session, an element is that session's alone until it is shut down.
  */
 export class LockTable {
-  readonly #holders = new Map<string, object>();
+  readonly #holders = new Map<string, { readonly session: object; readonly element: ServedSecureElement }>();
 
   /** The session that holds `seid`, if any. */
   holder(seid: string): object | undefined {
-    return this.#holders.get(seid);
+    return this.#holders.get(seid)?.session;
   }
 
-  lock(seid: string, session: object): void {
-    this.#holders.set(seid, session);
+  lock(seid: string, session: object, element: ServedSecureElement): void {
+    this.#holders.set(seid, { session, element });
   }
 
   unlock(seid: string): void {
     this.#holders.delete(seid);
   }
 
-  /** Forgets the locks of a session and returns their elements. */
-  release(session: object): string[] {
-    const held = [...this.#holders].filter(([, holder]) => holder === session).map(([seid]) => seid);
-    for (const seid of held) this.#holders.delete(seid);
-    return held;
+  /** Forgets the locks of a session and returns their elements, as they were when they were locked. */
+  release(session: object): readonly ServedSecureElement[] {
+    const held = [...this.#holders].filter(([, holder]) => holder.session === session);
+    for (const [seid] of held) this.#holders.delete(seid);
+    return held.map(([, { element }]) => element);
   }
 }

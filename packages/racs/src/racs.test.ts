@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { fromHex, toHex } from '@sefleet/bytes';
 import { isSefleetError } from '@sefleet/errors';
 import type { StreamConnection, StreamHandlers } from '@sefleet/runtime';
+import { SimRuntime } from '@sefleet/runtime/sim';
 import {
   createTableAccess,
   formatStatusLine,
@@ -241,7 +242,7 @@ test('client and server speak over a stream that is cut anywhere', async () => {
   for (const size of [1, 7, 4096]) {
     const { context, element } = world();
     const [clientEnd, serverEnd] = streamPair(size);
-    serveRacsConnection(serverEnd, context, 'alice');
+    serveRacsConnection(serverEnd, context, 'alice', { runtime: new SimRuntime(1), silenceMs: 300_000 });
     const client = new RacsClient(clientEnd);
     assert.equal(await client.version(), '0.2');
     assert.deepEqual(await client.list(), ['MySEID', 'OtherSEID']);
@@ -271,7 +272,7 @@ test('a line without an end closes the connection', () => {
       closed = true;
     },
   });
-  serveRacsConnection(serverEnd, context, 'alice');
+  serveRacsConnection(serverEnd, context, 'alice', { runtime: new SimRuntime(1), silenceMs: 300_000 });
   clientEnd.write(new Uint8Array(200_000).fill(0x41));
   return Promise.resolve().then(() => assert.equal(closed, true));
 });

@@ -2,6 +2,7 @@ import { toHex } from '@sefleet/bytes';
 import { exchangeApdu } from './apdu-exchange.ts';
 import type { RacsAccess } from './access.ts';
 import { parseCommand, type Command, type ErrorClass } from './command.ts';
+import { racsError } from './errors.ts';
 import { COMMANDS_MAX, LABEL_CHARACTERS_MAX, RESPONSE_BYTES_MAX } from './limits.ts';
 import type { LockTable, SecureElementDirectory, ServedSecureElement } from './lock-table.ts';
 import { failure, formatStatusLine, success, type StatusLine } from './status-line.ts';
@@ -29,6 +30,7 @@ interface OpenRequest {
 type Outcome = { readonly text: string } | { readonly error: ErrorClass; readonly text: string };
 
 const SELECT_BY_NAME = [0xa4, 0x04] as const;
+const MANAGE_CHANNEL = 0x70;
 
 /**
  * One TLS session of one user: lines in, response lines out, one request after the other. It holds no socket;
@@ -37,7 +39,11 @@ const SELECT_BY_NAME = [0xa4, 0x04] as const;
 export class RacsServerSession {
   readonly #context: RacsServerContext;
   readonly #commonName: string;
-  readonly #selected = new Set<string>();
+  /** Logical channels on which an application was selected, by element. */
+  readonly #selected = new Map<string, Set<number>>();
+  #closed = false;
+  #commands = 0;
+  #refused = 0;
   #request: OpenRequest | undefined;
 
   /** @param commonName of the certificate that the client proved in the TLS handshake. */
@@ -79,9 +85,15 @@ export class RacsServerSession {
     return [];
   }
 
+  /** What the session has done: commands that were carried out, and those that were refused or failed. */
+  get done(): { readonly commands: number; readonly refused: number } {
+    return { commands: this.#commands, refused: this.#refused };
+  }
+
   /** The TLS session has ended: every element that it used is powered off and free. */
   close(): void {
-    for (const seid of this.#context.locks.release(this)) this.#context.directory.find(seid)?.powerOff();
+    this.#closed = true;
+    for (const element of this.#context.locks.release(this)) element.powerOff();
   }
 
   #begin(text: string): readonly string[] {
@@ -105,7 +117,11 @@ export class RacsServerSession {
 
   #note(request: OpenRequest, status: StatusLine, append: boolean): void {
     request.last = status;
-    if (!status.ok) request.failed = true;
+    this.#commands++;
+    if (!status.ok) {
+      request.failed = true;
+      this.#refused++;
+    }
     if (!append || !status.ok) return;
     const line = formatStatusLine(status);
     request.keptBytes += line.length + 2;
@@ -172,7 +188,7 @@ export class RacsServerSession {
       // Somebody reaches the element by another door, or it does not start.
       return { error: 'inUse', text: `${seid} cannot be powered on` };
     }
-    this.#context.locks.lock(seid, this);
+    this.#context.locks.lock(seid, this, element);
     this.#selected.delete(seid);
     return { text: `${seid} is powered on` };
   }
@@ -188,18 +204,39 @@ export class RacsServerSession {
     const { seid, apdu, chaining } = command;
     const refusal = this.#firewall(seid, apdu);
     if (refusal !== undefined) return { error: 'inUse', text: refusal };
-    const result = await exchangeApdu((request) => element.transmit(request), apdu, chaining);
+    const result = await exchangeApdu((request) => this.#transmit(element, request), apdu, chaining);
     if ('failed' in result) {
       return result.failed === 'hardware'
         ? { error: 'hardware', text: `${seid} does not answer` }
         : { error: 'inUse', text: 'response overflow' };
     }
-    if (selectedAid(apdu) !== undefined) {
-      if (result.response.at(-2) === 0x90 || result.response.at(-2) === 0x61) this.#selected.add(seid);
-      else this.#selected.delete(seid);
-    }
+    this.#follow(seid, apdu, result.response);
     const text = toHex(result.response).toUpperCase();
     return result.accepted ? { text } : { error: 'execution', text };
+  }
+
+  /** What an exchange that is under way sends after its session has ended would be another's. */
+  #transmit(element: ServedSecureElement, apdu: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    if (!this.#closed) return element.transmit(apdu);
+    throw racsError('RACS_CONNECTION_CLOSED', 'the session has ended');
+  }
+
+  /**
+   * Which channels have an application that this user selected. A channel that is opened has one of the card's
+   * choice.
+   */
+  #follow(seid: string, apdu: Uint8Array, response: Uint8Array): void {
+    const channels = this.#selected.get(seid) ?? new Set<number>();
+    this.#selected.set(seid, channels);
+    const sw1 = response.at(-2);
+    const succeeded = sw1 === 0x90 || sw1 === 0x61;
+    if (selectedAid(apdu) !== undefined) {
+      if (succeeded) channels.add(channelOf(apdu));
+      else channels.delete(channelOf(apdu));
+    } else if (succeeded && apdu[1] === MANAGE_CHANNEL) {
+      const [number = 0] = apdu[3] === 0 && apdu[2] === 0 ? response : [apdu[3] ?? 0];
+      channels.delete(number);
+    }
   }
 
   /** Why a command may not reach the element, if it may not. */
@@ -212,9 +249,8 @@ export class RacsServerSession {
         ? undefined
         : 'the application is not for this user';
     }
-    return access.hasApplicationTable(seid) && !this.#selected.has(seid)
-      ? 'no application is selected'
-      : undefined;
+    const isOpen = this.#selected.get(seid)?.has(channelOf(apdu)) === true;
+    return access.hasApplicationTable(seid) && !isOpen ? 'no application is selected' : undefined;
   }
 }
 
@@ -225,6 +261,11 @@ function selectedAid(apdu: Uint8Array): Uint8Array | undefined {
   const [cla = 0, ins, p1, , lc = 0] = apdu;
   if (cla >= 0x80 || ins !== SELECT_BY_NAME[0] || p1 !== SELECT_BY_NAME[1]) return undefined;
   return apdu.subarray(5, 5 + lc);
+}
+
+/** The logical channel in the class byte: 0 to 3, or 4 to 19 (ISO 7816-4 §5.4.1). */
+function channelOf([cla = 0]: Uint8Array): number {
+  return (cla & 0x40) === 0 ? cla & 0x03 : 4 + (cla & 0x0f);
 }
 
 function respond(request: OpenRequest): readonly string[] {

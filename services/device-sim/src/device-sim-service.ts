@@ -30,6 +30,7 @@ type Context = ServiceContext<typeof DEVICE_SIM_SETTINGS>;
 
 /** TLS handshakes with the broker under way at once. */
 const MQTT_HANDSHAKES = 8;
+const SECOND_MS = 1000;
 const MINUTE_MS = 60_000;
 const FLEET_FILE = 'fleet.db';
 /** What one device receives between two turns of the event loop is little: a small buffer each. */
@@ -74,6 +75,9 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
     tls,
     cards: benchCards,
     visitors,
+    runtime,
+    silenceMs: settings.racsSilenceSeconds * SECOND_MS,
+    log,
   });
   simulation.resume();
   return {

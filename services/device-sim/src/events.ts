@@ -16,6 +16,16 @@ export const EVENTS = {
     level: 'warn',
     message: 'provisioning does not deliver cards; asking again',
   },
+  racsSessionEnded: {
+    name: 'racs.sessionEnded',
+    level: 'info',
+    message: 'a RACS session is over; its cards are powered off',
+  },
+  racsClientRefused: {
+    name: 'racs.clientRefused',
+    level: 'warn',
+    message: 'a certificate of a device bears the name of a service',
+  },
   deviceUnusable: { name: 'device.unusable', level: 'error', message: 'a device cannot be switched on' },
   deviceHandlerFailed: {
     name: 'device.handlerFailed',

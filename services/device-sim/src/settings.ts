@@ -100,8 +100,16 @@ export const DEVICE_SIM_SETTINGS = {
   racsPort: portSetting({ env: 'SEFLEET_RACS_PORT', doc: 'TCP port of the RACS server', default: 7777 }),
   racsTables: textSetting({
     env: 'SEFLEET_RACS_TABLES',
-    doc: 'JSON file of RACS users, applications, filters; empty: every certificate of ours, every card',
+    doc: 'JSON file of RACS users, applications, filters; empty: our services every card, a device its own',
     default: '',
+  }),
+  racsSilenceSeconds: integerSetting({
+    env: 'SEFLEET_RACS_SILENCE_SECONDS',
+    doc: 'a RACS client that sends no line for so long loses its session, and with it its cards',
+    unit: 'seconds',
+    default: 300,
+    min: 1,
+    max: 86_400,
   }),
   sessionCertificateMinutes: integerSetting({
     env: 'SEFLEET_SESSION_CERTIFICATE_MINUTES',

@@ -12,7 +12,8 @@ const IMAGES = 4;
 const ANSWER_TO_RESET = Uint8Array.of(0x3b, 0x00);
 let apdus = 0;
 const [setUp] = (await once(process, 'message')) as [RacsSetUp]; // the parent's first message
-const { rng } = createNodeRuntime();
+const runtime = createNodeRuntime();
+const { rng } = runtime;
 const issuerKeys = randomKeys(rng);
 const keys = randomKeys(rng);
 const images: Uint8Array[] = [];
@@ -28,11 +29,12 @@ const context = {
   locks: new LockTable(),
   directory: { seids: () => cards.keys(), find: served },
 };
+const options = { runtime, silenceMs: 300_000 };
 const listener = await listenStream(
   { address: '127.0.0.1', port: 0, tls: { authority: setUp.authority, ...setUp.server } },
   (connection) => {
     const { identity } = connection.peer;
-    if (identity.kind === 'x509') serveRacsConnection(connection, context, identity.commonName);
+    if (identity.kind === 'x509') serveRacsConnection(connection, context, identity.commonName, options);
     else connection.close();
   },
 );

@@ -37,6 +37,8 @@ export interface StreamListenOptions extends StreamAddress {
 
 const MAX_CONNECTIONS = 10_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** How long a connection that is closed may take to bring its last bytes away. */
+const LAST_WORDS_MS = 5_000;
 let connectionCount = 0;
 
 /** Opens a TCP connection, or a TLS one when `tls` is given; rejects with the system's error. */
@@ -131,6 +133,8 @@ export function toStreamConnection(socket: Socket, peerFacts: Omit<Peer, 'key'>)
     close: () => {
       socket.end();
       socket.destroySoon();
+      // What is still to be written waits for a peer that may never read it.
+      if (!socket.destroyed) setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref();
     },
   };
 }

@@ -24,7 +24,7 @@ export interface RacsConnectionOptions {
   ended?(summary: RacsSessionSummary): void;
 }
 
-/** Lines taken from the socket and not yet carried out, and their bytes; a client that sends more is cut off. */
+/** Lines taken from the socket and not yet carried out, and their bytes: who sends more is cut off. */
 const WAITING_LINES_MAX = 4096;
 const WAITING_BYTES_MAX = 4 * 1_048_576;
 /** Lines of one client that are carried out before others have their turn. */

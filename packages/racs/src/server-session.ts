@@ -222,8 +222,8 @@ export class RacsServerSession {
   }
 
   /**
-   * Which channels have an application that this user selected. A channel that is opened has one of the card's
-   * choice.
+   * Which channels have an application that this user selected. A channel that is opened has one of the
+   * card's choice.
    */
   #follow(seid: string, apdu: Uint8Array, response: Uint8Array): void {
     const channels = this.#selected.get(seid) ?? new Set<number>();

@@ -69,14 +69,11 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
   const benchCards = createFleetCards(simulation);
   const visitors = new Visitors();
   const racs = await startRacsDoor({
-    address: settings.racsAddress,
-    port: settings.racsPort,
-    tablesFile: settings.racsTables,
+    ...racsSettings(settings),
     tls,
     cards: benchCards,
     visitors,
     runtime,
-    silenceMs: settings.racsSilenceSeconds * SECOND_MS,
     log,
   });
   simulation.resume();
@@ -97,6 +94,16 @@ export async function startDeviceSim({ settings, log, tls, dataFolder }: Context
       store.close();
       runtime.close();
     },
+  };
+}
+
+/** The settings of the RACS door. */
+function racsSettings(settings: Context['settings']) {
+  return {
+    address: settings.racsAddress,
+    port: settings.racsPort,
+    tablesFile: settings.racsTables,
+    silenceMs: settings.racsSilenceSeconds * SECOND_MS,
   };
 }
 

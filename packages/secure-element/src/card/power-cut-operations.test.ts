@@ -80,7 +80,7 @@ import {
   TSM,
 } from '../testing/switch-fixture.ts';
 import { exportCard, importCard } from './create-card.ts';
-import type { SecureElement } from './secure-element.ts';
+import type { Commit, SecureElement } from './secure-element.ts';
 
 const KEYS = testKeys('supplier');
 const FRESH = aid('A00000015153504155');
@@ -161,9 +161,9 @@ async function run(
 ): Promise<{ readonly card: SecureElement; readonly images: readonly Uint8Array[] }> {
   const images: Uint8Array[] = [];
   let ins = 0;
-  const onCommit = ({ image }: { image(): Uint8Array }): void => {
+  const onCommit = (commit: Commit): void => {
     if (images.length === cut) throw power;
-    images.push(image());
+    images.push(commit.image());
     written.add(ins);
   };
   const card = importCard(start, { rng: seededRng('power'), onCommit });

@@ -94,8 +94,8 @@ async function device(commonName: string): Promise<Identity> {
   return { cert: issued.certificatePem, key: issued.privateKeyPem };
 }
 
-function dial(identity: Identity, { localAddress } = door): TLSSocket {
-  const { port } = localAddress();
+function dial(identity: Identity, listener = door): TLSSocket {
+  const { port } = listener.localAddress();
   const ca = readFileSync(join(folder, 'ca.pem'));
   const socket = connect({ host: '127.0.0.1', port, ca, servername: 'localhost', ...identity });
   socket.on('error', () => undefined);

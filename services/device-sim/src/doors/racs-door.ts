@@ -83,9 +83,9 @@ export async function startRacsDoor(options: RacsDoorOptions): Promise<StreamLis
 }
 
 /**
- * The user of a connection, by its certificate. Devices have certificates below the same authority, with names
- * of their own choice: the name of a service counts on a certificate of a service that the authority itself
- * signed.
+ * The user of a connection, by its certificate. Devices have certificates below the same authority, with
+ * names of their own choice: the name of a service counts on a certificate of a service that the authority
+ * itself signed.
  */
 function createUserCheck({
   tls,

@@ -128,9 +128,10 @@ export async function startGrpcServer(options: {
   }
   const health = new HealthImplementation(statusMap);
   health.addToServer(server);
-  new ReflectionService(toPackageDefinition(options.services.map(({ service }) => service))).addToServer(
-    server,
-  );
+  const services = options.services.map(({ service }) => service);
+  // Named one by one: their files describe services that others serve.
+  const served = { services: services.map(({ typeName }) => typeName) };
+  new ReflectionService(toPackageDefinition(services), served).addToServer(server);
   const port = await bind(server, options);
   return { port, close: (graceMs = 2000) => shutDown(server, health, graceMs) };
 }

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { telemetry } from '@sefleet/api';
+import { provisioning, telemetry } from '@sefleet/api';
 import { createEventLog } from '@sefleet/observability';
 import { Client, credentials } from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition, type ServiceDefinition } from '@grpc/proto-loader';
@@ -28,6 +28,13 @@ before(async () => {
           yield {};
         },
         getIngestStatistics: () => ({}),
+      }),
+      // Its answers are described in a file that has a service, too.
+      serve(provisioning.RotationService, {
+        startRotation: () => ({}),
+        getRotation: () => ({}),
+        listSecurityDomains: () => ({}),
+        getKeyStatistics: () => ({}),
       }),
     ],
     log: createEventLog({ service: 'test', level: 'silent' }),
@@ -86,6 +93,10 @@ test('describes its services by the standard reflection service', async () => {
     call.on('error', reject);
   });
   call.write({ listServices: '' });
-  assert.match(JSON.stringify(await answer), /sefleet\.telemetry\.v1\.TelemetryService/);
+  const services = JSON.stringify(await answer).match(/sefleet[\w.]+/g) ?? [];
+  assert.deepEqual(services.toSorted(), [
+    'sefleet.provisioning.v1.RotationService',
+    'sefleet.telemetry.v1.TelemetryService',
+  ]);
   call.end();
 });

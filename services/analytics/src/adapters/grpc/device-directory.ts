@@ -47,7 +47,7 @@ export class DeviceDirectory {
     }
     if (request.pageToken.startsWith(TELEMETRY)) return this.#listFromTelemetry(request, pageSize);
     if (request.pageToken !== '' && !request.pageToken.startsWith(REGISTRATIONS)) {
-      throw analyticsError('ANALYTICS_REQUEST_INVALID', 'page_token is none that was given out');
+      throw unknownToken();
     }
     try {
       const page = await this.#listRegistered(request, pageSize);
@@ -107,7 +107,8 @@ export class DeviceDirectory {
     }
     // The LwM2M server does not filter by state: look through its pages, and count.
     const devices: SummaryInit[] = [];
-    const skip = token === '' ? 0 : Number(token);
+    if (!/^\d{0,9}$/.test(token)) throw unknownToken();
+    const skip = Number(token);
     let total = 0;
     let pageToken = '';
     for (let pages = 0; pages < MAX_SCANNED_PAGES; pages++) {
@@ -200,6 +201,10 @@ function summaryOf(registration: management.Registration): SummaryInit {
 
 function next(token: string): string {
   return token === '' ? '' : REGISTRATIONS + token;
+}
+
+function unknownToken(): Error {
+  return analyticsError('ANALYTICS_REQUEST_INVALID', 'page_token is none that was given out');
 }
 
 /** For a part of an answer that may be missing: the error is in the log already. */

@@ -162,6 +162,12 @@ test('finds the devices in one state across the pages of the LwM2M server', asyn
     seen,
     endpoints.filter((endpoint) => endpoint.endsWith('7')),
   );
+  for (const foreign of ['r:abc', 'r:-5', 'x:1']) {
+    const asked = Promise.try(() =>
+      handlers.listDevices(listRequest({ state: sleeping, pageToken: foreign }), context),
+    );
+    await assert.rejects(asked, { code: 'ANALYTICS_REQUEST_INVALID' }, foreign);
+  }
 });
 
 test('lists what telemetry knows while the LwM2M server is down, and goes on there', async () => {

@@ -1,4 +1,4 @@
-/** Names of the objects that sefleet's devices register (OMA LwM2M registry, and two of our own). */
+/** Names of the objects that sefleet's devices register (OMA LwM2M registry, and our own). */
 const NAMES: Readonly<Record<string, string>> = {
   0: 'LwM2M Security',
   1: 'LwM2M Server',
@@ -10,6 +10,7 @@ const NAMES: Readonly<Record<string, string>> = {
   7: 'Connectivity Statistics',
   19: 'BinaryAppDataContainer',
   21: 'OSCORE',
+  25: 'LwM2M Gateway',
   3300: 'Generic Sensor',
   3303: 'Temperature',
   3305: 'Power Measurement',
@@ -23,6 +24,7 @@ const NAMES: Readonly<Record<string, string>> = {
   3346: 'Rate',
   30000: 'APDU Exchange',
   30001: 'Sealed Records',
+  30002: 'Supply Contract',
 };
 
 /** What an object or instance path stands for, or nothing when the object is not one of these. */

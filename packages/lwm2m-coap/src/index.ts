@@ -53,6 +53,7 @@ export type {
   DiscoverResult,
   NotificationAttributes,
   OperationOptions,
+  WriteOptions,
   OperationResult,
   ReadResult,
 } from './server/device-operations.ts';

@@ -1,4 +1,5 @@
 import type { CoapRequestInit, CoapResponse } from '@sefleet/coap';
+import { isSefleetError } from '@sefleet/errors';
 import { CONTENT_FORMAT, encodeContent, Lwm2mPath } from '@sefleet/lwm2m';
 import type { ContentFormat, DecodeOptions, Lwm2mEntry, ModelRegistry } from '@sefleet/lwm2m';
 import type { Clock } from '@sefleet/runtime';
@@ -11,6 +12,7 @@ import type {
   OperationOptions,
   OperationResult,
   ReadResult,
+  WriteOptions,
 } from './device-operations.ts';
 import type { DeviceModels } from './device-models.ts';
 import type { DeviceState } from './device-state.ts';
@@ -79,12 +81,13 @@ export class DeviceClient implements RegisteredDevice {
     path: Lwm2mPath,
     entries: readonly Lwm2mEntry[],
     mode: 'replace' | 'update',
-    options?: OperationOptions,
+    options?: WriteOptions,
   ): Promise<OperationResult> {
     if (path.depth < 2) throw invalid('a Write names an instance or what lies below');
     // Core §6.3.3: the partial update is an operation on instances.
     const method = mode === 'replace' || path.depth === 4 ? 'PUT' : 'POST';
-    return this.#put(method, path, treeFormat(this.#device.registration), entries, options);
+    const format = options?.contentFormat ?? treeFormat(this.#device.registration);
+    return this.#put(method, path, format, entries, options);
   }
 
   async writeOpaque(
@@ -107,15 +110,18 @@ export class DeviceClient implements RegisteredDevice {
   async create(
     path: Lwm2mPath,
     entries: readonly Lwm2mEntry[],
-    options?: OperationOptions,
+    options?: WriteOptions,
   ): Promise<CreateResult> {
     const { objectId, instanceId } = path;
     if (objectId === undefined || path.depth > 2) throw invalid('a Create names an object or an instance');
     const object = new Lwm2mPath(objectId);
     // Only TLV can leave the choice of the instance id to the device (Core §6.3.6).
-    const format = instanceId === undefined ? CONTENT_FORMAT.TLV : treeFormat(this.#device.registration);
+    const own = instanceId === undefined ? CONTENT_FORMAT.TLV : treeFormat(this.#device.registration);
+    const format = options?.contentFormat ?? own;
+    if (instanceId === undefined && format !== CONTENT_FORMAT.TLV)
+      throw invalid('only TLV leaves the choice of the instance to the device');
     const base = instanceId === undefined ? object.child(0) : object;
-    const payload = encodeContent(format, base, this.#named(entries), this.#models());
+    const payload = this.#encode(format, base, entries);
     const init = { method: 'POST', path: this.#path(object), payload, contentFormat: format } as const;
     const response = await this.#ask(init, options);
     return { ...toResult(response), location: response.locationPath };
@@ -156,9 +162,9 @@ export class DeviceClient implements RegisteredDevice {
     return toReadResult(response, Lwm2mPath.ROOT, this.#models(), this.#decoding());
   }
 
-  async writeComposite(entries: readonly Lwm2mEntry[], options?: OperationOptions): Promise<OperationResult> {
+  async writeComposite(entries: readonly Lwm2mEntry[], options?: WriteOptions): Promise<OperationResult> {
     const removals = entries.some(({ value }) => value === null);
-    const format = compositeFormat(this.#device.registration, removals);
+    const format = options?.contentFormat ?? compositeFormat(this.#device.registration, removals);
     return this.#put('iPATCH', Lwm2mPath.ROOT, format, entries, options);
   }
 
@@ -177,10 +183,22 @@ export class DeviceClient implements RegisteredDevice {
     entries: readonly Lwm2mEntry[],
     options: OperationOptions | undefined,
   ): Promise<OperationResult> {
-    const payload = encodeContent(format, base, this.#named(entries), this.#models());
+    const payload = this.#encode(format, base, entries);
     const path = base.depth === 0 ? this.#root() : this.#path(base);
     const init = { method, path, payload, contentFormat: format };
     return toResult(await this.#ask(init, options));
+  }
+
+  /** A caller may choose a format that cannot say what is to be said. */
+  #encode(format: ContentFormat, base: Lwm2mPath, entries: readonly Lwm2mEntry[]): Uint8Array {
+    try {
+      return encodeContent(format, base, this.#named(entries), this.#models());
+    } catch (error) {
+      if (!isSefleetError(error)) throw error;
+      throw serverError('LWM2M_OPERATION_INVALID', `content format ${format}: ${error.message}`, {
+        cause: error,
+      });
+    }
   }
 
   #ask(init: CoapRequestInit, options: OperationOptions | undefined): Promise<CoapResponse> {

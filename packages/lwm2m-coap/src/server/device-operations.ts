@@ -13,6 +13,12 @@ export interface OperationOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How values are sent to a device. */
+export interface WriteOptions extends OperationOptions {
+  /** Content format on the wire; without it one that the device announced, else its version's own. */
+  readonly contentFormat?: ContentFormat;
+}
+
 /** The device's answer. A CoAP error is an answer too. */
 export interface OperationResult {
   /** CoAP code as on the wire. */
@@ -59,13 +65,13 @@ export interface DeviceOperations {
     path: Lwm2mPath,
     entries: readonly Lwm2mEntry[],
     mode: 'replace' | 'update',
-    options?: OperationOptions,
+    options?: WriteOptions,
   ): Promise<OperationResult>;
   /** Replaces one opaque resource without framing: what is large travels best so. */
   writeOpaque(path: Lwm2mPath, value: Uint8Array, options?: OperationOptions): Promise<OperationResult>;
   execute(path: Lwm2mPath, args?: string, options?: OperationOptions): Promise<OperationResult>;
   /** Creates an instance of `path`'s object; with depth 2 the instance id is the server's choice. */
-  create(path: Lwm2mPath, entries: readonly Lwm2mEntry[], options?: OperationOptions): Promise<CreateResult>;
+  create(path: Lwm2mPath, entries: readonly Lwm2mEntry[], options?: WriteOptions): Promise<CreateResult>;
   delete(path: Lwm2mPath, options?: OperationOptions): Promise<OperationResult>;
   discover(path: Lwm2mPath, options?: OperationOptions): Promise<DiscoverResult>;
   writeAttributes(
@@ -74,7 +80,7 @@ export interface DeviceOperations {
     options?: OperationOptions,
   ): Promise<OperationResult>;
   readComposite(paths: readonly Lwm2mPath[], options?: OperationOptions): Promise<ReadResult>;
-  writeComposite(entries: readonly Lwm2mEntry[], options?: OperationOptions): Promise<OperationResult>;
+  writeComposite(entries: readonly Lwm2mEntry[], options?: WriteOptions): Promise<OperationResult>;
   /**
    * Observes one path, or several with Observe-Composite. Notifications go to the server's consumer. The
    * wish is kept: a device that registers again or comes back on a new session is observed again.

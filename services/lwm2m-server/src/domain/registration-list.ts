@@ -1,5 +1,6 @@
 import type { RegisteredDevice } from '@sefleet/lwm2m-coap';
 import type { Clock } from '@sefleet/runtime';
+import { hasTraits, type RegistrationTraits } from './registration-traits.ts';
 import type { FleetDirectory } from './fleet-directory.ts';
 
 /** Which registrations a page is cut from. */
@@ -8,7 +9,9 @@ export interface RegistrationFilter {
   readonly kind: string;
   /** Part of the endpoint name; empty: every name. */
   readonly search: string;
-  /** What else a device has to be; without it every one. */
+  /** What else a device has to be, each without a value if it does not matter. */
+  readonly traits?: RegistrationTraits | undefined;
+  /** Whom a caller may see; without it every one. */
   readonly visible?: (device: RegisteredDevice) => boolean;
 }
 
@@ -42,11 +45,12 @@ export class RegistrationList {
   /** The first `size` registrations behind the endpoint name `after`. */
   page(after: string, size: number, filter: RegistrationFilter): RegistrationPage {
     const devices: RegisteredDevice[] = [];
+    const nowMs = this.#clock.wallMs();
     let total = 0;
     let more = false;
     for (const endpoint of this.#sorted()) {
       const device = this.#fleet.find(endpoint);
-      if (device === undefined || !passes(device, filter)) continue;
+      if (device === undefined || !passes(device, filter, nowMs)) continue;
       total++;
       if (endpoint <= after) continue;
       if (devices.length < size) devices.push(device);
@@ -58,8 +62,9 @@ export class RegistrationList {
   /** Endpoint names of all that the filter lets through. */
   endpoints(filter: RegistrationFilter): readonly string[] {
     const found: string[] = [];
+    const nowMs = this.#clock.wallMs();
     for (const device of this.#fleet.devices()) {
-      if (passes(device, filter)) found.push(device.registration.endpoint);
+      if (passes(device, filter, nowMs)) found.push(device.registration.endpoint);
     }
     return found.toSorted();
   }
@@ -74,8 +79,13 @@ export class RegistrationList {
   }
 }
 
-function passes(device: RegisteredDevice, { kind, search, visible }: RegistrationFilter): boolean {
+function passes(
+  device: RegisteredDevice,
+  { kind, search, visible, traits }: RegistrationFilter,
+  nowMs: number,
+): boolean {
   const { registration } = device;
   if (search !== '' && !registration.endpoint.includes(search)) return false;
-  return (kind === '' || registration.kind === kind) && visible?.(device) !== false;
+  if (kind !== '' && registration.kind !== kind) return false;
+  return (traits === undefined || hasTraits(device, traits, nowMs)) && visible?.(device) !== false;
 }

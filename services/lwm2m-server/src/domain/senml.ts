@@ -3,10 +3,11 @@ import {
   CONTENT_FORMAT,
   decodeContent,
   encodeContent,
+  isContentFormat,
   Lwm2mPath,
   parseAttributeQueries,
 } from '@sefleet/lwm2m';
-import type { Lwm2mEntry, ModelRegistry } from '@sefleet/lwm2m';
+import type { ContentFormat, Lwm2mEntry, ModelRegistry } from '@sefleet/lwm2m';
 import { serviceError } from '../errors.ts';
 
 /** Values as SenML JSON text; empty for none. */
@@ -73,4 +74,10 @@ export function callerPath(text: string): Lwm2mPath {
   const path = Lwm2mPath.tryParse(text);
   if (path === undefined) throw serviceError('LWM2M_REQUEST_INVALID', `path '${text}' is no LwM2M path`);
   return path;
+}
+
+/** A caller's content format, in the field of that name. @throws SefleetError `LWM2M_REQUEST_INVALID` */
+export function contentFormatOf(field: string, value: number): ContentFormat {
+  if (isContentFormat(value)) return value;
+  throw serviceError('LWM2M_REQUEST_INVALID', `${field} ${value} is no content format of LwM2M`);
 }

@@ -10,6 +10,7 @@ import { serviceError } from '../../errors.ts';
 import { toCampaignMessage, toResultMessage } from './campaign-messages.ts';
 import type { DeviceAccess } from './device-access.ts';
 import { kindName } from './device-kind.ts';
+import { toTraits } from './registration-filter.ts';
 import { toOperation } from './operation-message.ts';
 import { fromPageToken, pageSizeOf, toPageToken } from './paging.ts';
 
@@ -104,7 +105,8 @@ function startCampaign(
   const kind = kindName(request.kind);
   const visible = ({ registration }: RegisteredDevice): boolean =>
     access.allowsDevice({ caller }, 'campaign', registration.endpoint);
-  const cohort = list.endpoints({ kind, search: request.search, visible });
+  const traits = toTraits(request.filter);
+  const cohort = list.endpoints({ kind, search: request.search, traits, visible });
   const endpoints = request.endpoints.length > 0 ? request.endpoints : cohort;
   // A campaign does nothing that its starter might not do to each device by itself.
   for (const endpoint of endpoints) {

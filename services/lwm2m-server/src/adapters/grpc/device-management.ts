@@ -23,6 +23,7 @@ import { toEventMessage, toEventTypes } from './event-message.ts';
 import { fromPageToken, pageSizeOf, toPageToken } from './paging.ts';
 import { queuedOperations } from './queued-operations.ts';
 import type { QueuedOperationParts } from './queued-operations.ts';
+import { toTraits } from './registration-filter.ts';
 import { toRegistrationMessage } from './registration-message.ts';
 
 /** What the northbound interface works with. */
@@ -65,11 +66,12 @@ function registrationQueries({
   list,
 }: DeviceManagementParts): Pick<Service, 'listRegistrations' | 'getRegistration'> {
   return {
-    listRegistrations: ({ pageSize, pageToken, kind, search }, context) => {
+    listRegistrations: ({ pageSize, pageToken, kind, search, filter }, context) => {
       access.require(context, 'list');
       const page = list.page(fromPageToken(pageToken), pageSizeOf(pageSize), {
         kind: kindName(kind),
         search,
+        traits: toTraits(filter),
         visible: ({ registration }) => access.allowsDevice(context, 'list', registration.endpoint),
       });
       return {

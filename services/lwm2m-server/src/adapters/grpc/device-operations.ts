@@ -1,17 +1,17 @@
 import { formatCode } from '@sefleet/coap';
 import type { management } from '@sefleet/api';
-import { isContentFormat, Lwm2mPath } from '@sefleet/lwm2m';
+import { Lwm2mPath } from '@sefleet/lwm2m';
 import type { ContentFormat, ModelRegistry } from '@sefleet/lwm2m';
 import type { OperationOptions } from '@sefleet/lwm2m-coap';
 import type { CallContext, ServiceImplementation } from '@sefleet/service';
 import {
   callerAttributes,
+  contentFormatOf,
   callerPath,
   fromSenmlJson,
   toSenmlJson,
   writtenEntries,
 } from '../../domain/senml.ts';
-import { serviceError } from '../../errors.ts';
 import type { DeviceAccess } from './device-access.ts';
 
 type Service = ServiceImplementation<typeof management.DeviceManagementService>;
@@ -35,11 +35,12 @@ export function singleOperations(access: DeviceAccess, models: ModelRegistry): S
       const { payload, contentFormat = 0 } = result;
       return { ...coded(result), payload, contentFormat, senmlJson: toSenmlJson(result.entries, models) };
     },
-    write: async ({ endpoint, path: text, senmlJson, partial }, context) => {
+    write: async ({ endpoint, path: text, senmlJson, partial, contentFormat }, context) => {
       const path = callerPath(text);
       const device = access.device(context, 'write', endpoint, [path]);
       const entries = writtenEntries(senmlJson, path, models);
-      return coded(await device.write(path, entries, partial ? 'update' : 'replace', bounds(context)));
+      const options = { ...bounds(context), ...written(contentFormat) };
+      return coded(await device.write(path, entries, partial ? 'update' : 'replace', options));
     },
     execute: async (request, context) => {
       const path = callerPath(request.path);
@@ -53,10 +54,11 @@ export function singleOperations(access: DeviceAccess, models: ModelRegistry): S
         .discover(path, bounds(context));
       return { ...coded(result), linkFormat: result.linkFormat };
     },
-    createInstance: async ({ endpoint, path: text, senmlJson }, context) => {
+    createInstance: async ({ endpoint, path: text, senmlJson, contentFormat }, context) => {
       const path = callerPath(text);
       const device = access.device(context, 'create', endpoint, [path]);
-      const result = await device.create(path, fromSenmlJson(senmlJson, path, models), bounds(context));
+      const options = { ...bounds(context), ...written(contentFormat) };
+      const result = await device.create(path, fromSenmlJson(senmlJson, path, models), options);
       return { ...coded(result), location: result.location ?? '' };
     },
     deleteInstance: async ({ endpoint, path: text }, context) => {
@@ -80,11 +82,12 @@ export function compositeOperations(access: DeviceAccess, models: ModelRegistry)
       const result = await device.readComposite(paths, bounds(context));
       return { ...coded(result), senmlJson: toSenmlJson(result.entries, models) };
     },
-    writeComposite: async ({ endpoint, senmlJson }, context) => {
+    writeComposite: async ({ endpoint, senmlJson, contentFormat }, context) => {
       const entries = fromSenmlJson(senmlJson, Lwm2mPath.ROOT, models);
       const paths = entries.map(({ path }) => path);
       const device = access.device(context, 'write', endpoint, paths);
-      return coded(await device.writeComposite(entries, bounds(context)));
+      const options = { ...bounds(context), ...written(contentFormat) };
+      return coded(await device.writeComposite(entries, options));
     },
     observe: async ({ endpoint, path, furtherPaths }, context) => {
       const paths = [path, ...furtherPaths].map(callerPath);
@@ -112,7 +115,11 @@ function bounds({ signal }: CallContext): OperationOptions {
 }
 
 function formatOf(accept: number): ContentFormat | undefined {
-  if (accept === 0) return undefined;
-  if (isContentFormat(accept)) return accept;
-  throw serviceError('LWM2M_REQUEST_INVALID', `accept ${accept} is no content format of LwM2M`);
+  return accept === 0 ? undefined : contentFormatOf('accept', accept);
+}
+
+/** How a caller wants its values to be sent. */
+function written(contentFormat: number | undefined): { readonly contentFormat?: ContentFormat } {
+  if (contentFormat === undefined) return {};
+  return { contentFormat: contentFormatOf('content_format', contentFormat) };
 }

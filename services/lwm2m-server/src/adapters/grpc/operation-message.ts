@@ -3,7 +3,13 @@ import { Lwm2mPath } from '@sefleet/lwm2m';
 import type { ModelRegistry } from '@sefleet/lwm2m';
 import type { CallerOperation } from '../../domain/access/access-rule.ts';
 import type { Operation } from '../../domain/operations/operation.ts';
-import { callerAttributes, callerPath, fromSenmlJson, writtenEntries } from '../../domain/senml.ts';
+import {
+  callerAttributes,
+  callerPath,
+  contentFormatOf,
+  fromSenmlJson,
+  writtenEntries,
+} from '../../domain/senml.ts';
 import { serviceError } from '../../errors.ts';
 
 /** An operation of a caller, and what access rules have to grant for it. */
@@ -80,8 +86,10 @@ function checkedValues(
     return { operation: { kind: 'create', path, senmlJson }, paths, needs: ['create'] };
   }
   writtenEntries(senmlJson, callerPath(path), models);
-  const { partial } = asked.value;
-  return { operation: { kind: 'write', path, senmlJson, partial }, paths, needs: ['write'] };
+  const { partial, contentFormat } = asked.value;
+  const format =
+    contentFormat === undefined ? {} : { contentFormat: contentFormatOf('content_format', contentFormat) };
+  return { operation: { kind: 'write', path, senmlJson, partial, ...format }, paths, needs: ['write'] };
 }
 
 function checkedFirmware({ image, pull }: management.FirmwareOperation): CheckedOperation {

@@ -57,7 +57,9 @@ export class OperationRunner {
         );
       case 'write': {
         const { path, entries } = this.#values(operation.path, operation.senmlJson);
-        return outcome(await device.write(path, entries, operation.partial ? 'update' : 'replace', options));
+        const { contentFormat, partial } = operation;
+        const how = contentFormat === undefined ? options : { ...options, contentFormat };
+        return outcome(await device.write(path, entries, partial ? 'update' : 'replace', how));
       }
       case 'writeComposite':
         return outcome(await device.writeComposite(this.#values('/', operation.senmlJson).entries, options));

@@ -1,7 +1,16 @@
+import type { ContentFormat } from '@sefleet/lwm2m';
+
 /** One LwM2M operation that any device can be asked for, as plain JSON, so that it can wait in a store. */
 export type Operation =
   | { readonly kind: 'read'; readonly path: string }
-  | { readonly kind: 'write'; readonly path: string; readonly senmlJson: string; readonly partial: boolean }
+  | {
+      readonly kind: 'write';
+      readonly path: string;
+      readonly senmlJson: string;
+      readonly partial: boolean;
+      /** On the wire; without it the server chooses. */
+      readonly contentFormat?: ContentFormat;
+    }
   | { readonly kind: 'execute'; readonly path: string; readonly args: string }
   /** The image as base64. */
   | { readonly kind: 'firmware'; readonly image: string; readonly pull: boolean }

@@ -90,6 +90,75 @@ export declare type Registration = Message<"sefleet.management.v1.Registration">
 export declare const RegistrationSchema: GenMessage<Registration>;
 
 /**
+ * What a registration has to be. Fields that are not set do not restrict; those that are set hold together.
+ *
+ * @generated from message sefleet.management.v1.RegistrationFilter
+ */
+export declare type RegistrationFilter = Message<"sefleet.management.v1.RegistrationFilter"> & {
+  /**
+   * Asleep (queue mode, its awake time is over), or not.
+   *
+   * @generated from field: optional bool sleeping = 1;
+   */
+  sleeping?: boolean | undefined;
+
+  /**
+   * Can be sent to now, or cannot.
+   *
+   * @generated from field: optional bool reachable = 2;
+   */
+  reachable?: boolean | undefined;
+
+  /**
+   * Object and instance paths, for example "/5" or "/3303/0": the device announces every one of them.
+   *
+   * @generated from field: repeated string objects = 3;
+   */
+  objects: string[];
+
+  /**
+   * "1.0", "1.1" or "1.2".
+   *
+   * @generated from field: string lwm2m_version = 4;
+   */
+  lwm2mVersion: string;
+
+  /**
+   * Binding modes, for example "T" or "UQ": the device has every one of them.
+   *
+   * @generated from field: string binding = 5;
+   */
+  binding: string;
+
+  /**
+   * Its lifetime ends within so many seconds, unless the device updates.
+   *
+   * @generated from field: uint32 expires_within_seconds = 6;
+   */
+  expiresWithinSeconds: number;
+
+  /**
+   * Its last Register or Update is so many seconds ago, or more.
+   *
+   * @generated from field: uint32 silent_for_seconds = 7;
+   */
+  silentForSeconds: number;
+
+  /**
+   * Name of the gateway that the device is behind.
+   *
+   * @generated from field: string gateway = 8;
+   */
+  gateway: string;
+};
+
+/**
+ * Describes the message sefleet.management.v1.RegistrationFilter.
+ * Use `create(RegistrationFilterSchema)` to create a new message.
+ */
+export declare const RegistrationFilterSchema: GenMessage<RegistrationFilter>;
+
+/**
  * @generated from message sefleet.management.v1.ListRegistrationsRequest
  */
 export declare type ListRegistrationsRequest = Message<"sefleet.management.v1.ListRegistrationsRequest"> & {
@@ -114,6 +183,11 @@ export declare type ListRegistrationsRequest = Message<"sefleet.management.v1.Li
    * @generated from field: string search = 4;
    */
   search: string;
+
+  /**
+   * @generated from field: sefleet.management.v1.RegistrationFilter filter = 5;
+   */
+  filter?: RegistrationFilter | undefined;
 };
 
 /**
@@ -362,6 +436,13 @@ export declare type WriteRequest = Message<"sefleet.management.v1.WriteRequest">
    * @generated from field: bool partial = 4;
    */
   partial: boolean;
+
+  /**
+   * CoAP content format on the wire, for example 0 for text or 11542 for TLV; without it the server chooses.
+   *
+   * @generated from field: optional uint32 content_format = 5;
+   */
+  contentFormat?: number | undefined;
 };
 
 /**
@@ -763,6 +844,13 @@ export declare type CreateInstanceRequest = Message<"sefleet.management.v1.Creat
    * @generated from field: string senml_json = 3;
    */
   senmlJson: string;
+
+  /**
+   * As in WriteRequest. Only TLV leaves the id to the device.
+   *
+   * @generated from field: optional uint32 content_format = 4;
+   */
+  contentFormat?: number | undefined;
 };
 
 /**
@@ -955,6 +1043,13 @@ export declare type WriteCompositeRequest = Message<"sefleet.management.v1.Write
    * @generated from field: string senml_json = 2;
    */
   senmlJson: string;
+
+  /**
+   * As in WriteRequest: SenML or LwM2M CBOR.
+   *
+   * @generated from field: optional uint32 content_format = 3;
+   */
+  contentFormat?: number | undefined;
 };
 
 /**
@@ -1105,6 +1200,13 @@ export declare type WriteOperation = Message<"sefleet.management.v1.WriteOperati
    * @generated from field: bool partial = 3;
    */
   partial: boolean;
+
+  /**
+   * As in WriteRequest.
+   *
+   * @generated from field: optional uint32 content_format = 4;
+   */
+  contentFormat?: number | undefined;
 };
 
 /**
@@ -1373,7 +1475,7 @@ export declare type StartCampaignRequest = Message<"sefleet.management.v1.StartC
   operation?: Operation | undefined;
 
   /**
-   * Devices by name; without any, all registered ones of `kind` whose names hold `search`.
+   * Devices by name; without any, all registered ones of `kind` whose names hold `search` and which `filter` lets through.
    *
    * @generated from field: repeated string endpoints = 3;
    */
@@ -1409,6 +1511,11 @@ export declare type StartCampaignRequest = Message<"sefleet.management.v1.StartC
    * @generated from field: uint32 deadline_seconds = 8;
    */
   deadlineSeconds: number;
+
+  /**
+   * @generated from field: sefleet.management.v1.RegistrationFilter filter = 9;
+   */
+  filter?: RegistrationFilter | undefined;
 };
 
 /**

@@ -26,6 +26,7 @@ const INS = { VERIFY: 0x20, SELECT: 0xa4, READ_BINARY: 0xb0 } as const;
 /** Data objects of its personalisation: the file's content, and a PIN. */
 export const BOOTSTRAP_TAG = { CONTENT: 0x80, PIN: 0x81 } as const;
 const ODF = 0x5031;
+const TOKEN_INFO = 0x5032;
 const DODF = 0x6430;
 const BOOTSTRAP = 0x6432;
 const MAX_TRIES = 3;
@@ -86,7 +87,7 @@ function selectFile(command: CommandApdu, context: Context): Answer {
   if (!byPath && command.p1 !== BY_ID) refuse(STATUS_WORD.FUNCTION_NOT_SUPPORTED);
   const [high = 0, low = 0] = command.data.subarray(-2);
   const selected = (high << 8) | low;
-  const content = orRefuse(contentOf(selected, context.state), STATUS_WORD.NOT_FOUND);
+  const content = orRefuse(contentOf(selected, context), STATUS_WORD.NOT_FOUND);
   context.memory = { ...memoryOf(context), selected };
   if ((command.p2 & NO_RESPONSE) === NO_RESPONSE) return new Uint8Array(0);
   const size = encodeTlv(0x80, Uint8Array.of(content.length >> 8, content.length));
@@ -101,7 +102,7 @@ function selectFile(command: CommandApdu, context: Context): Answer {
 
 function readBinary(command: CommandApdu, context: Context): Answer {
   const { selected, verified } = memoryOf(context);
-  const content = orRefuse(contentOf(selected, context.state), STATUS_WORD.COMMAND_NOT_ALLOWED);
+  const content = orRefuse(contentOf(selected, context), STATUS_WORD.COMMAND_NOT_ALLOWED);
   const guarded = selected === BOOTSTRAP && context.state.pin.length > 0 && !verified;
   if (guarded) refuse(STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED);
   const offset = (command.p1 << 8) | command.p2;
@@ -129,17 +130,30 @@ function verifyPin(command: CommandApdu, context: Context): Answer {
   return new Uint8Array(0);
 }
 
-function contentOf(file: number, state: BootstrapState): Uint8Array | undefined {
+function contentOf(file: number, { state, diversificationData }: Context): Uint8Array | undefined {
   switch (file) {
     case ODF:
       return ODF_CONTENT;
     case DODF:
       return DODF_CONTENT;
+    case TOKEN_INFO:
+      return tokenInfo(diversificationData);
     case BOOTSTRAP:
       return state.content;
     default:
       return undefined;
   }
+}
+
+/** EF(TokenInfo): version 1, the card's serial number, a label, read only (PKCS #15 v1.1 §6.9). */
+function tokenInfo(serialNumber: Uint8Array): Uint8Array {
+  return encodeTlv(
+    0x30,
+    encodeTlv(0x02, Uint8Array.of(0)),
+    encodeTlv(0x04, serialNumber),
+    encodeTlv(0x80, Buffer.from('LwM2M')),
+    encodeTlv(0x03, Uint8Array.of(0x07, 0x80)),
+  );
 }
 
 function memoryOf(context: Context): BootstrapMemory {

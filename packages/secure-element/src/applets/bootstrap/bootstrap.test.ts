@@ -72,6 +72,15 @@ test('a client finds the bootstrap information through the PKCS#15 directories',
   assert.equal(toHex(server?.instances ?? fromHex('')), '08010fc10001c40100015180c10600c10755');
 });
 
+test('the token tells who it is, as PKCS#15 asks of every token', async () => {
+  const { transmit } = await cardWithBootstrap();
+  transmit(fromHex('00A404000CA000000063504B43532D3135'));
+  assert.match(toHex(transmit(fromHex('00A4000C025032'))), /9000$/u);
+  // SEQUENCE of version 0 (v1), serial number, label [0], flags: readonly.
+  const information = '301a020100040a0001020304050607080980054c774d324d03020780';
+  assert.equal(toHex(transmit(fromHex('00B0000000'))), `${information}9000`);
+});
+
 test('behind a PIN the file is read with it, and three wrong ones block it across resets', async () => {
   const pin = Buffer.from('1234');
   const card = await cardWithBootstrap(pin);

@@ -91,7 +91,7 @@ export const PROVISIONING_ERRORS = {
   CUSTODY_SEAL_BROKEN: { fault: 'environment', doc: 'A vault does not open with the vault key that is set.' },
   CUSTODY_ROOT_KEY_INVALID: {
     fault: 'caller',
-    doc: 'The vault key is not 32 bytes in hexadecimal or base64.',
+    doc: 'The vault key is not 32 bytes in hexadecimal or base64, or its file can be read by others.',
   },
   PROVISIONING_FIRMWARE_KEY_INVALID: {
     fault: 'caller',

@@ -6,6 +6,7 @@ import type { KeyCustody, KeyRecord } from '../custody/key-custody.ts';
 import { FIRST_GENERATION } from '../domain/key-versions.ts';
 import { allParties, type PartyId } from '../domain/party.ts';
 import { PROVISIONING_EVENTS } from '../events.ts';
+import { PeriodicWatch } from '../periodic-watch.ts';
 import type { ProvisioningStore } from '../store/provisioning-store.ts';
 import type { PartyRegistry } from '../switch/party-registry.ts';
 import type { KeyOffice } from './key-office.ts';
@@ -35,37 +36,32 @@ const DAY_MS = 86_400_000;
  */
 export class RenewalWatch {
   readonly #ports: RenewalWatchPorts;
-  #looking: Promise<void> | undefined;
+  readonly #watch: PeriodicWatch;
   /** When all cards that hold a version were last tried, by party and version. */
   readonly #tried = new Map<string, number>();
-  #closed = false;
 
   constructor(ports: RenewalWatchPorts) {
     this.#ports = ports;
+    this.#watch = new PeriodicWatch(ports.runtime.timers, TICK_MS, () => this.#all());
   }
 
   /** Looks now and then every minute. */
   start(): void {
-    void this.look();
-    this.#ports.runtime.timers.after(TICK_MS, () => {
-      if (!this.#closed) this.start();
-    });
+    this.#watch.start();
   }
 
   /** Looks at every party's keys once; a look that is under way is joined. */
   look(): Promise<void> {
-    this.#looking ??= this.#all().finally(() => (this.#looking = undefined));
-    return this.#looking;
+    return this.#watch.look();
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#looking;
+  close(): Promise<void> {
+    return this.#watch.close();
   }
 
   async #all(): Promise<void> {
     for (const { id } of allParties()) {
-      if (this.#closed) return;
+      if (this.#watch.closed) return;
       try {
         await this.#party(id);
       } catch (error) {

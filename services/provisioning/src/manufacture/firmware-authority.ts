@@ -1,6 +1,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeSecretFile } from '../custody/secret-file.ts';
 import { provisioningError } from '../errors.ts';
 
 const FILE = 'firmware.key';
@@ -16,18 +17,15 @@ const POINT_BYTES = 65;
  */
 export function loadFirmwareAuthority(setting: string, folder: string): Uint8Array {
   const path = setting === '' ? join(folder, FILE) : setting;
-  if (setting === '' && !existsSync(path)) create(folder, path);
+  if (setting === '' && !existsSync(path)) create(path);
   const key = read(path);
   if (key.asymmetricKeyDetails?.namedCurve !== CURVE) throw invalid(path);
   return Uint8Array.from(key.export({ format: 'der', type: 'spki' }).subarray(-POINT_BYTES));
 }
 
-function create(folder: string, path: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+function create(path: string): void {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: CURVE });
-  const draft = `${path}.${process.pid}.draft`;
-  writeFileSync(draft, privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600, flush: true });
-  renameSync(draft, path);
+  writeSecretFile(path, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
 }
 
 function read(path: string): KeyObject {

@@ -16,6 +16,7 @@ import { CARD_PLANS } from '../domain/card-plan.ts';
 import { FIRST_GENERATION, keyVersionOf } from '../domain/key-versions.ts';
 import { CONTROLLING_AUTHORITY } from '../domain/party.ts';
 import { PROVISIONING_EVENTS } from '../events.ts';
+import { PeriodicWatch } from '../periodic-watch.ts';
 import { AUTHORITY_ROOT } from '../manufacture/management-domains.ts';
 import type { PartyStore } from '../store/party-store.ts';
 import type { Device, ProvisioningStore } from '../store/provisioning-store.ts';
@@ -46,32 +47,27 @@ const BATCH = 256;
 export class CardLists {
   readonly #ports: CardListPorts;
   readonly #failedAt = new Map<string, number>();
-  #looking: Promise<void> | undefined;
-  #closed = false;
+  readonly #watch: PeriodicWatch;
 
   constructor(ports: CardListPorts) {
     this.#ports = ports;
+    this.#watch = new PeriodicWatch(ports.runtime.timers, TICK_MS, () =>
+      this.#all().catch((error: unknown) => ports.log.emit(PROVISIONING_EVENTS.cardListFailed, { error })),
+    );
   }
 
   /** Looks now and then every half minute. */
   start(): void {
-    void this.look();
-    this.#ports.runtime.timers.after(TICK_MS, () => {
-      if (!this.#closed) this.start();
-    });
+    this.#watch.start();
   }
 
   /** Tries every card that is behind; a look that is under way is joined. */
   look(): Promise<void> {
-    this.#looking ??= this.#all()
-      .catch((error: unknown) => this.#ports.log.emit(PROVISIONING_EVENTS.cardListFailed, { error }))
-      .finally(() => (this.#looking = undefined));
-    return this.#looking;
+    return this.#watch.look();
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#looking;
+  close(): Promise<void> {
+    return this.#watch.close();
   }
 
   async #all(): Promise<void> {
@@ -83,12 +79,12 @@ export class CardLists {
     const waits = (endpoint: string): boolean => now - (this.#failedAt.get(endpoint) ?? -Infinity) < RETRY_MS;
     const behind = (await store.cardEndpoints()).filter((one) => !done.has(one) && !waits(one));
     let brought = 0;
-    for (let at = 0; at < behind.length && !this.#closed; at += BATCH) {
+    for (let at = 0; at < behind.length && !this.#watch.closed; at += BATCH) {
       const devices = await store.devices(behind.slice(at, at + BATCH));
       const queue = devices.values();
       const worker = async (): Promise<void> => {
         for (const device of queue) {
-          if (this.#closed) return;
+          if (this.#watch.closed) return;
           if (await this.#bring(device, revision, serialNumbers)) brought++;
         }
       };

@@ -1,20 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
 import { provisioningError } from '../../errors.ts';
+import { isOpenToOthers, writeSecretFile } from '../secret-file.ts';
 import { LABEL_BYTES } from './cryptoki-constants.ts';
 
-const OTHERS = 0o077;
 const LINE = /^(\S+)\s+(\S{4,64})$/;
 /** Who may initialise tokens; not a party's name, which begins with a letter. */
 const OFFICER = '@officer';
@@ -68,14 +57,8 @@ export class PinFile {
   }
 
   #write(): void {
-    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-    const draft = `${this.#path}.${process.pid}.draft`;
-    const file = openSync(draft, 'w', 0o600);
     const lines = [...this.#entries].map(([name, value]) => `${name} ${value}\n`);
-    writeSync(file, `# name and PIN of every party's token; made by sefleet\n${lines.join('')}`);
-    fsyncSync(file);
-    closeSync(file);
-    renameSync(draft, this.#path);
+    writeSecretFile(this.#path, `# name and PIN of every party's token; made by sefleet\n${lines.join('')}`);
   }
 }
 
@@ -87,7 +70,7 @@ function begin(): Map<string, string> {
 }
 
 function read(path: string): Map<string, string> {
-  if ((statSync(path).mode & OTHERS) !== 0) {
+  if (isOpenToOthers(path)) {
     throw provisioningError('CUSTODY_PIN_FILE_INVALID', `${path} can be read by others`, {
       hint: `Run chmod 600 ${path}.`,
     });

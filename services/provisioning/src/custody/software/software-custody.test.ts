@@ -1,5 +1,5 @@
 import { deepEqual, equal, rejects, throws } from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -44,6 +44,13 @@ describe('the root key', () => {
     const key = loadRootKey('', folder);
     deepEqual(loadRootKey('', folder), key);
     equal(statSync(join(folder, 'vault.key')).mode & 0o077, 0);
+  });
+
+  it('is not taken from a file that others can read', (t) => {
+    const folder = temporaryFolder(t);
+    loadRootKey('', folder);
+    chmodSync(join(folder, 'vault.key'), 0o640);
+    throws(() => loadRootKey('', folder), { code: 'CUSTODY_ROOT_KEY_INVALID', message: /read by others/ });
   });
 
   it('comes from the setting in hexadecimal or base64, and is refused when it is too short', (t) => {

@@ -1,6 +1,4 @@
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { SefleetError } from '@sefleet/errors';
+import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { usageError, type Verb, type VerbArguments } from '../command-line.ts';
 import { EXIT_CODES, type ExitCode } from '../exit-codes.ts';
@@ -16,6 +14,7 @@ import {
   type RehearsalVerb,
   type RehearsedPause,
 } from '../rehearsal/rehearsal-plan.ts';
+import { RehearsalFolders } from '../rehearsal/rehearsal-folders.ts';
 import { checkNotice } from '../rehearsal/rehearsal-notice.ts';
 import { legsOf } from '../rehearsal/rehearsal-legs.ts';
 import { processesOn, type GroundKind, type RehearsalProcess } from '../rehearsal/rehearsal-layout.ts';
@@ -102,7 +101,11 @@ function optionsOf({ devices, from, to, third, verbs, grounds }: StoryVerb): Ver
       doc: 'which one; light: also rehearsal-ground; live: also lwm2m-server, device-sim, supplier:<party>',
     },
     out: { type: 'string', value: 'folder', default: 'report', doc: 'where the report goes' },
-    data: { type: 'string', value: 'folder', doc: 'keeps databases and logs there instead of removing them' },
+    data: {
+      type: 'string',
+      value: 'folder',
+      doc: 'keeps databases and logs there, in a new or empty folder',
+    },
     json: { type: 'boolean', doc: 'prints the summary as JSON' },
   };
 }
@@ -118,23 +121,26 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
   const suppliers = [...new Set(legsOf(plan).flatMap(({ from, to }) => [from, to]))];
   const kills = readKills(told, parsed, processesOn(ground, suppliers));
   const startedMs = performance.now();
+  let starting: Promise<RehearsalServices> | undefined;
+  let folders: RehearsalFolders | undefined;
+  const tidyUp = async (): Promise<void> => {
+    const started = await starting?.catch(() => undefined);
+    await started?.stop();
+    folders?.release();
+    folders = undefined;
+  };
   let interruption: ExitCode | undefined;
-  // Before there is anything to tidy up: from the first folder on an interruption finds somebody who does.
+  // Before anything is made: what an interruption finds is tidied up.
   onInterruption((code) => {
     interruption = code;
     void tidyUp().then(() => process.exit(code));
   });
-  const out = resolve(parsed.text('out') ?? 'report');
-  prepareFolder(out);
-  const kept = parsed.text('data');
-  const dataFolder = kept === undefined ? temporaryFolder() : resolve(kept);
-  const starting = RehearsalServices.start({ dataFolder, ground, suppliers });
-  const tidyUp = async (): Promise<void> => {
-    const started = await starting.catch(() => undefined);
-    await started?.stop();
-    if (kept === undefined) rmSync(dataFolder, { recursive: true, force: true });
-  };
   try {
+    const { out, data } = (folders = new RehearsalFolders(
+      parsed.text('out') ?? 'report',
+      parsed.text('data'),
+    ));
+    starting = RehearsalServices.start({ dataFolder: data, ground, suppliers });
     const services = await starting;
     if (interruption !== undefined) throw interruptedError(interruption);
     const result = await runRehearsal({ ...plan, kills }, services, createProgress());
@@ -244,31 +250,4 @@ function formatSummary(summary: RehearsalSummary, out: string): string {
     `${(durationMs / 1000).toFixed(1)} s; report: ${join(out, 'index.html')}`,
   ];
   return lines.join('\n');
-}
-
-function temporaryFolder(): string {
-  const parent = resolve('.sefleet');
-  mkdirSync(parent, { recursive: true });
-  return mkdtempSync(join(parent, 'rehearsal-'));
-}
-
-/** Finds out before a long run that its report cannot be written at the end. */
-function prepareFolder(folder: string): void {
-  try {
-    makeFolder(folder);
-    accessSync(folder, constants.W_OK);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new SefleetError('CLI_USAGE', 'caller', `--out ${folder} cannot be written: ${why}`, {
-      cause,
-      hint: 'Name a folder that you may write to.',
-    });
-  }
-}
-
-/** One by one: the recursive form never returns where the system refuses new folders as /proc does. */
-function makeFolder(folder: string): void {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
-  makeFolder(dirname(folder));
-  mkdirSync(folder);
 }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,19 +6,17 @@ import { after, before, test } from 'node:test';
 import { connect } from 'mqtt';
 import { fleet, secureElement } from '@sefleet/api';
 import { createGrpcClient, readTlsFiles, type TlsFiles } from '@sefleet/service';
-import { LAYOUT_SETTINGS } from '../../services/cli/src/supervisor/layout.ts';
 import { startFleet, startSystem, until, type RunningSystem } from './running-system.ts';
+import { sefleetCommand, type SefleetCommand } from './sefleet-command.ts';
 
 const METER = 'urn:dev:sefleet:meter-000001';
 const folder = mkdtempSync(join(tmpdir(), 'sefleet-keys-'));
-/** Variables by the names of their settings. */
-const ENV: ReadonlyMap<string, string> = new Map(
-  Object.entries(LAYOUT_SETTINGS).map(([name, { env }]) => [name, env]),
-);
 let system: RunningSystem;
+let command: SefleetCommand;
 
 before(async () => {
   system = await startSystem();
+  command = sefleetCommand(system.layout);
   await startFleet(system.backend, { meters: 4, obus: 0, gateways: 0 });
 });
 after(async () => {
@@ -27,33 +24,10 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs the command against the system, as a person would; fails unless it ends with `expected`. */
-function sefleet(args: readonly string[], expected = 0): Promise<string> {
-  const layout = Object.entries(system.layout).map(([name, value]) => [ENV.get(name), String(value)]);
-  const env = { ...process.env, ...Object.fromEntries(layout) };
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['services/cli/bin/sefleet.mjs', ...args],
-      { env },
-      (error, stdout, stderr) => {
-        const code = typeof error?.code === 'number' ? error.code : error === null ? 0 : -1;
-        assert.equal(code, expected, `${args.join(' ')}: ${stdout} ${stderr}`);
-        resolve(stdout + stderr);
-      },
-    );
-  });
-}
-
-async function read<T>(...args: readonly string[]): Promise<T> {
-  const parsed: T = JSON.parse(await sefleet([...args, '--json']));
-  return parsed;
-}
-
 test('the command shows who is what for a running meter, and takes a key along its life', async () => {
-  const roles = await read<{ role: string; party: string }[]>('party', 'roles', METER);
+  const roles = await command.read<{ role: string; party: string }[]>('party', 'roles', METER);
   assert.equal(new Set(roles.map(({ role }) => role)).size, 10);
-  const renewal = await read<{ version: number; rotationId: string }>(
+  const renewal = await command.read<{ version: number; rotationId: string }>(
     'keys',
     'renew',
     '--party',
@@ -66,29 +40,36 @@ test('the command shows who is what for a running meter, and takes a key along i
     return rotation?.done === true && rotation.confirmed === 4n;
   });
   const key = ['--party', 'household', '--reason', 'drill'];
-  await sefleet(['keys', 'suspend', 'record', '1', ...key]);
-  await sefleet(['keys', 'resume', 'record', '1', ...key]);
-  const history = await read<{ to: string }[]>('keys', 'history', 'record', '1', '--party', 'household');
+  await command.run(['keys', 'suspend', 'record', '1', ...key]);
+  await command.run(['keys', 'resume', 'record', '1', ...key]);
+  const history = await command.read<{ to: string }[]>(
+    'keys',
+    'history',
+    'record',
+    '1',
+    '--party',
+    'household',
+  );
   assert.deepEqual(
     history.map(({ to }) => to),
     ['initialised', 'active', 'suspended', 'active'],
   );
-  assert.match(await sefleet(['keys', 'destroy', 'domain', '2', ...key], 2), /CUSTODY_KEY_NOT_FOUND/);
-  assert.match(await sefleet(['keys', 'list'], 2), /--party is needed/);
+  assert.match(await command.run(['keys', 'destroy', 'domain', '2', ...key], 2), /CUSTODY_KEY_NOT_FOUND/);
+  assert.match(await command.run(['keys', 'list'], 2), /--party is needed/);
 });
 
 test('a party gets a certificate, and loses it', async () => {
-  await sefleet(['party', 'add', 'moonlight-power', '--role', 'service-provider']);
-  await sefleet(['party', 'certificate', 'moonlight-power', '--out', folder]);
+  await command.run(['party', 'add', 'moonlight-power', '--role', 'service-provider']);
+  await command.run(['party', 'certificate', 'moonlight-power', '--out', folder]);
   assert.equal(statSync(join(folder, 'moonlight-power.key')).mode & 0o077, 0);
   assert.ok(existsSync(join(folder, 'ca.pem')));
   await opensNothingOfOthers(readTlsFiles(folder, 'moonlight-power'));
-  await sefleet(['revoke', 'party', 'moonlight-power', '--reason', 'never started']);
+  await command.run(['revoke', 'party', 'moonlight-power', '--reason', 'never started']);
   assert.match(
-    await sefleet(['party', 'certificate', 'moonlight-power', '--out', folder], 2),
+    await command.run(['party', 'certificate', 'moonlight-power', '--out', folder], 2),
     /PROVISIONING_PARTY_REVOKED/,
   );
-  const list = await read<{ subject: string }[]>('revoke', 'list');
+  const list = await command.read<{ subject: string }[]>('revoke', 'list');
   assert.ok(list.some(({ subject }) => subject === 'moonlight-power'));
 });
 
@@ -115,11 +96,11 @@ async function opensNothingOfOthers(tls: TlsFiles): Promise<void> {
 }
 
 test('a revoked device gets no keys from provisioning any more', async () => {
-  await sefleet(['revoke', 'device', METER, '--reason', 'stolen']);
+  await command.run(['revoke', 'device', METER, '--reason', 'stolen']);
   assert.match(
-    await sefleet(['revoke', 'device', 'ghost', '--reason', 'x'], 2),
+    await command.run(['revoke', 'device', 'ghost', '--reason', 'x'], 2),
     /PROVISIONING_DEVICE_NOT_FOUND/,
   );
-  const list = await read<{ subject: string; serialNumber: string }[]>('revoke', 'list');
+  const list = await command.read<{ subject: string; serialNumber: string }[]>('revoke', 'list');
   assert.match(list.find(({ subject }) => subject === METER)?.serialNumber ?? '', /^[0-9a-f]{16,}$/);
 });

@@ -1,4 +1,13 @@
-import { fleet, management, parties, provisioning, secureElement, simulation, telemetry } from '@sefleet/api';
+import {
+  fleet,
+  management,
+  parties,
+  provisioning,
+  secureElement,
+  simulation,
+  switching,
+  telemetry,
+} from '@sefleet/api';
 import { createGrpcClient, readTlsFiles, type GrpcClient } from '@sefleet/service';
 import { pkiFolder, type Layout } from './supervisor/layout.ts';
 
@@ -13,6 +22,7 @@ export interface Backend {
   readonly rotation: GrpcClient<typeof provisioning.RotationService>;
   readonly secureElements: GrpcClient<typeof secureElement.SecureElementService>;
   readonly simulation: GrpcClient<typeof simulation.SimulationService>;
+  readonly switching: GrpcClient<typeof switching.SwitchingService>;
   readonly telemetry: GrpcClient<typeof telemetry.TelemetryService>;
   close(): void;
 }
@@ -31,6 +41,7 @@ export function connectBackend(layout: Layout): Backend {
     rotation: createGrpcClient(provisioning.RotationService, at(layout.provisioningGrpcPort), tls),
     secureElements: createGrpcClient(secureElement.SecureElementService, at(layout.simulationGrpcPort), tls),
     simulation: createGrpcClient(simulation.SimulationService, at(layout.simulationGrpcPort), tls),
+    switching: createGrpcClient(switching.SwitchingService, at(layout.provisioningGrpcPort), tls),
     telemetry: createGrpcClient(telemetry.TelemetryService, at(layout.analyticsGrpcPort), tls),
   };
   return {

@@ -1,15 +1,8 @@
 import type { switching } from '@sefleet/api';
 import { toHex } from '@sefleet/bytes';
-import {
-  bundleRoot,
-  checkRehearsal,
-  type EvidenceBundle,
-  type MeterEvidence,
-  type MeterTruth,
-  type RehearsalRecord,
-  type SwitchEvidence,
-} from '@sefleet/evidence';
+import { checkRehearsal, type MeterEvidence, type MeterTruth, type RehearsalRecord } from '@sefleet/evidence';
 import type { GrpcClient } from '@sefleet/service';
+import { collectBundle, mergeFaults, type Office } from '../switching/collect-bundle.ts';
 import type { Canary } from './canary-scan.ts';
 import { scanRehearsal, type ScannedProcess } from './rehearsal-scan.ts';
 import { plainReadings } from './plain-readings.ts';
@@ -19,7 +12,6 @@ import type { RehearsalLayout } from './rehearsal-layout.ts';
 import { billMeter } from './supplier-billing.ts';
 import { readSupplierInboxes, type SupplierInboxes } from './supplier-inboxes.ts';
 
-export type Office = GrpcClient<typeof switching.SwitchingService>;
 export type GroundClient = GrpcClient<typeof switching.RehearsalGroundService>;
 
 /** A switch that has come to its end. */
@@ -46,7 +38,10 @@ export async function judgeRehearsal(
   Omit<RehearsalResult, 'phasesMs' | 'kills' | 'load' | 'ground' | 'timeZone' | 'startedAt' | 'cutOverAt'>
 > {
   const { parties: knowledge } = await office.listParties({}, LONG_CALL);
-  const { bundle, details, played } = await collectBundle(office, ended);
+  const { bundle, details, played } = await collectBundle(
+    office,
+    ended.map(({ switchId }) => switchId),
+  );
   const disclosed = await disclose(office, ended);
   const { truths, cards, faults } = await collectTruths(ground);
   const scans = scanRehearsal({
@@ -71,7 +66,7 @@ export async function judgeRehearsal(
     recordKeys: disclosed.recordKeys,
     receiptKeys: disclosed.receiptKeys,
     canaryHits: scans.flatMap(({ hits }) => hits),
-    faults: merged(faults, played),
+    faults: mergeFaults(faults, played),
   };
   return {
     verdict: checkRehearsal(record),
@@ -92,33 +87,6 @@ function receivedOf(
   return received && [...received.values()].flatMap((inbox) => inbox.get(endpoint) ?? []);
 }
 
-/** The evidence of all switches, as their parties signed it. */
-async function collectBundle(office: Office, ended: readonly EndedSwitch[]) {
-  const switches: SwitchEvidence[] = [];
-  const meters: MeterEvidence[] = [];
-  const details = new Map<string, string>();
-  const played: FaultsOfMeters[] = [];
-  let signed: Pick<EvidenceBundle, 'authority' | 'parties'> = { authority: '', parties: [] };
-  for (const { switchId } of ended) {
-    const collected = await collectEvidence(office, switchId);
-    meters.push(...collected.evidence);
-    for (const [endpoint, detail] of collected.details) details.set(endpoint, detail);
-    played.push(collected.played);
-    const { switchJson, authority, parties } = await office.closeSwitch({ switchId }, LONG_CALL);
-    const closed: SwitchEvidence = JSON.parse(switchJson);
-    switches.push(closed);
-    signed = {
-      authority,
-      parties: parties.map(({ name, roles, certificate }) => {
-        return { name, roles, certificate: toHex(certificate) };
-      }),
-    };
-  }
-  const format = 'sefleet-evidence-bundle-2';
-  const bundle: EvidenceBundle = { format, ...signed, switches, meters, root: bundleRoot(switches) };
-  return { bundle, details, played: merged(...played) };
-}
-
 /** What the suppliers of all switches hand to the auditor. */
 async function disclose(office: Office, ended: readonly EndedSwitch[]) {
   const recordKeys = new Map<string, Uint8Array>();
@@ -132,21 +100,6 @@ async function disclose(office: Office, ended: readonly EndedSwitch[]) {
     canaries.push(...disclosed.canaries);
   }
   return { recordKeys, receiptKeys, canaries };
-}
-
-async function collectEvidence(office: Office, switchId: string) {
-  const evidence: MeterEvidence[] = [];
-  const details = new Map<string, string>();
-  const played = new Map<string, readonly string[]>();
-  for await (const { meters } of office.listMeterSwitches({ switchId })) {
-    for (const meter of meters) {
-      const parsed: MeterEvidence = JSON.parse(meter.evidenceJson);
-      evidence.push(parsed);
-      details.set(meter.endpoint, meter.detail);
-      played.set(meter.endpoint, meter.faults);
-    }
-  }
-  return { evidence, details, played };
 }
 
 /** Cards that are searched for what former parties left on them. */
@@ -176,18 +129,6 @@ async function collectTruths(ground: GroundClient) {
     }
   }
   return { truths, cards, faults };
-}
-
-type FaultsOfMeters = ReadonlyMap<string, readonly string[]>;
-
-/** All that was played on each meter, whoever played it and in whichever switch. */
-function merged(...parts: readonly FaultsOfMeters[]): FaultsOfMeters {
-  const all = new Map<string, Set<string>>();
-  for (const part of parts) {
-    for (const [endpoint, faults] of part)
-      all.set(endpoint, (all.get(endpoint) ?? new Set()).union(new Set(faults)));
-  }
-  return new Map([...all].map(([endpoint, faults]) => [endpoint, [...faults]]));
 }
 
 /** Who was left by a switch that came to its end, and did not get its devices back. */

@@ -1,4 +1,5 @@
 import { switching } from '@sefleet/api';
+import type { Steer } from './steer-switch.ts';
 import type { RehearsedPause } from './rehearsal-plan.ts';
 
 type State = Pick<switching.GetSwitchResponse, 'states' | 'total'>;
@@ -6,16 +7,13 @@ type State = Pick<switching.GetSwitchResponse, 'states' | 'total'>;
 /** Pauses a switch once, when it has come as far as the plan says, and resumes it after a while. */
 export class PauseWatch {
   readonly #plan: RehearsedPause | undefined;
-  readonly #control: (control: switching.SwitchControl) => Promise<unknown>;
+  readonly #steer: Steer;
   #resumeAt = 0;
   #isOver = false;
 
-  constructor(
-    plan: RehearsedPause | undefined,
-    control: (control: switching.SwitchControl) => Promise<unknown>,
-  ) {
+  constructor(plan: RehearsedPause | undefined, steer: Steer) {
     this.#plan = plan;
-    this.#control = control;
+    this.#steer = steer;
   }
 
   /** When the switch is resumed, by the rehearsal's clock; 0 while it is not paused. */
@@ -30,13 +28,13 @@ export class PauseWatch {
       const share = (100 * countOf(state, COUNTED[this.#plan.of])) / Number(state.total);
       if (share < this.#plan.atPercent) return undefined;
       this.#resumeAt = now + this.#plan.forMs;
-      await this.#control(switching.SwitchControl.PAUSE);
+      await this.#steer(switching.SwitchControl.PAUSE);
       return `pausing: ${share.toFixed(0)} % are ${this.#plan.of}`;
     }
     if (now < this.#resumeAt) return undefined;
     this.#isOver = true;
     this.#resumeAt = 0;
-    await this.#control(switching.SwitchControl.RESUME);
+    await this.#steer(switching.SwitchControl.RESUME);
     return 'resuming';
   }
 }

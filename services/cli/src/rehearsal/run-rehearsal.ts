@@ -4,7 +4,9 @@ import { createGrpcClient, readTlsFiles } from '@sefleet/service';
 import { usageError } from '../command-line.ts';
 import { pacingRequest } from '../switching/pacing.ts';
 import type { Progress } from '../terminal/progress.ts';
-import { judgeRehearsal, type EndedSwitch, type GroundClient, type Office } from './judge-rehearsal.ts';
+import type { Office } from '../switching/collect-bundle.ts';
+import { judgeRehearsal, type EndedSwitch, type GroundClient } from './judge-rehearsal.ts';
+import { steering } from './steer-switch.ts';
 import { Killer, type PhaseProgress } from './killer.ts';
 import { patientClient } from './patient-client.ts';
 import { RehearsalClock } from './rehearsal-clock.ts';
@@ -254,9 +256,8 @@ class Rehearsal {
     let calm = true;
     let stopped = false;
     const clock = new RehearsalClock(startAt, cutOverAt, this.#plan.compress, performance.now());
-    const pauses = new PauseWatch(this.#plan.pause, (control) =>
-      this.#office.controlSwitch({ switchId, control, endpoints: [] }, LONG_CALL),
-    );
+    const steer = steering(this.#office, switchId);
+    const pauses = new PauseWatch(this.#plan.pause, steer);
     for (;;) {
       const state = await this.#office.getSwitch({ switchId }, LONG_CALL);
       this.#show(state, endpoints.length);
@@ -267,8 +268,7 @@ class Rehearsal {
       if (state.stopped !== '' && !stopped) {
         stopped = true;
         this.#progress.say(`${state.stopped}: taking the others back`);
-        const control = switching.SwitchControl.CANCEL;
-        await this.#office.controlSwitch({ switchId, control, endpoints: [] }, LONG_CALL);
+        await steer(switching.SwitchControl.CANCEL);
       }
       const { nextReturnAt, unsettled } = await this.#ground.advanceGround(
         { now: BigInt(Math.round(clock.now)) },
@@ -298,7 +298,7 @@ class Rehearsal {
     const control =
       intervention === 'cancel' ? switching.SwitchControl.CANCEL : switching.SwitchControl.OBJECT;
     const named = intervention === 'cancel' ? [] : endpoints.filter((_, i) => i % OBJECTION_EVERY === 0);
-    await this.#office.controlSwitch({ switchId, control, endpoints: named }, LONG_CALL);
+    await steering(this.#office, switchId)(control, named);
     return true;
   }
 

@@ -35,6 +35,9 @@ import { seList } from './se-list.ts';
 import { seRacs } from './se-racs.ts';
 import { seShow } from './se-show.ts';
 import { seTrace } from './se-trace.ts';
+import { switchCancel, switchObject, switchPause, switchResume } from './switch-control.ts';
+import { switchEvidence, switchList, switchShow } from './switch-show.ts';
+import { switchStart } from './switch-start.ts';
 import { up } from './up.ts';
 
 /** Every verb, in the order of the help. */
@@ -70,6 +73,14 @@ export const VERBS: readonly Verb[] = [
   revokeDevice,
   revokeParty,
   revokeList,
+  switchStart,
+  switchList,
+  switchShow,
+  switchPause,
+  switchResume,
+  switchCancel,
+  switchObject,
+  switchEvidence,
   rehearseSupplierSwitch,
   rehearseInsurerChange,
   rehearseProviderChange,

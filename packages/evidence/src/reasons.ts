@@ -38,7 +38,7 @@ export const SWITCH_REASONS = {
   },
   'clock-drift': {
     meaning: "The meter's clock is off by more than a cut-over reading may be.",
-    action: "Set the meter's clock, then plan it again.",
+    action: "Set the meter's clock; the suppliers agree on a reading of another moment than the instant.",
   },
   'se-full': {
     meaning: 'The card has no room for the domain or the keys of the new supplier.',

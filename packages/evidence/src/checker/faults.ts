@@ -26,13 +26,15 @@ export function countFaults({ faults = new Map() }: RehearsalRecord, outcomes: O
   for (const [endpoint, played] of faults) {
     const { state = '', reason = '' } = outcomes.get(endpoint) ?? {};
     for (const fault of new Set(played)) {
-      const none = { fault, played: 0, survived: 0, rolledBack: 0, exceptions: 0, detected: 0 };
+      const foundAs = MUST_BE_FOUND.get(fault);
+      const detected = foundAs === undefined ? null : 0;
+      const none = { fault, played: 0, survived: 0, rolledBack: 0, exceptions: 0, detected };
       const count = counts.get(fault) ?? none;
       count.played++;
       if (state === 'confirmed') count.survived++;
       if (state === 'rolled-back') count.rolledBack++;
       if (state === 'exception') count.exceptions++;
-      if (state === 'exception' && reason === MUST_BE_FOUND.get(fault)) count.detected++;
+      if (state === 'exception' && reason === foundAs) count.detected = (count.detected ?? 0) + 1;
       counts.set(fault, count);
     }
   }

@@ -65,8 +65,11 @@ export interface FaultCount {
   readonly rolledBack: number;
   /** Ended as an exception, whatever the reason. */
   readonly exceptions: number;
-  /** Of the exceptions: those whose reason is this fault. Another fault can have come first. */
-  readonly detected: number;
+  /**
+   * Of the exceptions: those whose reason is this fault. Another fault can have come first. Null for a fault
+   * that a meter is to survive.
+   */
+  readonly detected: number | null;
 }
 
 /** Energy that was billed by nobody, or more than once, between two readings of a meter. */

@@ -9,6 +9,8 @@ export interface MeterRow {
   readonly state: string;
   readonly reason: string;
   readonly detail: string;
+  /** Whose the device is now; both names when its cut-over was sealed and the rest is missing. */
+  readonly staysWith: string;
   readonly cutOverAt: string;
   /** What the register said at the cut-over, and how the reading came about. */
   readonly registerWh: number | '';
@@ -63,6 +65,7 @@ export function meterRows({ verdict, bundle, truths, details }: RehearsalResult)
       to,
       state,
       ...judged(meter, details.get(endpoint) ?? '', offsetMs),
+      staysWith: state === 'confirmed' ? to : cutOver === undefined ? from : `${from}, ${to}`,
       cutOverAt: new Date(cutOverAt).toISOString(),
       registerWh: taken?.registerWh ?? '',
       source: sourceOf(offsetMs),

@@ -4,6 +4,7 @@ import { escapeMarkup, table } from './markup.ts';
 import { meterRows } from './meter-rows.ts';
 import type { RehearsalSummary } from './rehearsal-summary.ts';
 import { STORIES } from './stories.ts';
+import { countText, several, spanText } from './wording.ts';
 
 /** Lines of a table on the page; what is longer stands whole in a file beside it. */
 const SHOWN = 50;
@@ -41,110 +42,72 @@ ${
   worst.length === 0
     ? '<p>None did.</p>'
     : table(
-        ['device', 'register', 'source', 'offset, ms'],
+        ['device', 'register', 'source', 'off by'],
         worst
           .slice(0, 10)
-          .map(({ endpoint, registerWh, source, offsetMs }) => [endpoint, registerWh, source, offsetMs]),
+          .map(({ endpoint, registerWh, source, offsetMs }) => [
+            endpoint,
+            registerWh === '' ? '-' : countText(registerWh),
+            source,
+            spanText(Number(offsetMs)),
+          ]),
       )
 }</section>`;
 }
 
-/** Keys of old and new domains, as cards report them. */
-export function keys(result: RehearsalResult): string {
-  const counts = new Map<string, number>();
-  for (const { keyStates } of result.bundle.meters) {
-    for (const { when, keys: held } of keyStates) {
-      const versions = [...new Set(held.map((key) => key.split('/')[1]))].join(', ');
-      const name = `${when}: ${held.length === 0 ? 'no key' : `${held.length} keys of version ${versions}`}`;
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-    }
-  }
-  const rows = meterRows(result);
-  const statuses = new Map<string, number>();
-  for (const { keyStatus } of rows) statuses.set(keyStatus, (statuses.get(keyStatus) ?? 0) + 1);
-  const matrix = rows
-    .slice(0, SHOWN)
-    .map(({ endpoint, to, keyStatus, oldKeyVersion, newKeyVersion, newKeyCheckValues, attempts }) => [
-      endpoint,
-      to,
-      keyStatus,
-      oldKeyVersion,
-      newKeyVersion,
-      newKeyCheckValues,
-      attempts,
-    ]);
-  const header = ['device', 'new owner', 'keys', 'old keys', 'new version', 'check values', 'tries'];
-  return `<section><h2>Keys as the cards report them</h2>
-${table(['status of the new keys', 'devices'], [...statuses])}
-${table(['state of a domain', 'devices'], [...counts])}
-<details><summary>The first ${matrix.length} of ${rows.length} devices; all of them: meters.csv</summary>
-${table(header, matrix)}</details></section>`;
-}
-
-/** What was tried at switched devices, and how each was answered. */
-export function probes({ bundle }: RehearsalResult): string {
-  const counts = new Map<string, number>();
-  for (const { by, attempt, sw } of bundle.meters.flatMap((meter) => meter.probes)) {
-    const name = `${by}\u0000${attempt}\u0000${sw}`;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  const rows = [...counts].map(([name, n]) => [...name.split('\u0000'), n]);
-  return `<section><h2>What was tried, and refused</h2>
-${table(['party', 'attempt', 'status word', 'times'], rows)}</section>`;
-}
-
-/** What was searched for planted secrets. */
-export function secrets({ scans }: RehearsalResult): string {
-  const rows = scans.map(({ place, kind, secrets: looked, bytes, hits, note }) => [
-    place,
-    kind,
-    looked,
-    bytes,
-    hits.length,
-    note,
-  ]);
-  const hits = scans.flatMap((scan) => scan.hits).slice(0, SHOWN);
-  const list = hits.map((hit) => `<li>${escapeMarkup(hit)}</li>`).join('');
-  return `<section><h2>Where secrets were looked for</h2>
-<p>As bytes, hexadecimal and base64. A place with 0 bytes could not be read.</p>
-${table(['place', 'kind', 'secrets', 'bytes', 'found', ''], rows)}
-${hits.length === 0 ? '' : `<ul>${list}</ul>`}</section>`;
-}
-
-/** Who holds which keys. */
-export function knowledge({ parties }: RehearsalResult): string {
-  const rows = parties.map(({ title, roles, holds }) => [
-    title,
-    roles.join(', '),
-    holds.join(', ') || 'nothing',
-  ]);
-  return `<section><h2>Who holds what</h2><p>Keys in each party's own vault. Keys that were agreed through the
-controlling authority's domain appear with their owner only.</p>
-${table(['party', 'roles', 'vault'], rows)}</section>`;
-}
-
-/** Devices that were not confirmed. */
-export function exceptions(result: RehearsalResult): string {
-  const failed = meterRows(result).filter(({ state }) => state !== 'confirmed');
-  if (failed.length === 0) return '';
-  const rows = failed
-    .slice(0, SHOWN)
-    .map(({ endpoint, state, reason, detail }) => [endpoint, state, reason, detail]);
-  const more =
-    failed.length > SHOWN ? `<p>${failed.length - SHOWN} more: exceptions.csv has all of them.</p>` : '';
-  return `<section><h2>Exceptions and roll-backs</h2>
-${table(['device', 'state', 'reason', 'detail'], rows)}${more}</section>`;
+/** Whose energy it is: by register and by bill. */
+export function energy({ run: { story }, revenueAtRisk }: RehearsalSummary, result: RehearsalResult): string {
+  const { unit, devices } = STORIES[story];
+  const { accounts } = result.verdict;
+  const billed = new Map<string, number>();
+  for (const { billedWh } of accounts)
+    for (const [supplier, wh] of Object.entries(billedWh))
+      billed.set(supplier, (billed.get(supplier) ?? 0) + wh);
+  const sum = (pick: (account: (typeof accounts)[number]) => number): number =>
+    accounts.reduce((total, account) => total + pick(account), 0);
+  const rows: (readonly [string, number])[] = [
+    [`growth of the registers of ${several(accounts.length, devices)}`, sum(({ growthWh }) => growthWh)],
+    ...[...billed].map(([supplier, wh]) => [`billed by ${supplier}`, wh] as const),
+    ['billed by nobody', sum(({ gapWh }) => gapWh)],
+    ['billed twice', sum(({ overlapWh }) => overlapWh)],
+    ['residual: growth less bills, without sign', sum(({ residualWh }) => Math.abs(residualWh))],
+  ];
+  const risk =
+    revenueAtRisk === null
+      ? ''
+      : `<p>Revenue at risk: ${countText(revenueAtRisk.eur)} EUR, an estimate. It is what nobody billed, what was
+billed twice, and the ${countText(revenueAtRisk.notSwitchedWh)} Wh after the instant of meters that ended
+as an exception, at ${revenueAtRisk.eurPerKWh} EUR a kWh.</p>`;
+  return `<section><h2>Energy</h2>${table(
+    ['over the whole rehearsal', unit],
+    rows.map(([name, wh]) => [name, wh]),
+  )}
+<p>Device by device in meters.csv.</p>${risk}</section>`;
 }
 
 /** What was rehearsed, so that it can be rehearsed again. */
-export function run({ run: identity, durationMs }: RehearsalSummary): string {
-  const rows = Object.entries(identity).map(([name, value]) => [
-    name,
-    typeof value === 'object' ? JSON.stringify(value) : value,
-  ]);
-  return `<section><h2>This run</h2>${table(['', ''], [...rows, ['real time, ms', durationMs]])}
+export function run({ run: identity, durationMs, meters }: RehearsalSummary): string {
+  const { faults, cutOverAt, startedAt, endedAt, ...rest } = identity;
+  const names: Readonly<Record<string, string>> = {
+    planHash: 'hash over all that was asked for',
+    compress: 'virtual seconds a real second',
+    evidenceRoot: 'root of the evidence',
+  };
+  const shares = Object.entries(faults).map(([fault, share]) => `${fault} ${share} %`);
+  const rows = [
+    ['instant', cutOverAt],
+    ['begin, by the rehearsal\u2019s clock', startedAt],
+    ['end, by the rehearsal\u2019s clock', endedAt],
+    ['devices', meters],
+    ...Object.entries(rest).map(([name, value]) => [names[name] ?? name, String(value)]),
+    ['faults asked for', shares.join(', ') || 'none'],
+    ['real time', spanText(durationMs)],
+  ];
+  return `<section><h2>This run</h2>${table(['', ''], rows)}
 <p>Verify the evidence without trusting this page:
-<code>sefleet report verify bundle.json --authority &lt;yours&gt;</code>.</p></section>`;
+<code>sefleet report verify bundle.json --authority &lt;yours&gt;</code>.</p>
+<p>Beside this page: summary.json with its schema, junit.xml, meters.csv, exceptions.csv, intervals.csv,
+misbillings.csv and bundle.json, the evidence.</p></section>`;
 }
 
 /** Days of the market have 92, 96 or 100 quarters of an hour. */

@@ -49,7 +49,7 @@ const meter = fields(
     keyStates: list(
       fields({
         domain: hex,
-        when: text(32, /^(?:fresh|after-agreement|after-rotation|after-removal)$/),
+        when: text(32, /^(?:fresh|after-(?:agreement|rotation|removal)|beside-(?:before|after))$/),
         keys: list(text(5, /^[0-9a-f]{2}\/[0-9a-f]{2}$/), MAX.ENTRIES),
       }),
       MAX.ENTRIES,
@@ -57,7 +57,7 @@ const meter = fields(
     newKeyCheckValues: list(hex, MAX.ENTRIES),
     probes: list(fields({ by: name, attempt: name, sw: text(4, /^[0-9a-f]{4}$/), at: whole }), MAX.ENTRIES),
     cutOver: fields({
-      closingRecord: digest,
+      closingRecord: text(64, /^(?:[0-9a-f]{64})?$/),
       openingRecord: text(64, /^(?:[0-9a-f]{64})?$/),
       takenAt: whole,
     }),

@@ -29,7 +29,14 @@ export interface ProbeEvidence {
 /** Which keys a Security Domain holds, as the card itself says (GET DATA 00E0). */
 export interface KeyStateEvidence {
   readonly domain: string;
-  readonly when: 'fresh' | 'after-agreement' | 'after-rotation' | 'after-removal';
+  /** `beside-`: the domain of one whom an addition or a removal does not concern. */
+  readonly when:
+    | 'fresh'
+    | 'after-agreement'
+    | 'after-rotation'
+    | 'after-removal'
+    | 'beside-before'
+    | 'beside-after';
   /** `identifier/version`, hexadecimal. */
   readonly keys: readonly string[];
 }
@@ -72,7 +79,9 @@ export interface MeterEvidence {
   readonly switchId: string;
   readonly endpoint: string;
   readonly verb: string;
+  /** Who is left; with `add` who is there already and stays. */
   readonly from: string;
+  /** Who comes; with `remove` who stays. */
   readonly to: string;
   readonly cutOverAt: number;
   readonly state: string;
@@ -98,7 +107,10 @@ export interface MeterEvidence {
   /** Key check values of the new supplier's keys as the card confirmed them. */
   readonly newKeyCheckValues: readonly string[];
   readonly probes: readonly ProbeEvidence[];
-  /** SHA-256 of the sealed cut-over records, as each supplier confirmed them. */
+  /**
+   * SHA-256 of the sealed records of the instant: the last of who goes, the first of who comes; empty where
+   * nobody goes, or comes.
+   */
   readonly cutOver:
     | { readonly closingRecord: string; readonly openingRecord: string; readonly takenAt: number }
     | undefined;

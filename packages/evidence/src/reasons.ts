@@ -68,6 +68,10 @@ export const SWITCH_REASONS = {
     meaning: 'The meter refused a command of the switch.',
     action: 'Read the detail: it has the command and what the meter answered.',
   },
+  'mandate-refused': {
+    meaning: 'The owner gave no mandate, or one for something else, or it has ended or was used before.',
+    action: 'Have the owner sign one for this act, insurer, device and card, then plan it again.',
+  },
   objection: {
     meaning: 'The old supplier objected before the instant.',
     action: 'Nothing, or settle the objection and plan it again.',

@@ -8,8 +8,15 @@ export interface Signers {
   readonly tsm: string;
 }
 
-/** Verbs for which the old supplier is not asked: it has failed. */
-const WITHOUT_OLD_SUPPLIER: ReadonlySet<string> = new Set(['forced-switch']);
+/**
+ * Verbs for which a party is not asked: one that has failed, or one whom it does not concern, and who need
+ * not learn of it.
+ */
+const NOT_ASKED: ReadonlyMap<string, Hop> = new Map([
+  ['forced-switch', 'from'],
+  ['add', 'from'],
+  ['remove', 'to'],
+]);
 
 /** Who has to counter-sign, in order, and as which hop each saw the exchanges. */
 export function signersOf(
@@ -22,7 +29,7 @@ export function signersOf(
     [issuer, 'issuer'],
     [tsm, 'tsm'],
   ] as const;
-  return WITHOUT_OLD_SUPPLIER.has(verb) ? all.slice(1) : all;
+  return all.filter(([, hop]) => hop !== NOT_ASKED.get(verb));
 }
 
 /** What a party signs under the evidence of one meter: the evidence, and its own chain of exchanges. */

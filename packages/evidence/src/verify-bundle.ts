@@ -5,7 +5,7 @@ import { bundleRoot, merkleRoot } from './digests.ts';
 import { evidenceError } from './errors.ts';
 import type { EvidenceBundle, MeterEvidence, SwitchEvidence } from './evidence.ts';
 import { readCertificate, readParties } from './verify-parties.ts';
-import { meterSignatureProblems, switchSignatureProblems } from './verify-signatures.ts';
+import { meterSignatureProblems, nonceOf, switchSignatureProblems } from './verify-signatures.ts';
 
 /** One thing that was verified. */
 export interface BundleCheck {
@@ -111,8 +111,9 @@ function nonceProblems({ meters }: EvidenceBundle): string[] {
   const seen = new Map<string, MeterEvidence>();
   return meters.flatMap((meter) => {
     if (meter.mandate === undefined) return [];
-    const before = seen.get(meter.mandate.text);
-    seen.set(meter.mandate.text, meter);
+    const nonce = `${meter.mandate.party} ${nonceOf(meter.mandate.text)}`;
+    const before = seen.get(nonce);
+    seen.set(nonce, meter);
     return before === undefined ? [] : [`${meter.endpoint} has the mandate of ${before.endpoint}`];
   });
 }

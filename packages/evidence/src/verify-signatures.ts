@@ -1,6 +1,7 @@
 import { verify } from 'node:crypto';
 import { canonicalJson } from './canonical.ts';
 import type { EvidenceBundle, Hop, MeterEvidence, SignedStatement, SwitchEvidence } from './evidence.ts';
+import { hasBystander, rulesOf } from './checker/verb-rules.ts';
 import { meterStatement, switchStatement } from './statements.ts';
 import type { VerifiedParty } from './verify-parties.ts';
 
@@ -38,11 +39,10 @@ export function switchSignatureProblems(
 }
 
 /** The mandate is about this meter, this change and this instant, and somebody gave it who may. */
-function mandateProblems(
-  { mandate, endpoint, switchId, verb, from, to, cutOverAt, state }: MeterEvidence,
-  parties: Parties,
-): string[] {
+function mandateProblems(meter: MeterEvidence, parties: Parties): string[] {
+  const { mandate, endpoint, switchId, verb, from, to, cutOverAt, state } = meter;
   if (mandate === undefined) return state === 'confirmed' ? ['nobody gave a mandate'] : [];
+  if (hasBystander(meter)) return ownerMandateProblems(meter, mandate, parties);
   const { nonce, ...said } = readStatement(mandate.text);
   const expected = { endpoint, switchId, mandate: verb, from, to, cutOverAt };
   if (typeof nonce !== 'string' || canonicalJson(said) !== canonicalJson(expected))
@@ -51,6 +51,34 @@ function mandateProblems(
   const mayGive = ORDERED_BY_AUTHORITY.has(verb) ? AUTHORITY : CUSTOMERS;
   if (giver === undefined || !mayGive.some((role) => giver.roles.has(role)))
     return [`${mandate.party} gives no mandate for a ${verb}`];
+  return signatureProblems(mandate, parties);
+}
+
+/**
+ * That somebody comes beside another, or goes, is the owner's to say, and nobody else's: before it is known
+ * when and as which switch, for one card and a time.
+ */
+function ownerMandateProblems(
+  { endpoint, verb, from, to, cutOverAt, cardCertificate = '' }: MeterEvidence,
+  mandate: SignedStatement,
+  parties: Parties,
+): string[] {
+  const { nonce, card, validFrom, validUntil, ...said } = readStatement(mandate.text);
+  const expected = { endpoint, mandate: verb, insurer: verb === 'add' ? to : from };
+  if (
+    typeof nonce !== 'string' ||
+    typeof card !== 'string' ||
+    canonicalJson(said) !== canonicalJson(expected)
+  )
+    return ['the mandate is for something else'];
+  // The card's own name stands in its certificate, tag 5F20.
+  const length = (card.length / 2).toString(16).padStart(2, '0');
+  if (card === '' || (cardCertificate !== '' && !cardCertificate.includes(`5f20${length}${card}`)))
+    return ['the mandate is for another card'];
+  if (!(Number(validFrom) <= cutOverAt && cutOverAt <= Number(validUntil)))
+    return ['the mandate was not in force at the instant'];
+  if (parties.get(mandate.party)?.roles.has('service-subscriber') !== true)
+    return [`${mandate.party} is not the owner and gives no mandate to ${verb}`];
   return signatureProblems(mandate, parties);
 }
 
@@ -78,8 +106,12 @@ function closingProblems(
     ['issuer', has('se-issuer')],
     ['tsm', has('tsm')],
   ] as const;
-  // A supplier that has failed signs nothing.
-  const expected = verb === 'forced-switch' ? all.slice(1) : all;
+  // A supplier that has failed signs nothing, nor does one whom it does not concern.
+  const { comes, goes } = rulesOf({ verb });
+  const expected = all.filter(([hop]) => {
+    if (hop === 'from') return goes && verb !== 'forced-switch';
+    return hop !== 'to' || comes;
+  });
   if (closing.length !== expected.length)
     return [`${closing.length} counter-signatures, not ${expected.length}`];
   return closing.flatMap((statement, i) => {
@@ -97,6 +129,12 @@ function signatureProblems({ party, text, signature }: SignedStatement, parties:
     key !== undefined &&
     verify('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64'));
   return holds ? [] : [`${party}'s signature does not verify`];
+}
+
+/** What makes a mandate one of a kind; the whole text where it names nothing. */
+export function nonceOf(text: string): string {
+  const { nonce } = readStatement(text);
+  return typeof nonce === 'string' ? nonce : text;
 }
 
 function readStatement(text: string): Readonly<Record<string, unknown>> {

@@ -37,6 +37,8 @@ export { IotSafeClient } from './clients/iot-safe-client.ts';
 export type { MasterSecretInput } from './clients/iot-safe-client.ts';
 export { cutOverOrder, RecordsClient } from './clients/records-client.ts';
 export type { CutOverRecords, RecordsStatus } from './clients/records-client.ts';
+export { decodeDeviceOrder, readerOrder } from './clients/reader-order.ts';
+export type { DeviceOrder } from './clients/reader-order.ts';
 export { recordAccountCommands } from './clients/record-account.ts';
 export type { CutOverGrant, RecordAccountPlan } from './clients/record-account.ts';
 export {

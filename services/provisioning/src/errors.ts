@@ -63,6 +63,10 @@ export const PROVISIONING_ERRORS = {
     fault: 'peer',
     doc: 'The market did not say within two hours which metering point a meter is.',
   },
+  SWITCH_MANDATE_REFUSED: {
+    fault: 'caller',
+    doc: "A device's owner gave no mandate for this, or one for something else, or it has ended or was used.",
+  },
   SWITCH_METER_REFUSED: { fault: 'peer', doc: 'A meter refused a command of the switch.' },
   CUSTODY_KEY_NOT_FOUND: { fault: 'caller', doc: 'The vault of a party has no such key.' },
   CUSTODY_KEY_STATE_PRECONDITION: {

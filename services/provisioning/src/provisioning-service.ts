@@ -59,9 +59,9 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     const orders = new RotationOrders({ store, custody, runner, log, defaultConcurrency });
     const meter = new ManagedMeterPort(client, settings.cardTimeoutMs, runtime.timers);
     const stakeholders = new StakeholderLinks(stakeholderServers, tls, settings.cardTimeoutMs);
-    const market = settings.rehearsal ? REHEARSED_REGISTER : OWN_REGISTER;
     const { rng } = runtime;
-    const switchPorts = { store, journal, custody, links, meter, market, stakeholders, rng, log };
+    const others = settings.rehearsal ? PLAYED : REAL;
+    const switchPorts = { store, journal, custody, links, meter, stakeholders, rng, log, ...others };
     const office = new SwitchOffice(switchPorts, clock, runtime);
     // Parties first: what is resumed may be about one that was admitted later.
     const parties = await openParties({ ...stores, ...ports, orders, links, authority, clock, settings });
@@ -101,6 +101,10 @@ export const PROVISIONING_SERVICE: ServiceDescription<typeof PROVISIONING_SETTIN
     };
   },
 };
+
+/** The others of a switch: the market and the owners of devices. A rehearsal plays them. */
+const REAL = { market: OWN_REGISTER, mandates: 'given' } as const;
+const PLAYED = { market: REHEARSED_REGISTER, mandates: 'rehearsed' } as const;
 
 function serverFacts(
   settings: ServiceContext<typeof PROVISIONING_SETTINGS>['settings'],

@@ -32,11 +32,12 @@ export function accountOf(
   };
 }
 
-/** Where the supplier changes in the order of sealing. */
+/** Where the supplier changes in the order of sealing; of several side by side each has numbers of its own. */
 function changesOf(readings: readonly SealedReading[]): readonly SupplierChange[] {
   return readings.flatMap((opening, i) => {
     const closing = readings[i - 1];
     if (closing === undefined || closing.supplier === opening.supplier) return [];
+    if (opening.sequence !== closing.sequence + 1) return [];
     const { supplier: from, at: lastAt, sequence: replayFloor } = closing;
     return [{ from, to: opening.supplier, lastAt, firstAt: opening.at, replayFloor }];
   });

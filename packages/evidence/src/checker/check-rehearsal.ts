@@ -7,6 +7,7 @@ import { invariantOf } from './invariant.ts';
 import { energyInvariants, evidenceInvariants } from './invariants.ts';
 import { keyInvariants } from './key-invariants.ts';
 import type { MeterAccount, RehearsalRecord, Verdict } from './rehearsal.ts';
+import { readerInvariant } from './reader-invariant.ts';
 import { serverInvariants } from './server-invariants.ts';
 
 /**
@@ -58,6 +59,7 @@ export function checkRehearsal(rehearsal: RehearsalRecord): Verdict {
     invariants: [
       invariantOf('every meter of the switch is accounted for', unaccounted, `${journeys.size} meters`),
       ...energyInvariants(continuity),
+      readerInvariant(rehearsal),
       ...keyInvariants(bundle),
       ...invariants,
       ...serverInvariants(rehearsal),

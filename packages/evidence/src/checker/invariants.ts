@@ -4,6 +4,7 @@ import { verifyBundle } from '../verify-bundle.ts';
 import type { Continuity } from './continuity.ts';
 import { invariantOf, type Invariant } from './invariant.ts';
 import type { RehearsalRecord } from './rehearsal.ts';
+import { rulesOf } from './verb-rules.ts';
 
 /** The invariants about energy. */
 export function energyInvariants(continuity: ReadonlyMap<string, Continuity>): readonly Invariant[] {
@@ -76,10 +77,8 @@ export function evidenceInvariants(rehearsal: RehearsalRecord): {
   };
 }
 
-function receiptProblemsOf(
-  { state, receipts, lostReceipts }: MeterEvidence,
-  read: readonly ReturnType<typeof readReceipt>[],
-): string[] {
+function receiptProblemsOf(meter: MeterEvidence, read: readonly ReturnType<typeof readReceipt>[]): string[] {
+  const { state, receipts, lostReceipts } = meter;
   const problems: string[] = [];
   if (read.some((receipt) => receipt?.verified !== true)) problems.push('a receipt does not verify');
   const counters = [...read.map((receipt) => receipt?.counter ?? 0), ...lostReceipts].toSorted(
@@ -90,7 +89,12 @@ function receiptProblemsOf(
     if (before !== undefined && counter !== before + 1) problems.push(`receipt ${counter} follows ${before}`);
   });
   const kinds = new Set(receipts.map(({ kind }) => kind));
-  const complete = (['install', 'extradition', 'delete'] as const).every((kind) => kinds.has(kind));
+  const { comes, goes } = rulesOf(meter);
+  const needed = [
+    ...(comes ? (['install', 'extradition'] as const) : []),
+    ...(goes ? (['delete'] as const) : []),
+  ];
+  const complete = needed.every((kind) => kinds.has(kind));
   if (state === 'confirmed' && !complete && lostReceipts.length === 0) problems.push('a receipt is missing');
   return problems;
 }

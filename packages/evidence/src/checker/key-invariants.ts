@@ -1,9 +1,11 @@
 import type { EvidenceBundle, MeterEvidence, SwitchEvidence } from '../evidence.ts';
 import { isSwitchReason } from '../reasons.ts';
 import { invariantOf, type Invariant } from './invariant.ts';
+import { hasBystander, rulesOf } from './verb-rules.ts';
 
 const FINAL = new Set(['confirmed', 'rolled-back', 'exception']);
 const NEW_KEYS = 3;
+const UNTOUCHED = 'who is not concerned keeps its keys, and they open nothing to others';
 const LOOK_UP_MS = 2 * 3_600_000;
 
 type ProblemOf = (meter: MeterEvidence) => string | undefined;
@@ -11,7 +13,10 @@ type ProblemOf = (meter: MeterEvidence) => string | undefined;
 /** The invariants about states, keys and access, from the evidence alone. */
 export function keyInvariants({ meters, switches }: EvidenceBundle): readonly Invariant[] {
   const confirmed = meters.filter(({ state }) => state === 'confirmed');
-  const takenBack = meters.filter(({ state }) => state === 'rolled-back');
+  const takenBack = meters.filter((meter) => meter.state === 'rolled-back' && rulesOf(meter).comes);
+  const came = confirmed.filter((meter) => rulesOf(meter).comes);
+  const went = confirmed.filter((meter) => rulesOf(meter).goes);
+  const beside = confirmed.filter(hasBystander);
   const each = (
     name: string,
     list: readonly MeterEvidence[],
@@ -32,20 +37,16 @@ export function keyInvariants({ meters, switches }: EvidenceBundle): readonly In
       endProblem,
       `${meters.length} meters`,
     ),
-    each("the new supplier's keys are confirmed by the card", confirmed, newKeyProblem, 'all confirmed'),
+    each("the new supplier's keys are confirmed by the card", came, newKeyProblem, 'all confirmed'),
     each(
       'the fresh domain held nothing but the agreed keys',
-      confirmed,
+      came,
       preloadProblem,
       'no key was loaded ahead',
     ),
-    each("the old supplier's keys are gone and refused", confirmed, oldKeyProblem, 'all refused'),
-    each(
-      'the new supplier was refused before the instant',
-      confirmed,
-      earlyProblem,
-      `${confirmed.length} meters`,
-    ),
+    each("the old supplier's keys are gone and refused", went, oldKeyProblem, 'all refused'),
+    each('the new supplier was refused before the instant', came, earlyProblem, `${came.length} meters`),
+    ...(beside.length === 0 ? [] : [each(UNTOUCHED, beside, besideProblem, 'untouched')]),
     each('no probe was let in', meters, probeProblem, 'none let in'),
     each(
       'meters that were taken back hold no key of the new supplier',
@@ -59,7 +60,7 @@ export function keyInvariants({ meters, switches }: EvidenceBundle): readonly In
       (meter) => lateProblem(meter, orders),
       'within the deadline',
     ),
-    each('the market answered every look-up within two hours', confirmed, lookUpProblem, 'all answered'),
+    each('the market answered every look-up within two hours', came, lookUpProblem, 'all answered'),
   ];
 }
 
@@ -105,9 +106,25 @@ function oldKeyProblem({ keyStates, probes, from }: MeterEvidence): string | und
   return tries.every(({ sw }) => sw !== '9000') ? undefined : 'the old keys were let in';
 }
 
+/** Somebody came beside another, or went: the other's keys are those of before, and nobody got at them. */
+function besideProblem(meter: MeterEvidence): string | undefined {
+  const { keyStates, probes, to } = meter;
+  const before = keyStates.find(({ when }) => when === 'beside-before');
+  const after = keyStates.find(({ when }) => when === 'beside-after');
+  if (before === undefined || after === undefined) return 'nobody looked at the one who stays';
+  if (before.keys.length === 0 || before.domain !== after.domain) return 'the one who stays has no keys';
+  if (before.keys.join() !== after.keys.join())
+    return `the keys of the one who stays were ${before.keys.join(' ')} and are ${after.keys.join(' ')}`;
+  if (keyStates.some(({ when, domain }) => when === 'after-removal' && domain === before.domain))
+    return 'the domain of the one who stays was removed';
+  const tries = rulesOf(meter).comes ? probes.filter(({ by }) => by === to) : probes;
+  return tries.length === 0 ? 'nobody tried whether keys open the other domain' : undefined;
+}
+
 function rollbackProblem({ keyStates, newKeyCheckValues }: MeterEvidence): string | undefined {
-  const last = keyStates.at(-1);
-  if (newKeyCheckValues.length === 0 && keyStates.length === 0) return undefined;
+  const own = keyStates.filter(({ when }) => !when.startsWith('beside-'));
+  const last = own.at(-1);
+  if (newKeyCheckValues.length === 0 && own.length === 0) return undefined;
   return last?.when === 'after-removal' && last.keys.length === 0
     ? undefined
     : "the new supplier's domain is still there";

@@ -3,6 +3,7 @@ import type { MeterEvidence } from '../evidence.ts';
 import { invariantOf, type Invariant } from './invariant.ts';
 import type { RehearsalRecord } from './rehearsal.ts';
 import { openSealedReading } from './sealed-reading.ts';
+import { rulesOf } from './verb-rules.ts';
 
 /**
  * What holds where suppliers have LwM2M servers of their own: records reach the one that they were sealed
@@ -61,16 +62,21 @@ function deliveryProblems(
   return problems;
 }
 
-function accountProblems({ endpoint, accounts, from, to }: MeterEvidence): string[] {
+function accountProblems(meter: MeterEvidence): string[] {
+  const { endpoint, accounts, from, to } = meter;
+  const { comes, goes } = rulesOf(meter);
   const old = accounts.find(({ server }) => server === from);
   const fresh = accounts.find(({ server }) => server === to);
-  if (fresh === undefined || fresh.registration === '') return [`${endpoint}: no registration with ${to}`];
-  if (old === undefined || old.goneAt === 0) return [`${endpoint}: still registered with ${from}`];
+  if (comes && (fresh === undefined || fresh.registration === ''))
+    return [`${endpoint}: no registration with ${to}`];
+  if (goes && (old === undefined || old.goneAt === 0)) return [`${endpoint}: still registered with ${from}`];
   const problems: string[] = [];
-  if (old.refusal === '' || /^\d\.\d\d$/.test(old.refusal))
+  if (goes && (old?.refusal === '' || /^\d\.\d\d$/.test(old?.refusal ?? '')))
     problems.push(`${endpoint}: ${from} still reaches it`);
-  if (fresh.goneAt !== 0) problems.push(`${endpoint}: gone from ${to}`);
-  if (old.goneAt < fresh.registeredAt) problems.push(`${endpoint}: was with nobody for a while`);
+  const stays = comes ? fresh : undefined;
+  if (stays !== undefined && stays.goneAt !== 0) problems.push(`${endpoint}: gone from ${to}`);
+  if (comes && goes && (old?.goneAt ?? 0) < (fresh?.registeredAt ?? 0))
+    problems.push(`${endpoint}: was with nobody for a while`);
   return problems;
 }
 

@@ -14,6 +14,11 @@ export interface RecordAccountPlan {
   readonly endpoint: string;
   /** The device's own record key, 16 bytes. */
   readonly recordKey: Uint8Array;
+  /**
+   * Records are numbered from the next number on; 0 unless given. Who comes back to a card comes with the
+   * same record key: a number that is beyond all of the former ones keeps nonces from being used twice.
+   */
+  readonly sequenceFloor?: number;
   /** For a cut-over: which application of another domain gets the account, and when. */
   readonly grant?: CutOverGrant;
 }
@@ -42,6 +47,7 @@ export function recordAccountCommands(
     encodeTlv(MEASURING_TAG.STAKEHOLDER, Buffer.from(account.stakeholder)),
     encodeTlv(MEASURING_TAG.KEY_VERSION, Uint8Array.of(v >>> 24, v >> 16, v >> 8, v)),
     encodeTlv(MEASURING_TAG.ENDPOINT, Buffer.from(account.endpoint)),
+    encodeFloor(account.sequenceFloor),
   );
   const data = encodeDgis([
     { id: ACCOUNT_DGI.OWNER, data: owner },
@@ -49,6 +55,11 @@ export function recordAccountCommands(
     ...(grant === undefined ? [] : [{ id: ACCOUNT_DGI.GRANT, data: encodeGrant(grant) }]),
   ]);
   return storeDataCommands(data, { format: 'dgi', encrypted: true });
+}
+
+function encodeFloor(floor = 0): Uint8Array {
+  if (floor === 0) return new Uint8Array(0);
+  return encodeTlv(MEASURING_TAG.SEQUENCE, new ByteWriter(6).u48(floor).finish());
 }
 
 function encodeGrant({ application, instantMs, activation, parameters }: CutOverGrant): Uint8Array {

@@ -26,6 +26,7 @@ import type { CommandContext } from './command-context.ts';
 const MAX_ENDPOINT_BYTES = 200;
 const MAX_PARAMETER_BYTES = 512;
 const TIME_BYTES = 8;
+const SEQUENCE_BYTES = 6;
 
 /** True for the data groupings of a record account. */
 export function isRecordAccount(dgis: readonly Dgi[]): boolean {
@@ -54,7 +55,7 @@ export function storeRecordAccount(
     ...readOwner(owner.data),
     recordKey,
     // Nonces are made of the sequence, so it goes on whatever the key: an old key may come back.
-    sequence: domain.account?.sequence ?? 0,
+    sequence: Math.max(domain.account?.sequence ?? 0, readFloor(owner.data)),
     firstSequence: 0,
     closed: false,
     grant: granted === undefined ? undefined : readGrant(granted.data),
@@ -78,6 +79,14 @@ function readOwner(data: Uint8Array) {
   // What cannot stand in a record's header is refused here and not at the first record.
   encodeRecordKeyId(name);
   return { ...name, endpoint: text.decode(endpoint) };
+}
+
+/** The number that the owner wants numbers to follow; 0 when it names none. */
+function readFloor(data: Uint8Array): number {
+  const floor = decodeTlvs(data).find(({ tag }) => tag === MEASURING_TAG.SEQUENCE)?.value;
+  if (floor === undefined) return 0;
+  if (floor.length !== SEQUENCE_BYTES) return refuse(STATUS_WORD.WRONG_DATA);
+  return floor.reduce((sum, byte) => sum * 256 + byte, 0);
 }
 
 function readKey(data: Uint8Array, dek: Uint8Array): Uint8Array {

@@ -131,10 +131,19 @@ async function collectTruths(ground: GroundClient) {
   return { truths, cards, faults };
 }
 
-/** Who was left by a switch that came to its end, and did not get its devices back. */
+/** Who was left by a switch that came to its end, and is on no device any more. */
 function leftBy(meters: readonly MeterEvidence[]): ReadonlySet<string> {
   const last = new Map(meters.map((meter) => [meter.endpoint, meter]));
-  const ends = [...last.values()];
-  const stay = new Set(ends.map(({ state, from, to }) => (state === 'confirmed' ? to : from)));
-  return new Set(meters.map(({ from }) => from).filter((party) => !stay.has(party)));
+  const stay = new Set([...last.values()].flatMap(staying));
+  return new Set(meters.flatMap(({ from, to }) => [from, to]).filter((party) => !stay.has(party)));
+}
+
+/** Who has a device after its last switch. */
+function staying({ verb, state, from, to }: MeterEvidence): readonly string[] {
+  // What came of it nobody knows for sure: nothing is said about who is gone.
+  if (state === 'exception') return [from, to];
+  const isDone = state === 'confirmed';
+  if (verb === 'add') return isDone ? [from, to] : [from];
+  if (verb === 'remove') return isDone ? [to] : [from, to];
+  return [isDone ? to : from];
 }

@@ -16,7 +16,8 @@ const { SwitchVerb: Verb } = switching;
 
 /**
  * The switches that a verb consists of. An erroneous transfer is one that happened and is undone; back to
- * back means that the second supplier is left for a third within a day.
+ * back means that the second supplier is left for a third within a day. Before one of two can be removed, the
+ * second has to be added.
  */
 export function legsOf({ verb, from, to, third }: RehearsalPlan): readonly Leg[] {
   const leg = (changes: Partial<Leg> = {}): Leg => {
@@ -34,6 +35,12 @@ export function legsOf({ verb, from, to, third }: RehearsalPlan): readonly Leg[]
       return [leg({ verb: Verb.FORCED_SWITCH, wholePortfolio: true })];
     case 'move-in':
       return [leg({ verb: Verb.MOVE_IN })];
+    case 'add':
+      return [leg({ verb: Verb.ADD })];
+    case 'remove':
+      return [leg({ verb: Verb.ADD }), leg({ verb: Verb.REMOVE })];
+    case 'add-and-remove':
+      return [leg({ verb: Verb.ADD }), leg({ verb: Verb.REMOVE, from: to, to: from })];
     default:
       return [leg()];
   }

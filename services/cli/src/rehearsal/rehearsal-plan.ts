@@ -51,9 +51,12 @@ export type RehearsalVerb =
   | 'erroneous-transfer'
   | 'back-to-back'
   | 'forced-switch'
-  | 'move-in';
+  | 'move-in'
+  | 'add'
+  | 'remove'
+  | 'add-and-remove';
 
-/** All verbs that can be rehearsed. */
+/** All verbs of a switch from one supplier to another. */
 export const REHEARSAL_VERBS: readonly RehearsalVerb[] = [
   'switch',
   'cancel',

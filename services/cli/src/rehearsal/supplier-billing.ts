@@ -24,13 +24,12 @@ export function billMeter(
   masters: ReadonlyMap<string, Uint8Array>,
 ): readonly BillingLine[] {
   const keys = new Map<string, Uint8Array>();
-  const last = new Map<string, { readonly at: number; readonly wh: number }>();
+  const last = new Map<string, { readonly at: number; readonly wh: number; readonly sequence: number }>();
   const lines: BillingLine[] = [];
-  let current = '';
-  // Each supplier has its own part of the records: put together they are in the order of their sealing again.
+  // Each supplier has its own part of the records: put together they are in the order of their numbers again.
   const ordered = records.map(decodeSealedRecord).toSorted((a, b) => a.sequence - b.sequence);
   for (const sealed of ordered) {
-    const supplier = sealed.stakeholder;
+    const { stakeholder: supplier, sequence } = sealed;
     const name = `${supplier}:${sealed.keyVersion}`;
     const master = masters.get(name);
     if (master === undefined) continue;
@@ -39,16 +38,15 @@ export function billMeter(
     const { timestampMs: until, values } = openTelemetryRecord(sealed, key, endpoint);
     const wh = values.find(([metric]) => COUNTERS.has(metric))?.[1];
     if (wh === undefined) continue;
-    // Who comes back as a supplier later does not bill what another one delivered meanwhile.
-    if (supplier !== current) last.clear();
-    current = supplier;
     const before = last.get(supplier);
-    if (before !== undefined) {
+    // Who comes back later does not bill the time between: numbers that do not follow each other are of two
+    // contracts. A reading that was lost is not billed over either; it shows as the gap that it is.
+    if (before?.sequence === sequence - 1) {
       // Less than before, and yet it only counts up: it has begun at 0 again.
       const energyWh = wh < before.wh ? wh - before.wh + capacityWh : wh - before.wh;
       lines.push({ supplier, endpoint, from: before.at, until, energyWh });
     }
-    last.set(supplier, { at: until, wh });
+    last.set(supplier, { at: until, wh, sequence });
   }
   return lines;
 }

@@ -53,10 +53,13 @@ export function rehearsalVerb(told: StoryVerb): Verb {
 }
 
 function optionsOf({ devices, from, to, third, verbs, grounds }: StoryVerb): Verb['options'] {
+  const several = verbs.includes('add');
+  const fromDoc = several ? 'who is there: with remove and switch, who is left' : 'who is left';
+  const toDoc = several ? 'who comes: with remove, before the other is left' : 'who comes';
   return {
     [devices]: { type: 'string', value: 'n', default: '200', doc: `${devices} of the cohort` },
-    from: { type: 'string', value: 'party', default: from, doc: 'who is left' },
-    to: { type: 'string', value: 'party', default: to, doc: 'who comes' },
+    from: { type: 'string', value: 'party', default: from, doc: fromDoc },
+    to: { type: 'string', value: 'party', default: to, doc: toDoc },
     third: { type: 'string', value: 'party', default: third, doc: 'with back-to-back: who comes after that' },
     verb: { type: 'string', value: 'verb', default: 'switch', doc: verbs.join(', ') },
     at: { type: 'string', value: 'time', default: '+2m', doc: 'real time until the instant, at the most' },

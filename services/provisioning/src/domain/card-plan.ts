@@ -43,6 +43,8 @@ export interface CardPlan {
   readonly domains: readonly DomainPlan[];
   /** The role that stands for "the supplier" of this kind. */
   readonly supplier: StakeholderRole;
+  /** Whether several may have that role for one device, each for itself. */
+  readonly severalSuppliers: boolean;
 }
 
 /** AIDs that begin with F are nobody's by registration (ISO/IEC 7816-5 §8.4); "SEFLT" keeps ours together. */
@@ -62,6 +64,7 @@ export const CARD_PLANS: Readonly<Record<DeviceKind, CardPlan>> = {
       place('smart-meter', 'household', 'household'),
     ],
     supplier: 'energy-supplier',
+    severalSuppliers: false,
   },
   obu: {
     kind: 'obu',
@@ -73,6 +76,7 @@ export const CARD_PLANS: Readonly<Record<DeviceKind, CardPlan>> = {
       place('obu', 'insurer', 'shield-insurance'),
     ],
     supplier: 'insurer',
+    severalSuppliers: true,
   },
   'rpm-gateway': {
     kind: 'rpm-gateway',
@@ -84,6 +88,7 @@ export const CARD_PLANS: Readonly<Record<DeviceKind, CardPlan>> = {
       place('rpm-gateway', 'patient', 'patient'),
     ],
     supplier: 'healthcare-provider',
+    severalSuppliers: false,
   },
 };
 
@@ -106,6 +111,16 @@ export function place(kind: DeviceKind, role: StakeholderRole, party: string): D
     records: aid(PREFIX + TYPE.records + suffix),
     credential: aid(PREFIX + TYPE.credential + suffix),
   };
+}
+
+/**
+ * The AID of another measuring applet of a stakeholder, for a card on which it cannot have the first one:
+ * that one may have gone to somebody else long ago.
+ *
+ * @param number from 1
+ */
+export function anotherApplet(records: Aid, number: number): Aid {
+  return aid(records + hexByte(number));
 }
 
 function management(kind: DeviceKind): ManagementPlan {

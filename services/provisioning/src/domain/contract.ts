@@ -82,6 +82,21 @@ const AROUND: Readonly<Record<DeviceKind, readonly (readonly [PartyRole, string]
   ],
 };
 
+/**
+ * Who chooses the supplier of a kind of device: the customer; of medical kits their owner, who leases them
+ * (GlobalPlatform's IoT paper §4.3: the patient cannot change the provider).
+ */
+const SUBSCRIBERS: Readonly<Record<DeviceKind, PartyId>> = {
+  'smart-meter': partyId('household'),
+  obu: partyId('vehicle-owner'),
+  'rpm-gateway': partyId('carekit-leasing'),
+};
+
+/** Whose word counts for who provides a service by devices of this kind. */
+export function subscriberOf(kind: DeviceKind): PartyId {
+  return SUBSCRIBERS[kind];
+}
+
 /** The contracts that every installation starts with: whatever is the same for all devices of a kind. */
 export const FOUNDING_CONTRACTS: readonly Contract[] = DEVICE_KINDS.flatMap((kind) =>
   [

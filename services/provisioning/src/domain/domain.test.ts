@@ -91,18 +91,21 @@ describe('the steps of a rotation', () => {
 });
 
 describe('the steps of a switch', () => {
-  it('follow each other to the confirmed end, and can be taken back until the cut-over reading', () => {
-    let done: SwitchStep | undefined;
-    const taken: boolean[] = [];
-    for (let rule = stepAfter(done); rule !== undefined; rule = stepAfter(done)) {
-      taken.push(canBeTakenBack(done, true));
-      done = rule.step;
-    }
-    equal(taken.length, SWITCH_STEPS.length);
-    equal(
-      taken.lastIndexOf(true) + 1,
-      SWITCH_STEPS.findIndex(({ step }) => step === 'cut-over-read'),
-    );
-    equal(isSwitchOver(SWITCH_STEPS.at(-1)?.state ?? 'planned'), true);
-  });
+  for (const verb of ['switch', 'move-in', 'add', 'remove'] as const) {
+    it(`of a ${verb} lead to the confirmed end, and can be taken back until the cut-over reading`, () => {
+      const steps = SWITCH_STEPS[verb];
+      let done: SwitchStep | undefined;
+      const taken: boolean[] = [];
+      for (let rule = stepAfter(verb, done); rule !== undefined; rule = stepAfter(verb, done)) {
+        taken.push(canBeTakenBack(verb, done, true));
+        done = rule.step;
+      }
+      equal(taken.length, steps.length);
+      equal(
+        taken.lastIndexOf(true) + 1,
+        steps.findIndex(({ step }) => step === 'cut-over-read'),
+      );
+      equal(isSwitchOver(steps.at(-1)?.state ?? 'planned'), true);
+    });
+  }
 });

@@ -180,25 +180,31 @@ interface StateText {
   readonly instant: number | undefined;
   readonly order: string | undefined;
   readonly cutOver:
-    | { readonly instant: number; readonly closing: string; readonly opening: string }
+    | {
+        readonly instant: number;
+        readonly closing: string | undefined;
+        readonly opening: string | undefined;
+      }
     | undefined;
   readonly taken: readonly TakenReading[];
+  readonly readers: MeterMemory['readers'];
   readonly count: number;
   readonly earlier: readonly string[];
 }
 
 function stateText({ memory, count, earlier }: KeptState): string {
-  const { nextAt, instant, order, cutOver, taken } = memory;
+  const { nextAt, instant, order, cutOver, taken, readers } = memory;
   const text: StateText = {
     nextAt,
     instant,
     order: order && toHex(order),
     cutOver: cutOver && {
       instant: cutOver.instant,
-      closing: toHex(cutOver.records.closing),
-      opening: toHex(cutOver.records.opening),
+      closing: cutOver.records.closing && toHex(cutOver.records.closing),
+      opening: cutOver.records.opening && toHex(cutOver.records.opening),
     },
     taken,
+    readers,
     count,
     earlier: earlier.map(toHex),
   };
@@ -207,17 +213,20 @@ function stateText({ memory, count, earlier }: KeptState): string {
 
 function stateFrom(text: string): KeptState {
   // What this file wrote, it may believe.
-  const { nextAt, instant, order, cutOver, taken, count, earlier } = JSON.parse(text) as StateText;
+  const { count, earlier, ...memory } = JSON.parse(text) as StateText;
+  const { order, cutOver } = memory;
   return {
     memory: {
-      nextAt,
-      instant,
+      ...memory,
+      instant: memory.instant,
       order: order === undefined ? undefined : fromHex(order),
       cutOver: cutOver && {
         instant: cutOver.instant,
-        records: { closing: fromHex(cutOver.closing), opening: fromHex(cutOver.opening) },
+        records: {
+          ...(cutOver.closing === undefined ? {} : { closing: fromHex(cutOver.closing) }),
+          ...(cutOver.opening === undefined ? {} : { opening: fromHex(cutOver.opening) }),
+        },
       },
-      taken,
     },
     count,
     earlier: earlier.map(fromHex),

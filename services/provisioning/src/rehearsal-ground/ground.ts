@@ -68,6 +68,7 @@ export class Ground {
         order: undefined,
         cutOver: undefined,
         taken: [],
+        readers: [{ application: delivered.recordsApplet, lastAt: undefined }],
       };
       const fresh = { count: 0, earlier: [], records: [], exchanges: [] };
       ground.#put({ number: i + 1, ...delivered, card, memory, ...fresh });

@@ -145,7 +145,7 @@ export function serveMeters(holder: GroundHolder): ServedService {
       return { code: withdrawn ? '2.04' : '4.05' };
     },
     read: async ({ endpoint, path }) => {
-      const records = await require(holder).at(endpoint, (meter) => meter.cutOverRecords);
+      const records = await require(holder).at(endpoint, (meter) => meter.instantRecords);
       const payload =
         path === PATH.CLOSING_RECORD
           ? records?.closing

@@ -1,6 +1,11 @@
 import type { Aid } from '@sefleet/globalplatform';
 import { isSefleetError } from '@sefleet/errors';
-import { RecordsClient, type CutOverRecords, type SecureElement } from '@sefleet/secure-element';
+import {
+  decodeDeviceOrder,
+  RecordsClient,
+  type CutOverRecords,
+  type SecureElement,
+} from '@sefleet/secure-element';
 import { REGISTER_CAPACITY_WH, type RegisterModel } from './register-model.ts';
 
 /** A cut-over reading that was taken: for which instant, and when by true time. */
@@ -10,10 +15,17 @@ export interface TakenReading {
   readonly registerWh: number;
 }
 
-/** The cut-over reading that a meter took. */
+/** The reading of an instant that a meter took: for two, for who comes, or for who goes. */
 interface CutOver {
   readonly instant: number;
-  readonly records: CutOverRecords;
+  readonly records: Partial<CutOverRecords>;
+}
+
+/** An applet that the meter reads by. */
+interface Reader {
+  readonly client: RecordsClient;
+  /** Of its last reading, by the meter's clock. */
+  lastAt: number | undefined;
 }
 
 /** What a meter remembers, beside what its card does; all of it may change. */
@@ -26,19 +38,22 @@ export interface MeterMemory {
   readonly cutOver: CutOver | undefined;
   /** Every cut-over reading that was taken. */
   readonly taken: readonly TakenReading[];
+  /** The applets that it reads by, and when it did last. */
+  readonly readers: readonly { readonly application: Aid; readonly lastAt: number | undefined }[];
 }
 
 /**
  * A meter: a register, a clock of its own and a card that seals what the register says. At the instant that
  * it was given it takes the cut-over reading by itself, reachable or not, and goes on for the new supplier;
- * when its card refuses, it goes on for the old one.
+ * when its card refuses, it goes on for the old one. Where several read it, each by an applet of its own, an
+ * instant concerns one of them, and the others notice nothing.
  */
 export class VirtualMeter {
   readonly endpoint: string;
   readonly card: SecureElement;
   readonly records: Uint8Array[] = [];
   readonly #register: RegisterModel;
-  readonly #client: RecordsClient;
+  readonly #readers = new Map<Aid, Reader>();
   readonly #intervalMs: number;
   readonly #driftMs: number;
   readonly #metric: number;
@@ -62,7 +77,7 @@ export class VirtualMeter {
   }) {
     this.endpoint = options.endpoint;
     this.card = options.card;
-    this.#client = new RecordsClient((apdu) => options.card.transmit(apdu), options.recordsApplet);
+    this.#readBy(options.recordsApplet);
     this.#register = options.register;
     this.#intervalMs = options.intervalMs;
     this.#driftMs = options.driftMs;
@@ -78,16 +93,20 @@ export class VirtualMeter {
       order: this.#order,
       cutOver: this.#cutOver,
       taken: this.#taken,
+      readers: [...this.#readers].map(([application, { lastAt }]) => ({ application, lastAt })),
     };
   }
 
   /** Goes on from what it remembered and the records that it had sealed by then. */
-  restore({ nextAt, instant, order, cutOver, taken }: MeterMemory, records: readonly Uint8Array[]): void {
+  restore(memory: MeterMemory, records: readonly Uint8Array[]): void {
+    const { nextAt, instant, order, cutOver, taken, readers } = memory;
     this.#nextAt = nextAt;
     this.#instant = instant;
     this.#order = order;
     this.#cutOver = cutOver;
     this.#taken = taken;
+    this.#readers.clear();
+    for (const { application, lastAt } of readers) this.#readBy(application).lastAt = lastAt;
     this.records.push(...records);
   }
 
@@ -97,8 +116,7 @@ export class VirtualMeter {
     const local = now + this.#driftMs;
     for (; this.#nextAt <= local; this.#nextAt += this.#intervalMs) {
       this.#takeCutOverBy(this.#nextAt);
-      // The cut-over reading is the reading of an interval that ends at the instant.
-      if (this.#cutOver?.instant !== this.#nextAt) this.#measure(this.#nextAt);
+      this.#measure(this.#nextAt);
     }
     this.#takeCutOverBy(local);
     return nextAt !== this.#nextAt || instant !== this.#instant;
@@ -124,7 +142,7 @@ export class VirtualMeter {
     return true;
   }
 
-  get cutOverRecords(): CutOverRecords | undefined {
+  get instantRecords(): Partial<CutOverRecords> | undefined {
     return this.#cutOver?.records;
   }
 
@@ -147,20 +165,88 @@ export class VirtualMeter {
     if (instant === undefined || this.#order === undefined || instant > local) return;
     this.#instant = undefined;
     const registerWh = this.#registerAt(instant);
-    const values = [[this.#metric, registerWh] as const];
     try {
-      const records = this.#client.handOver(this.#order, { timestampMs: instant, values });
-      this.records.push(records.closing, records.opening);
+      const records = this.#change(this.#order, instant);
+      for (const record of [records.closing, records.opening])
+        if (record !== undefined) this.records.push(record);
       this.#cutOver = { instant, records };
       this.#taken = [...this.#taken, { instant, takenAt: instant - this.#driftMs, registerWh }];
     } catch (error) {
-      if (!isSefleetError(error, 'SE_APPLET_REFUSED')) throw error;
+      const isRefused =
+        isSefleetError(error, 'SE_APPLET_REFUSED') || isSefleetError(error, 'SE_APPLET_UNAVAILABLE');
+      if (!isRefused) throw error;
     }
   }
 
+  /** Does what an order asks at its instant. */
+  #change(order: Uint8Array, instant: number): Partial<CutOverRecords> {
+    const asked = decodeDeviceOrder(order);
+    switch (asked.kind) {
+      case 'begin': {
+        const reader = this.#readBy(asked.application);
+        try {
+          return { opening: this.#seal(reader, instant) };
+        } catch (error) {
+          this.#release(asked.application);
+          throw error;
+        }
+      }
+      case 'end': {
+        const reader = this.#readers.get(asked.application) ?? this.#readBy(asked.application);
+        const closing = this.#seal(reader, instant);
+        this.#release(asked.application);
+        return { closing };
+      }
+      case 'hand-over':
+        return this.#handOver(order, instant);
+      default:
+        return asked satisfies never;
+    }
+  }
+
+  /** The card knows which of the applets is meant; the others refuse, and nothing has changed then. */
+  #handOver(order: Uint8Array, instant: number): CutOverRecords {
+    let refusal: unknown;
+    for (const reader of this.#readers.values()) {
+      try {
+        const records = reader.client.handOver(order, this.#readingAt(instant));
+        reader.lastAt = instant;
+        return records;
+      } catch (error) {
+        if (!isSefleetError(error, 'SE_APPLET_REFUSED')) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
+  }
+
+  /** One reading an interval for everybody: that of an instant is the one of the interval that ends then. */
   #measure(at: number): void {
-    const values = [[this.#metric, this.#registerAt(at)] as const];
-    this.records.push(this.#client.seal({ timestampMs: at, values }));
+    for (const reader of this.#readers.values())
+      if (reader.lastAt !== at) this.records.push(this.#seal(reader, at));
+  }
+
+  #seal(reader: Reader, at: number): Uint8Array {
+    const sealed = reader.client.seal(this.#readingAt(at));
+    reader.lastAt = at;
+    return sealed;
+  }
+
+  #readingAt(timestampMs: number) {
+    return { timestampMs, values: [[this.#metric, this.#registerAt(timestampMs)] as const] };
+  }
+
+  #readBy(application: Aid): Reader {
+    const client = new RecordsClient((apdu) => this.card.transmit(apdu), application);
+    const reader: Reader = { client, lastAt: undefined };
+    this.#readers.set(application, reader);
+    return reader;
+  }
+
+  /** An applet that is selected cannot be deleted: its channel is given back. */
+  #release(application: Aid): void {
+    this.#readers.get(application)?.client.close();
+    this.#readers.delete(application);
   }
 
   /** The register at a time of the meter's clock. */

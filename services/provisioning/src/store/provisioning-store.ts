@@ -40,6 +40,8 @@ export interface DomainState {
   readonly generation: number;
   /** Milliseconds since 1970; undefined while the factory's keys are in it. */
   readonly rotatedAt: number | undefined;
+  /** Its measuring applet, where that is not the one that the card's plan has for the role. */
+  readonly records?: Aid | undefined;
 }
 
 /** A device with its card, as it left the factory. */

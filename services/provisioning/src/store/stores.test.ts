@@ -94,6 +94,19 @@ for (const place of places.kinds) {
       await close(stores);
     });
 
+    it('let a mandate be used for one thing, by whoever asks first, and again for the same', async () => {
+      const stores = await fresh();
+      const { journal } = stores;
+      const use = (switchId: string, endpoint: string, nonce = 'aa', giver = 'vehicle-owner') =>
+        journal.useMandate(giver, nonce, { switchId, endpoint });
+      const both = await Promise.all([use('one', 'a'), use('two', 'a')]);
+      deepEqual(both, [true, false]);
+      equal(await use('one', 'a'), true);
+      equal(await use('one', 'b'), false);
+      deepEqual([await use('two', 'a', 'bb'), await use('two', 'a', 'aa', 'another-owner')], [true, true]);
+      await close(stores);
+    });
+
     it('open and close accounts, replace and remove domains', async () => {
       const stores = await fresh();
       const { store } = stores;
@@ -106,6 +119,9 @@ for (const place of places.kinds) {
       const rotated = domainState('a', { generation: 3, rotatedAt: 1_900_000_000_000 });
       await store.putDomain(rotated);
       deepEqual(await store.domains('a'), [rotated]);
+      const own = { ...rotated, records: DOMAIN };
+      await store.putDomain(own);
+      deepEqual(await store.domains('a'), [own]);
       await store.removeDomain('a', DOMAIN);
       deepEqual(await store.domains('a'), []);
       await close(stores);
@@ -253,6 +269,7 @@ describe('the stores', () => {
     equal(statSync(file).mode & 0o077, 0);
     const old = new DatabaseSync(file);
     old.exec('DROP TABLE schema_versions; DROP INDEX held_by; ALTER TABLE rotations DROP COLUMN number;');
+    old.exec('ALTER TABLE domains DROP COLUMN records');
     old.exec('PRAGMA user_version = 4');
     old.close();
     const next = await openStores({ databaseUrl: '', databaseSchema: '' }, path, log);

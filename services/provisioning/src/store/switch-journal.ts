@@ -45,6 +45,11 @@ export interface SwitchJournal {
   endpoints(switchId: string): Promise<readonly string[]>;
   /** Endpoints that a switch which is not over works on. */
   busyMeters(): Promise<ReadonlySet<string>>;
+  /**
+   * Writes down that an owner's mandate is used for a meter of a switch; false when it was used for something
+   * else before.
+   */
+  useMandate(giver: string, nonce: string, use: Pick<MeterSwitch, 'switchId' | 'endpoint'>): Promise<boolean>;
   /** Writes down how a meter stands; the next effect waits for it. */
   record(meter: MeterSwitch): Promise<void>;
   close(): Promise<void>;

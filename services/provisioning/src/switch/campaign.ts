@@ -1,6 +1,6 @@
 import type { MeterSwitch } from '../domain/switch/meter-switch.ts';
 import { cancel, goOn, interrupt, isResting, type SwitchCourse } from '../domain/switch/switch-course.ts';
-import type { SwitchOrder } from '../domain/switch/switch-order.ts';
+import type { SwitchOrder, SwitchVerb } from '../domain/switch/switch-order.ts';
 import { canBeTakenBack, isSwitchOver, needsHeadEnd } from '../domain/switch/switch-state.ts';
 import { reasonToStop, stopNeeds, waveLimits } from '../domain/switch/waves.ts';
 import { PROVISIONING_EVENTS } from '../events.ts';
@@ -136,7 +136,7 @@ export class Campaign {
     for (const endpoint of working) this.#wishes.set(endpoint, why);
     const idle = [...this.#fresh, ...this.#waiting, ...Object.values(this.#lines).flat()];
     const meant = idle.filter(({ endpoint }) => isMeant(endpoint));
-    const back = meant.filter(({ done, inDoubt }) => canBeTakenBack(done, inDoubt));
+    const back = meant.filter(({ done, inDoubt }) => canBeTakenBack(this.#order.verb, done, inDoubt));
     const taken = new Set(back.map(({ endpoint }) => endpoint));
     const stays = ({ endpoint }: MeterSwitch): boolean => !taken.has(endpoint);
     this.#fresh = this.#fresh.filter(stays);
@@ -190,7 +190,7 @@ export class Campaign {
     const due = this.#waiting.filter(({ dueAt }) => dueAt <= now);
     this.#waiting = this.#waiting.filter(({ dueAt }) => dueAt > now);
     this.#nextDueAt = this.#waiting.reduce((next, { dueAt }) => Math.min(next, dueAt), Infinity);
-    for (const meter of due) this.#lines[lineOf(meter)].push(meter);
+    for (const meter of due) this.#lines[lineOf(this.#order.verb, meter)].push(meter);
   }
 
   /** When each wave was prepared, the one that is at `now` included. */
@@ -250,9 +250,10 @@ export class Campaign {
   /** Whether a meter that was taken up as `before` goes no further for now. */
   #shouldRest(before: MeterSwitch, now: MeterSwitch): boolean {
     if (this.#closed || this.#wishes.has(now.endpoint)) return true;
-    if (goesBack(now)) return false;
+    if (goesBack(this.#order.verb, now)) return false;
+    const { verb } = this.#order;
     // Whoever came without the head end waits for a place there.
-    const comesToDoor = needsHeadEnd(now.done) && !needsHeadEnd(before.done);
+    const comesToDoor = needsHeadEnd(verb, now.done) && !needsHeadEnd(verb, before.done);
     return isResting(this.#course) || (this.#order.ratePerMinute > 0 && comesToDoor);
   }
 
@@ -269,7 +270,7 @@ export class Campaign {
     if (isSwitchOver(state) || state === 'credential-staged') await this.#stopWhenTooBad();
     if (isSwitchOver(state)) return;
     const wished = wish === undefined ? after : { ...after, takeBack: wish, dueAt: 0 };
-    if (wish === undefined || !goesBack(wished)) return this.#wait(after);
+    if (wish === undefined || !goesBack(this.#order.verb, wished)) return this.#wait(after);
     await this.#ports.journal.record(wished);
     this.#wait(wished);
   }
@@ -305,13 +306,13 @@ function isFresh({ done, attempts, takeBack }: MeterSwitch): boolean {
 }
 
 /** On its way back to the old supplier. */
-function goesBack({ done, inDoubt, takeBack }: MeterSwitch): boolean {
-  return takeBack !== '' && canBeTakenBack(done, inDoubt);
+function goesBack(verb: SwitchVerb, { done, inDoubt, takeBack }: MeterSwitch): boolean {
+  return takeBack !== '' && canBeTakenBack(verb, done, inDoubt);
 }
 
-function lineOf(meter: MeterSwitch): Line {
-  if (goesBack(meter)) return 'back';
+function lineOf(verb: SwitchVerb, meter: MeterSwitch): Line {
+  if (goesBack(verb, meter)) return 'back';
   // A step that waits for something asks for little: only those that come anew or failed count.
   const waits = meter.attempts > 0 && !meter.inDoubt;
-  return needsHeadEnd(meter.done) && !waits ? 'headEnd' : 'free';
+  return needsHeadEnd(verb, meter.done) && !waits ? 'headEnd' : 'free';
 }

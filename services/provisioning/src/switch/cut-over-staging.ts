@@ -1,4 +1,5 @@
-import { cutOverOrder } from '@sefleet/secure-element';
+import { cutOverOrder, readerOrder } from '@sefleet/secure-element';
+import { partsOf } from '../domain/switch/switch-order.ts';
 import type { StepContext } from './step-context.ts';
 
 const ACTIVATION_BYTES = 16;
@@ -16,9 +17,17 @@ export async function activationOf(context: StepContext): Promise<Uint8Array> {
   return activation;
 }
 
-/** What the meter hands to its card together with the reading of the instant. */
-export async function cutOverOrderOf(context: StepContext): Promise<Uint8Array> {
-  return cutOverOrder(context.fresh.domain, await activationOf(context));
+/**
+ * What the meter does at the instant: it hands its card the reading with an order to seal it for both, or
+ * begins or ends to read by somebody's applet.
+ */
+export async function meterOrderOf(context: StepContext): Promise<Uint8Array> {
+  const { order, fresh } = context;
+  const activation = await activationOf(context);
+  const { comes, goes } = partsOf(order);
+  if (comes !== undefined && goes !== undefined) return cutOverOrder(fresh.domain, activation);
+  const application = await context.recordsOf(comes ?? goes ?? order.to);
+  return readerOrder(comes === undefined ? 'end' : 'begin', application, activation);
 }
 
 /** The cut-over is over, or will not be. */

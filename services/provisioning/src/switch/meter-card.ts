@@ -90,6 +90,12 @@ export class MeterCard {
     return data;
   }
 
+  /** Which keys a domain holds, as the card tells everybody: see {@link heldKeysIn}. */
+  async readKeys(hop: Hop, domain: Aid): Promise<string[]> {
+    const link = plainLink(this.#conversationWith(hop, aidBytes(domain)).transmit);
+    return heldKeysIn(await expectStatus(link, getDataCommand(DATA_OBJECT.KEY_INFORMATION), 'GET DATA 00E0'));
+  }
+
   #conversationWith(hop: Hop, domainAid: Uint8Array): CardConversation {
     const conversation = new CardConversation(this.channelOf(hop));
     conversation.putAhead(encodeApdu(selectCommand(domainAid)));

@@ -11,6 +11,7 @@ import {
   canBeTakenBack,
   isSwitchOver,
   stepAfter,
+  wasBegun,
   type SwitchState,
   type SwitchStep,
 } from '../domain/switch/switch-state.ts';
@@ -40,6 +41,8 @@ export interface MeterRunPorts {
   readonly stakeholders: StakeholderPort;
   readonly wallNow: () => number;
   readonly pause: (ms: number) => Promise<void>;
+  /** `rehearsed`: owners who handed in no mandate are asked for one on the spot. */
+  readonly mandates: 'given' | 'rehearsed';
 }
 
 const FIRST_PAUSE_MS = 30_000;
@@ -84,9 +87,9 @@ export class MeterRun {
 
   async #advance(shouldRest: (meter: MeterSwitch) => boolean): Promise<MeterSwitch> {
     while (!isSwitchOver(this.#meter.state) && !shouldRest(this.#meter)) {
-      const { done, inDoubt, takeBack: wish } = this.#meter;
-      const rule = stepAfter(done);
-      if (wish !== '' && canBeTakenBack(done, inDoubt)) {
+      const { done, takeBack: wish } = this.#meter;
+      const rule = stepAfter(this.#order.verb, done);
+      if (wish !== '' && this.#canBeTakenBack()) {
         if (!(await this.#try('take-back', () => this.#takeBack()))) break;
         continue;
       }
@@ -110,7 +113,7 @@ export class MeterRun {
     try {
       return await run();
     } catch (error) {
-      const committed = !canBeTakenBack(this.#meter.done, this.#meter.inDoubt);
+      const committed = !this.#canBeTakenBack();
       const { attempts } = this.#meter;
       const { reason, detail, final } = judge(error, { step: what, attempts, committed });
       const late = this.#ports.now() > deadlineIn(this.#order.market, this.#order.cutOverAt);
@@ -121,9 +124,9 @@ export class MeterRun {
         ...(reason === 'internal-error' ? { error } : {}),
       });
       if (!final && !late) return this.#again(reason, detail);
-      const { done, inDoubt, takeBack: wish } = this.#meter;
+      const wish = this.#meter.takeBack;
       const reached = reason !== 'unreachable-at-cut';
-      if (what !== 'take-back' && wish === '' && canBeTakenBack(done, inDoubt) && reached) {
+      if (what !== 'take-back' && wish === '' && this.#canBeTakenBack() && reached) {
         await this.#record({ takeBack: `${FAILED}${reason}`, detail, attempts: 0 });
         return true;
       }
@@ -161,12 +164,11 @@ export class MeterRun {
 
   async #takeBack(): Promise<boolean> {
     const { done, inDoubt, takeBack: wish, detail } = this.#meter;
-    const next = stepAfter(done)?.step;
-    const staged =
-      done !== undefined &&
-      done !== 'mandate' &&
-      done !== 'look-up' &&
-      (done !== 'card-certificate' || inDoubt || next !== 'install-domain');
+    const { verb } = this.#order;
+    const staged = {
+      onCard: wasBegun(verb, 'install-domain', done, inDoubt),
+      inMeter: wasBegun(verb, 'schedule', done, inDoubt),
+    };
     const startedAt = this.#ports.now();
     const attempts = this.#meter.attempts + 1;
     await this.#record({ attempts });
@@ -182,6 +184,10 @@ export class MeterRun {
     if (wish.startsWith(FAILED)) await this.#finish('exception', wish.slice(FAILED.length), detail);
     else await this.#finish('rolled-back', wish, '');
     return false;
+  }
+
+  #canBeTakenBack(): boolean {
+    return canBeTakenBack(this.#order.verb, this.#meter.done, this.#meter.inDoubt);
   }
 
   /** Waits longer after every try. */
@@ -225,7 +231,8 @@ export class MeterRun {
   }
 
   #context(): StepContext {
-    const { rng, custody, meter, market, store, now, stakeholders, wallNow, pause } = this.#ports;
+    const { rng, custody, meter, market, store, journal, now } = this.#ports;
+    const { stakeholders, wallNow, pause, mandates } = this.#ports;
     const context: StepContext = new StepContext({
       order: this.#order,
       state: this.#meter,
@@ -241,6 +248,8 @@ export class MeterRun {
       stakeholders,
       wallNow,
       pause,
+      mandates,
+      useMandate: (giver, nonce) => journal.useMandate(giver, nonce, this.#meter),
       checkpoint: () => this.#record({ receiptCounter: context.receiptCounter }),
     });
     return context;

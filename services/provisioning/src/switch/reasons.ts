@@ -12,6 +12,7 @@ const REASONS: Readonly<Partial<Record<Code, SwitchReason>>> = {
   SWITCH_DOMAIN_PRELOADED: 'preloaded-keys',
   SWITCH_CERTIFICATE_REFUSED: 'certificate-refused',
   SWITCH_CARD_FULL: 'se-full',
+  SWITCH_MANDATE_REFUSED: 'mandate-refused',
   SWITCH_LOOK_UP_TIMEOUT: 'look-up-unanswered',
   SWITCH_METER_REFUSED: 'meter-refused',
   PROVISIONING_CARD_REFUSED: 'card-refused',

@@ -45,8 +45,6 @@ export class StepContext {
   readonly identity: CardIdentity;
   readonly old: DomainPlan;
   readonly fresh: DomainPlan;
-  /** The applet that seals the supplier's records; it stays, whoever the supplier is. */
-  readonly records: Aid;
   /** The evidence so far; steps add to it, the engine writes it down. */
   readonly evidence: GrowingEvidence;
   readonly tokens: TokenOffice;
@@ -59,6 +57,9 @@ export class StepContext {
   /** Real time, milliseconds since 1970, and passing it. */
   readonly wallNow: () => number;
   readonly pause: (ms: number) => Promise<void>;
+  readonly mandates: 'given' | 'rehearsed';
+  /** False when an owner's mandate was used for something else before. */
+  readonly useMandate: (giver: PartyId, nonce: string) => Promise<boolean>;
   /** Writes the evidence down in the middle of a step. */
   readonly checkpoint: () => Promise<void>;
 
@@ -77,6 +78,8 @@ export class StepContext {
     readonly stakeholders: StakeholderPort;
     readonly wallNow: () => number;
     readonly pause: (ms: number) => Promise<void>;
+    readonly mandates: 'given' | 'rehearsed';
+    readonly useMandate: (giver: PartyId, nonce: string) => Promise<boolean>;
     readonly checkpoint: () => Promise<void>;
   }) {
     const { order, state, device, custody, rng } = options;
@@ -93,9 +96,6 @@ export class StepContext {
     this.identity = identityOf(device.endpoint);
     this.old = this.#placeOf(order.from);
     this.fresh = this.#placeOf(order.to);
-    this.records = this.#placeOf(
-      this.plan.domains.find(({ role }) => role === this.plan.supplier)?.party ?? order.from,
-    ).records;
     this.evidence = options.evidence;
     this.inDoubt = state.inDoubt;
     this.receiptCounter = state.receiptCounter;
@@ -103,9 +103,26 @@ export class StepContext {
     this.stakeholders = options.stakeholders;
     this.wallNow = options.wallNow;
     this.pause = options.pause;
+    this.mandates = options.mandates;
+    this.useMandate = options.useMandate;
     this.checkpoint = options.checkpoint;
     const issuer = custody.vault(this.plan.issuer);
     this.tokens = new TokenOffice(issuer, this.identity, () => rng.bytes(SERIAL_BYTES));
+  }
+
+  /**
+   * The applet that seals the records of `party`: the one of the card's plan, which goes from one stakeholder
+   * to the next, or one of its own, where it came beside another.
+   */
+  async recordsOf(party: PartyId): Promise<Aid> {
+    const states = await this.store.domains(this.endpoint);
+    return states.find((state) => state.party === party)?.records ?? this.plannedRecords;
+  }
+
+  /** The applet that the factory made for the supplier. */
+  get plannedRecords(): Aid {
+    const { domains, supplier } = this.plan;
+    return (domains.find(({ role }) => role === supplier) ?? this.old).records;
   }
 
   /** A session of the trusted service manager with its own domain. */

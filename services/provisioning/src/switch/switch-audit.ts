@@ -1,7 +1,8 @@
 import type { KeyCustody } from '../custody/key-custody.ts';
 import { CARD_PLANS } from '../domain/card-plan.ts';
 import { FIRST_GENERATION } from '../domain/key-versions.ts';
-import { partyId } from '../domain/party.ts';
+import type { DeviceKind } from '../domain/device-kind.ts';
+import { partyId, type PartyId } from '../domain/party.ts';
 import type { MeterSwitch } from '../domain/switch/meter-switch.ts';
 import {
   cardLabel,
@@ -46,6 +47,7 @@ export class SwitchAudit {
     if (first === undefined) return { suppliers: [], canaries: [], receiptKeys: new Map() };
     const parties = [first.evidence.from, first.evidence.to].map(partyId);
     const devices = await this.#store.devices(meters.map(({ endpoint }) => endpoint));
+    const kinds = new Set([...devices.values()].map(({ kind }) => kind));
     const suppliers: Disclosure['suppliers'] = [];
     const canaries: Disclosure['canaries'] = [];
     for (const party of parties) {
@@ -69,6 +71,7 @@ export class SwitchAudit {
         canaries.push(...[enc, mac, dek].map((value) => ({ owner: party, name, value, onCard: true })));
       }
     }
+    for (const kind of kinds) suppliers.push(...(await this.#others(kind, parties)));
     const receiptKeys = new Map<string, Uint8Array>();
     for (const device of devices.values()) {
       const issuer = this.#custody.vault(CARD_PLANS[device.kind].issuer);
@@ -79,5 +82,18 @@ export class SwitchAudit {
       );
     }
     return { suppliers, canaries, receiptKeys };
+  }
+
+  /** Record keys of the others on a card: what they open, and whether that is more than their own records. */
+  async #others(kind: DeviceKind, parties: readonly PartyId[]): Promise<Disclosure['suppliers']> {
+    const others = CARD_PLANS[kind].domains.map(({ party }) => party).filter((one) => !parties.includes(one));
+    return Promise.all(
+      others.map(async (party) => {
+        const vault = this.#custody.vault(party);
+        await vault.ensureMaster('record', FIRST_RECORD_KEY_VERSION);
+        const recordMasterKey = await vault.release('record', FIRST_RECORD_KEY_VERSION);
+        return { supplier: party, keyVersion: FIRST_RECORD_KEY_VERSION, recordMasterKey };
+      }),
+    );
   }
 }

@@ -1,12 +1,19 @@
 import { randomUUID } from 'node:crypto';
+import type { SignedStatement } from '@sefleet/evidence';
 import type { Runtime } from '@sefleet/runtime';
 import { CountedLinks } from '../card-link/counted-links.ts';
 import { CARD_PLANS } from '../domain/card-plan.ts';
 import { DEVICE_KINDS } from '../domain/device-kind.ts';
-import { partyId } from '../domain/party.ts';
+import { partyId, type PartyId } from '../domain/party.ts';
 import { planMeter, type MeterSwitch } from '../domain/switch/meter-switch.ts';
 import { FRESH_COURSE, type SwitchCourse } from '../domain/switch/switch-course.ts';
-import { checkOrder, checkSchedule, type SwitchOrder } from '../domain/switch/switch-order.ts';
+import {
+  checkOrder,
+  checkSchedule,
+  partsOf,
+  type SwitchOrder,
+  type SwitchVerb,
+} from '../domain/switch/switch-order.ts';
 import { stepAfter, stepsLeft, SWITCH_STEPS } from '../domain/switch/switch-state.ts';
 import { waveLimits } from '../domain/switch/waves.ts';
 import { provisioningError } from '../errors.ts';
@@ -43,6 +50,8 @@ export type SwitchRequest = Omit<SwitchOrder, 'switchId' | 'startedAt' | 'from' 
   readonly from: string;
   readonly to: string;
   readonly endpoints: readonly string[];
+  /** What owners of devices signed, by endpoint, for verbs that need their word. */
+  readonly mandates?: ReadonlyMap<string, SignedStatement>;
 };
 
 const TICK_MS = 500;
@@ -73,7 +82,7 @@ export class SwitchOffice {
 
   /** Starts a switch, or finds the one that was started by the same request id. */
   async start(request: SwitchRequest): Promise<string> {
-    const { requestId, endpoints, ...rest } = request;
+    const { requestId, endpoints, mandates, ...rest } = request;
     const order: SwitchOrder = {
       ...rest,
       switchId: randomUUID(),
@@ -84,7 +93,7 @@ export class SwitchOffice {
     checkOrder(order);
     if (requestId === '')
       throw provisioningError('PROVISIONING_REQUEST_INVALID', 'a switch needs a request id');
-    const portfolio = await this.#portfolio(order);
+    const portfolio = await this.#portfolio(order.from);
     const cohort = endpoints.length === 0 ? portfolio : [...new Set(endpoints)];
     const busy = await this.#ports.journal.busyMeters();
     const known = await this.#ports.journal.findRequest(requestId);
@@ -104,7 +113,16 @@ export class SwitchOffice {
     if (taken !== undefined)
       throw provisioningError('SWITCH_IN_PROGRESS_CONFLICT', `${taken} is being switched already`);
     const { switchId, verb, from, to, cutOverAt } = order;
-    const meters = cohort.map((endpoint) => planMeter(switchId, endpoint, { verb, from, to, cutOverAt }));
+    await this.#checkOther(order, cohort);
+    const stray = [...(mandates?.keys() ?? [])].find((endpoint) => !cohort.includes(endpoint));
+    if (stray !== undefined)
+      throw provisioningError(
+        'SWITCH_MANDATE_REFUSED',
+        `there is a mandate for ${stray}, which is not asked for`,
+      );
+    const meters = cohort.map((endpoint) =>
+      planMeter(switchId, endpoint, { verb, from, to, cutOverAt }, mandates?.get(endpoint)),
+    );
     const started = await this.#ports.journal.start(requestId, order, meters);
     if (started === switchId) await this.#open(order, meters, FRESH_COURSE);
     this.#ports.log.emit(PROVISIONING_EVENTS.switchStarted, { switchId: started, meters: meters.length });
@@ -132,7 +150,7 @@ export class SwitchOffice {
     const total = [...counts.states.values()].reduce((sum, n) => sum + n, 0);
     return {
       ...counts,
-      ...stepsOf(counts, total),
+      ...stepsOf(order.verb, counts, total),
       course: campaign?.course ?? (await this.#ports.journal.course(switchId)),
       order,
       total,
@@ -240,9 +258,28 @@ export class SwitchOffice {
     return order;
   }
 
-  async #portfolio({ from }: SwitchOrder): Promise<readonly string[]> {
+  /** Who comes must not be there, who stays must be; and two at once are not for every kind of device. */
+  async #checkOther(order: SwitchOrder, cohort: readonly string[]): Promise<void> {
+    const { to, verb } = order;
+    const { comes, stays } = partsOf(order);
+    const served = new Set(await this.#portfolio(to));
+    const wrong = cohort.find((endpoint) => served.has(endpoint) === (comes !== undefined));
+    if (wrong !== undefined) {
+      const why = comes === undefined ? `is not there to stay on ${wrong}` : `is on ${wrong} already`;
+      throw provisioningError('PROVISIONING_REQUEST_INVALID', `${to} ${why}`);
+    }
+    if (stays === undefined) return;
+    const devices = await this.#ports.store.devices(cohort);
+    const single = [...devices.values()].find(({ kind }) => !CARD_PLANS[kind].severalSuppliers);
+    if (single === undefined) return;
+    throw provisioningError('PROVISIONING_REQUEST_INVALID', `${verb} is not for ${single.kind}s`, {
+      hint: `${single.endpoint} has one ${CARD_PLANS[single.kind].supplier} at a time: use switch.`,
+    });
+  }
+
+  async #portfolio(party: PartyId): Promise<readonly string[]> {
     const roles = new Set(DEVICE_KINDS.map((kind) => CARD_PLANS[kind].supplier));
-    const lists = await Promise.all([...roles].map((role) => this.#ports.store.portfolio(from, role)));
+    const lists = await Promise.all([...roles].map((role) => this.#ports.store.portfolio(party, role)));
     return lists.flat();
   }
 
@@ -260,14 +297,14 @@ export class SwitchOffice {
   }
 }
 
-function stepsOf({ steps }: SwitchCounts, total: number) {
+function stepsOf(verb: SwitchVerb, { steps }: SwitchCounts, total: number) {
   const next = new Map<string, number>();
   let left = 0;
   for (const [done, meters] of steps) {
-    left += meters * stepsLeft(done);
-    const rule = stepAfter(done);
+    left += meters * stepsLeft(verb, done);
+    const rule = stepAfter(verb, done);
     if (rule !== undefined) next.set(rule.step, meters);
   }
-  const stepsTotal = total * SWITCH_STEPS.length;
+  const stepsTotal = total * SWITCH_STEPS[verb].length;
   return { steps: next, stepsDone: stepsTotal - left, stepsTotal };
 }

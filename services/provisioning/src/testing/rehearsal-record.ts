@@ -1,8 +1,16 @@
 import { deriveRecordKey, decodeSealedRecord, openTelemetryRecord } from '@sefleet/cose';
 import { toHex } from '@sefleet/bytes';
-import { bundleRoot, type BillingLine, type EvidenceBundle, type RehearsalRecord } from '@sefleet/evidence';
+import {
+  bundleRoot,
+  type BillingLine,
+  type EvidenceBundle,
+  type MeterEvidence,
+  type RehearsalRecord,
+  type SwitchEvidence,
+} from '@sefleet/evidence';
 import { createRootAuthority } from '@sefleet/pki';
 import { REGISTER_CAPACITY_WH } from '../rehearsal-ground/register-model.ts';
+import type { SwitchOrder } from '../domain/switch/switch-order.ts';
 import { playedOn } from '../switch/faults.ts';
 import { PartyRegistry } from '../switch/party-registry.ts';
 import { SwitchAudit } from '../switch/switch-audit.ts';
@@ -18,29 +26,40 @@ const DAY_MS = 86_400_000;
 export async function recordRehearsal(
   { bench, ground }: SwitchBench,
   office: SwitchOffice,
-  switchId: string,
+  ...switchIds: readonly string[]
 ): Promise<RehearsalRecord> {
   const now = Date.now();
   const authority = await createRootAuthority('test', new Date(now - DAY_MS), new Date(now + DAY_MS));
   const registry = new PartyRegistry(bench.custody, authority, bench.runtime.clock);
-  const meters = await office.meters(switchId);
-  const { suppliers, receiptKeys } = await new SwitchAudit(bench.custody, bench.store).disclose(
-    switchId,
-    meters,
-  );
-  const evidence = meters.map((meter) => meter.evidence);
   const closing = new SwitchClosing(bench.custody, bench.store, registry, authority.certificatePem);
-  const order = await office.ended(switchId);
-  const closed = await closing.close(order, meters);
+  const audit = new SwitchAudit(bench.custody, bench.store);
+  const recordKeys = new Map<string, Uint8Array>();
+  const receiptKeys = new Map<string, Uint8Array>();
+  const switches: SwitchEvidence[] = [];
+  const evidence: MeterEvidence[] = [];
+  const orders: SwitchOrder[] = [];
+  let signed: Pick<EvidenceBundle, 'authority' | 'parties'> = { authority: '', parties: [] };
+  for (const switchId of switchIds) {
+    const meters = await office.meters(switchId);
+    const disclosed = await audit.disclose(switchId, meters);
+    for (const { supplier, keyVersion, recordMasterKey } of disclosed.suppliers)
+      recordKeys.set(`${supplier}:${keyVersion}`, recordMasterKey);
+    for (const [endpoint, key] of disclosed.receiptKeys) receiptKeys.set(endpoint, key);
+    evidence.push(...meters.map((meter) => meter.evidence));
+    const order = await office.ended(switchId);
+    orders.push(order);
+    const closed = await closing.close(order, meters);
+    signed = { authority: closed.authority, parties: closed.parties };
+    switches.push(closed.evidence);
+  }
+  const format = 'sefleet-evidence-bundle-2';
   const bundle: EvidenceBundle = {
-    format: 'sefleet-evidence-bundle-2',
-    authority: closed.authority,
-    parties: closed.parties,
-    switches: [closed.evidence],
+    format,
+    ...signed,
+    switches,
     meters: evidence,
-    root: bundleRoot([closed.evidence]),
+    root: bundleRoot(switches),
   };
-  const recordKeys = new Map(suppliers.map((s) => [`${s.supplier}:${s.keyVersion}`, s.recordMasterKey]));
   const truths = new Map(
     [...ground.collect()].map((truth) => [
       truth.endpoint,
@@ -56,7 +75,10 @@ export async function recordRehearsal(
     receiptKeys,
     canaryHits: [],
     faults: new Map(
-      [...truths].map(([endpoint, { faults }]) => [endpoint, [...faults, ...playedOn(order, endpoint)]]),
+      [...truths].map(([endpoint, { faults }]) => [
+        endpoint,
+        [...faults, ...orders.flatMap((order) => playedOn(order, endpoint))],
+      ]),
     ),
   };
 }
@@ -67,21 +89,19 @@ function bill(
   records: readonly Uint8Array[],
   keys: ReadonlyMap<string, Uint8Array>,
 ): BillingLine[] {
-  const last = new Map<string, readonly [number, number]>();
+  const last = new Map<string, readonly [at: number, wh: number, sequence: number]>();
   const lines: BillingLine[] = [];
-  let current = '';
-  for (const bytes of records) {
-    const sealed = decodeSealedRecord(bytes);
+  const ordered = records.map(decodeSealedRecord).toSorted((a, b) => a.sequence - b.sequence);
+  for (const sealed of ordered) {
     const key = deriveRecordKey(
       keys.get(`${sealed.stakeholder}:${sealed.keyVersion}`) ?? new Uint8Array(),
       endpoint,
     );
     const { timestampMs, values } = openTelemetryRecord(sealed, key, endpoint);
     const wh = values[0]?.[1] ?? Number.NaN;
-    if (sealed.stakeholder !== current) last.clear();
-    current = sealed.stakeholder;
     const before = last.get(sealed.stakeholder);
-    if (before !== undefined) {
+    // Numbers that do not follow each other are of two contracts.
+    if (before?.[2] === sealed.sequence - 1) {
       lines.push({
         supplier: sealed.stakeholder,
         endpoint,
@@ -90,7 +110,7 @@ function bill(
         energyWh: wh < before[1] ? wh - before[1] + REGISTER_CAPACITY_WH : wh - before[1],
       });
     }
-    last.set(sealed.stakeholder, [timestampMs, wh]);
+    last.set(sealed.stakeholder, [timestampMs, wh, sealed.sequence]);
   }
   return lines;
 }

@@ -53,12 +53,7 @@ export async function createSwitchBench(
     cards.push({ endpoint, image, recordsApplet, other: swapped?.get(`${endpoint}.other`) });
   }
   const ground = Ground.putUp(plan, cards, bench.runtime.rng, new GroundStore(':memory:'));
-  const links: CardLinks = {
-    open: (endpoint) => ({
-      exchange: (commands) => ground.exchange(endpoint, commands),
-      close: () => undefined,
-    }),
-  };
+  const links = linksTo(ground);
   const journal = await SqlSwitchJournal.open(new SqliteDatabase(':memory:'));
   const clock = new SwitchClock(bench.runtime.clock);
   clock.advance(START);
@@ -66,6 +61,7 @@ export async function createSwitchBench(
     isAlive: () => boolean = () => true,
     custody: KeyCustody = bench.custody,
     time: SwitchClock = clock,
+    mandates: 'given' | 'rehearsed' = 'rehearsed',
   ) => {
     const meter = mortal(meterPort(ground), isAlive);
     const mortalLinks: CardLinks = { open: (endpoint) => mortal(links.open(endpoint), isAlive) };
@@ -78,6 +74,7 @@ export async function createSwitchBench(
       market: faults['look-up-late'] === undefined ? OWN_REGISTER : REHEARSED_REGISTER,
       journal: mortal(journal, isAlive),
       rng: bench.runtime.rng,
+      mandates,
     };
     return new SwitchOffice(ports, time, bench.runtime);
   };
@@ -146,6 +143,15 @@ function mortal<T extends object>(port: T, isAlive: () => boolean): T {
   });
 }
 
+function linksTo(ground: Ground): CardLinks {
+  return {
+    open: (endpoint) => ({
+      exchange: (commands) => ground.exchange(endpoint, commands),
+      close: () => undefined,
+    }),
+  };
+}
+
 function meterPort(ground: Ground): MeterPort {
   return {
     schedule: (endpoint, at, order) =>
@@ -158,7 +164,7 @@ function meterPort(ground: Ground): MeterPort {
         meter.prepare(order);
         return meter.withdraw() ? 'cancelled' : 'taken';
       }),
-    cutOverRecords: (endpoint) => ground.at(endpoint, (meter) => meter.cutOverRecords),
+    instantRecords: (endpoint) => ground.at(endpoint, (meter) => meter.instantRecords),
     rewriteAccounts: (endpoint) => ground.at(endpoint, () => undefined),
   };
 }

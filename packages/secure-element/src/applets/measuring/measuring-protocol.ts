@@ -48,7 +48,10 @@ export const HAND_OVER_TAG = {
 
 /** Data groupings of a Security Domain's record account, in its own STORE DATA. */
 export const ACCOUNT_DGI = {
-  /** {@link MEASURING_TAG} objects STAKEHOLDER, KEY_VERSION and ENDPOINT, in the clear. */
+  /**
+   * {@link MEASURING_TAG} objects STAKEHOLDER, KEY_VERSION and ENDPOINT, in the clear; with SEQUENCE, records
+   * are numbered from the next number on, but never again by a number that was used.
+   */
   OWNER: 0x0101,
   /** {@link GRANT_TAG} objects; absent when the account serves the domain's own applications. */
   GRANT: 0x0102,

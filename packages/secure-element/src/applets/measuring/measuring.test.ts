@@ -86,3 +86,21 @@ test('an image from before the last known revision is refused', async () => {
     (error) => isSefleetError(error, 'SE_IMAGE_ROLLED_BACK'),
   );
 });
+
+test('an owner who comes back has its records numbered beyond those of before, and never lower', async () => {
+  const card = await meteringCard();
+  const records = new RecordsClient(card.transmit, METERING);
+  const numberOf = (timestampMs: number): number =>
+    decodeSealedRecord(records.seal({ timestampMs, values: [[1, 100]] })).sequence;
+  assert.equal(numberOf(1), 1);
+  const owner = { stakeholder: 'northern-power', keyVersion: 3, endpoint: ENDPOINT };
+  const account = { ...owner, recordKey: RECORD_KEY };
+  for (const [sequenceFloor, expected] of [
+    [1_780_000_000_000, 1_780_000_000_001],
+    [7, 1_780_000_000_002],
+  ] as const) {
+    const session = await open(card, SUPPLIER, KEYS);
+    await sendAll(session, recordAccountCommands(session, { ...account, sequenceFloor }));
+    assert.equal(numberOf(2), expected);
+  }
+});

@@ -1,5 +1,6 @@
 import { switching } from '@sefleet/api';
 import { fromHex } from '@sefleet/bytes';
+import type { SignedStatement } from '@sefleet/evidence';
 import type { EventLog } from '@sefleet/observability';
 import { serve, type ServedService } from '@sefleet/service';
 import type { KeyCustody } from '../../custody/key-custody.ts';
@@ -22,6 +23,8 @@ const VERBS: readonly (readonly [SwitchVerb, switching.SwitchVerb])[] = [
   ['erroneous-transfer', Verb.ERRONEOUS_TRANSFER],
   ['forced-switch', Verb.FORCED_SWITCH],
   ['move-in', Verb.MOVE_IN],
+  ['add', Verb.ADD],
+  ['remove', Verb.REMOVE],
 ];
 const CONTROLS: ReadonlyMap<switching.SwitchControl, 'pause' | 'resume' | 'cancel' | 'object'> = new Map([
   [Control.PAUSE, 'pause'],
@@ -34,6 +37,8 @@ const MAX_CONCURRENCY = 1024;
 const METERS_PER_MESSAGE = 32;
 const DEFAULT_LIST = 100;
 const MAX_LIST = 1000;
+const MANDATE_MAX = 1024;
+const SIGNATURE_BYTES = 64;
 
 /** What supplier switches are served with. */
 interface SwitchingPorts {
@@ -128,7 +133,20 @@ function toRequest(request: switching.StartSwitchRequest) {
     faults: new Map(request.faults.map(({ name, percent }) => [name, percent])),
     seed: Number(request.seed),
     market: request.market === '' ? DEFAULT_MARKET : request.market,
+    mandates: toMandates(request.mandates),
   };
+}
+
+function toMandates(given: readonly switching.OwnerMandate[]): ReadonlyMap<string, SignedStatement> {
+  const mandates = new Map<string, SignedStatement>();
+  for (const { endpoint, party, text, signature } of given) {
+    if (mandates.has(endpoint) || text.length > MANDATE_MAX || signature.length !== SIGNATURE_BYTES)
+      throw provisioningError('SWITCH_MANDATE_REFUSED', `the mandate for ${endpoint} is none`, {
+        hint: `One a device, at most ${MANDATE_MAX} characters, with a signature of ${SIGNATURE_BYTES} bytes.`,
+      });
+    mandates.set(endpoint, { party, text, signature: Buffer.from(signature).toString('base64') });
+  }
+  return mandates;
 }
 
 function toClosed({ evidence, authority, parties }: ClosedSwitch) {

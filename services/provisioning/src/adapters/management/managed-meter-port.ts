@@ -1,11 +1,10 @@
 import type { management } from '@sefleet/api';
 import { isSefleetError } from '@sefleet/errors';
-import type { CutOverRecords } from '@sefleet/secure-element';
 import type { Timers } from '@sefleet/runtime';
 import type { GrpcClient } from '@sefleet/service';
 import { SUPPLY_CODE, SUPPLY_CONTRACT } from '../../domain/switch/supply-object.ts';
 import { provisioningError } from '../../errors.ts';
-import type { MeterPort } from '../../switch/meter-port.ts';
+import type { InstantRecords, MeterPort } from '../../switch/meter-port.ts';
 
 type Client = Pick<
   GrpcClient<typeof management.DeviceManagementService>,
@@ -17,6 +16,11 @@ const BOOTSTRAP_TRIGGER = '/1/0/9';
 /** How long a bootstrap may take until the device is registered again, and how often that is looked at. */
 const REWRITE_LIMIT_MS = 8000;
 const REWRITE_POLL_MS = 50;
+/** Where a meter shows the records of an instant. */
+const RECORD_PATH = {
+  closing: SUPPLY_CONTRACT.CLOSING_RECORD,
+  opening: SUPPLY_CONTRACT.OPENING_RECORD,
+} as const;
 /** CoAP content format of a resource as bytes, without framing. */
 const OPAQUE = 42;
 
@@ -47,13 +51,18 @@ export class ManagedMeterPort implements MeterPort {
     return 'cancelled';
   }
 
-  async cutOverRecords(endpoint: string): Promise<CutOverRecords | undefined> {
-    const closing = await this.#read(endpoint, SUPPLY_CONTRACT.CLOSING_RECORD);
-    if (closing === undefined) return undefined;
-    const opening = await this.#read(endpoint, SUPPLY_CONTRACT.OPENING_RECORD);
-    if (opening === undefined)
-      throw provisioningError('SWITCH_METER_REFUSED', `${endpoint} has no opening record`);
-    return { closing, opening };
+  async instantRecords(
+    endpoint: string,
+    wanted: readonly (keyof InstantRecords)[],
+  ): Promise<InstantRecords | undefined> {
+    const records: { closing?: Uint8Array; opening?: Uint8Array } = {};
+    for (const name of wanted) {
+      const record = await this.#read(endpoint, RECORD_PATH[name]);
+      if (record !== undefined) records[name] = record;
+      else if (name === wanted[0]) return undefined;
+      else throw provisioningError('SWITCH_METER_REFUSED', `${endpoint} has no ${name} record`);
+    }
+    return records;
   }
 
   async rewriteAccounts(endpoint: string): Promise<void> {

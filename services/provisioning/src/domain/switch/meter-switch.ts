@@ -1,4 +1,4 @@
-import type { MeterEvidence } from '@sefleet/evidence';
+import type { MeterEvidence, SignedStatement } from '@sefleet/evidence';
 import type { SwitchState, SwitchStep } from './switch-state.ts';
 
 /** The evidence of a meter while it grows. */
@@ -30,11 +30,12 @@ export interface MeterSwitch {
   readonly evidence: MeterEvidence;
 }
 
-/** The first entry of a meter. */
+/** The first entry of a meter. @param mandate Of its owner, where that was handed in with the order. */
 export function planMeter(
   switchId: string,
   endpoint: string,
   head: Pick<MeterEvidence, 'verb' | 'from' | 'to' | 'cutOverAt'>,
+  mandate?: SignedStatement,
 ): MeterSwitch {
   return {
     switchId,
@@ -55,7 +56,7 @@ export function planMeter(
       ...head,
       state: 'planned',
       reason: '',
-      mandate: undefined,
+      mandate,
       lookUp: undefined,
       cardCertificate: undefined,
       tokens: {},

@@ -3,8 +3,10 @@ import { provisioningError } from '../../errors.ts';
 import { waveLimits } from './waves.ts';
 import { deadlineIn, MARKETS } from './working-days.ts';
 
-/** Why meters change their supplier. */
-export type SwitchVerb = 'switch' | 'erroneous-transfer' | 'forced-switch' | 'move-in';
+/**
+ * Why devices change their stakeholder. With `add` one comes beside another, with `remove` one of two goes.
+ */
+export type SwitchVerb = 'switch' | 'erroneous-transfer' | 'forced-switch' | 'move-in' | 'add' | 'remove';
 
 /** What goes wrong on our side of the network, in rehearsals: name and share of the meters in per cent. */
 export type FaultShares = ReadonlyMap<string, number>;
@@ -15,7 +17,9 @@ export interface SwitchOrder {
   /** When it was taken, milliseconds since 1970. */
   readonly startedAt: number;
   readonly verb: SwitchVerb;
+  /** Who is left; with `add` who is there already and stays. */
   readonly from: PartyId;
+  /** Who comes; with `remove` who stays. */
   readonly to: PartyId;
   /** The instant, milliseconds since 1970. */
   readonly cutOverAt: number;
@@ -39,6 +43,17 @@ export interface SwitchOrder {
  */
 export function mandateGiver(verb: SwitchVerb): 'customer' | 'authority' {
   return verb === 'forced-switch' || verb === 'erroneous-transfer' ? 'authority' : 'customer';
+}
+
+/** Who comes to the device and who goes from it, and who is only there meanwhile. */
+export function partsOf({ verb, from, to }: Pick<SwitchOrder, 'verb' | 'from' | 'to'>): {
+  readonly comes: PartyId | undefined;
+  readonly goes: PartyId | undefined;
+  readonly stays: PartyId | undefined;
+} {
+  if (verb === 'add') return { comes: to, goes: undefined, stays: from };
+  if (verb === 'remove') return { comes: undefined, goes: from, stays: to };
+  return { comes: to, goes: from, stays: undefined };
 }
 
 /**

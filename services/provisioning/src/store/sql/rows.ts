@@ -47,6 +47,7 @@ export function toDomainState(row: SqlRow): DomainState {
     party: partyId(String(row['party'])),
     generation: Number(row['generation']),
     rotatedAt: row['rotated_at'] === null ? undefined : Number(row['rotated_at']),
+    ...(row['records'] === '' ? {} : { records: aid(String(row['records'])) }),
   };
 }
 

@@ -38,6 +38,7 @@ export const STATE_SCRIPTS: readonly string[] = [
   // In which order rotations were asked for.
   `ALTER TABLE rotations ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
    CREATE INDEX held_by ON domains (party, role, endpoint);`,
+  `ALTER TABLE domains ADD COLUMN records TEXT NOT NULL DEFAULT '';`,
 ];
 
 /** The tables of supplier switches, as {@link STATE_SCRIPTS}. */
@@ -58,6 +59,11 @@ export const JOURNAL_SCRIPTS: readonly string[] = [
   `ALTER TABLE switches ADD COLUMN started_at BIGINT NOT NULL DEFAULT 0;
    ALTER TABLE switches ADD COLUMN course TEXT NOT NULL DEFAULT '';
    CREATE INDEX by_start ON switches (started_at, switch_id);`,
+  // Mandates of owners that were used, and for what.
+  `CREATE TABLE mandates (
+     giver TEXT NOT NULL, nonce TEXT NOT NULL, switch_id TEXT NOT NULL, endpoint TEXT NOT NULL,
+     PRIMARY KEY (giver, nonce)
+   );`,
 ];
 
 /** The tables of parties, contracts and certificates, as {@link STATE_SCRIPTS}. */

@@ -113,7 +113,7 @@ export class SqlProvisioningStore implements ProvisioningStore {
           { sql: 'INSERT INTO cards VALUES (?, ?, ?)', values: [endpoint, sealedImage, chain] },
           ...domains.map(({ domain, role, party, generation }) => {
             return {
-              sql: 'INSERT INTO domains VALUES (?, ?, ?, ?, ?, NULL)',
+              sql: 'INSERT INTO domains (endpoint, domain, role, party, generation) VALUES (?, ?, ?, ?, ?)',
               values: [endpoint, domain, role, party, generation],
             };
           }),
@@ -169,12 +169,14 @@ export class SqlProvisioningStore implements ProvisioningStore {
     return all.filter(({ role, party }) => holders.has(role) || holders.has(party));
   }
 
-  putDomain({ endpoint, domain, role, party, generation, rotatedAt }: DomainState): Promise<void> {
+  putDomain(state: DomainState): Promise<void> {
+    const { endpoint, domain, role, party, generation, rotatedAt, records } = state;
     return this.#writes.push({
-      sql: `INSERT INTO domains VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (endpoint, domain) DO UPDATE SET
+      sql: `INSERT INTO domains (endpoint, domain, role, party, generation, rotated_at, records)
+        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (endpoint, domain) DO UPDATE SET
         role = excluded.role, party = excluded.party, generation = excluded.generation,
-        rotated_at = excluded.rotated_at`,
-      values: [endpoint, domain, role, party, generation, rotatedAt ?? null],
+        rotated_at = excluded.rotated_at, records = excluded.records`,
+      values: [endpoint, domain, role, party, generation, rotatedAt ?? null, records ?? ''],
     });
   }
 

@@ -122,6 +122,18 @@ export class SqlSwitchJournal implements SwitchJournal {
     return new Set(rows.map((row) => String(row['endpoint'])));
   }
 
+  async useMandate(
+    giver: string,
+    nonce: string,
+    { switchId, endpoint }: Pick<MeterSwitch, 'switchId' | 'endpoint'>,
+  ): Promise<boolean> {
+    const sql = 'INSERT INTO mandates VALUES (?, ?, ?, ?) ON CONFLICT (giver, nonce) DO NOTHING';
+    await this.#writes.push({ sql, values: [giver, nonce, switchId, endpoint] });
+    const find = 'SELECT switch_id, endpoint FROM mandates WHERE giver = ? AND nonce = ?';
+    const [used] = await this.#database.query(find, [giver, nonce]);
+    return used?.['switch_id'] === switchId && used['endpoint'] === endpoint;
+  }
+
   record(meter: MeterSwitch): Promise<void> {
     return this.#writes.push(write(meter));
   }

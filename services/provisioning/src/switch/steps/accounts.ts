@@ -1,6 +1,7 @@
 import { decodeSealedRecord, openTelemetryRecord } from '@sefleet/cose';
 import { sha256Hex, type AccountEvidence } from '@sefleet/evidence';
 import { isSefleetError } from '@sefleet/errors';
+import { partsOf } from '../../domain/switch/switch-order.ts';
 import { provisioningError } from '../../errors.ts';
 import type { StepContext } from '../step-context.ts';
 
@@ -36,14 +37,15 @@ export async function openAccount(context: StepContext): Promise<void> {
 export async function confirmRecords(context: StepContext): Promise<void> {
   const { evidence, stakeholders, order } = context;
   const { closingRecord = '', openingRecord = '' } = evidence.cutOver ?? {};
-  if (stakeholders.hasServer(order.to)) {
+  const { comes, goes } = partsOf(order);
+  if (comes !== undefined && stakeholders.hasServer(comes)) {
     const opening = await watch(context, () => findRecord(context, order.to, openingRecord));
     if (opening === undefined) throw waiting(`${order.to} has not had the first record`);
     await requireReadable(context, opening);
   }
   // A supplier that has failed need not be there to have had its last record.
-  if (order.verb === 'forced-switch' || !stakeholders.hasServer(order.from)) return;
-  const closing = await watch(context, () => findRecord(context, order.from, closingRecord));
+  if (order.verb === 'forced-switch' || goes === undefined || !stakeholders.hasServer(goes)) return;
+  const closing = await watch(context, () => findRecord(context, goes, closingRecord));
   if (closing === undefined) throw waiting(`${order.from} has not had the last record`);
 }
 

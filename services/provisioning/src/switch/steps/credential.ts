@@ -12,24 +12,34 @@ import type { StepContext } from '../step-context.ts';
  * @param session where a look at the card can tell what is there already
  * @param refused what it means when the card refuses
  */
-export async function credentialLines(
+export function credentialLines(
   context: StepContext,
   session: SecureChannelSession,
   refused: (sw: number) => Error,
 ): Promise<readonly ScriptLine[]> {
+  const code = { loadFile: IOT_SAFE_LOAD_FILE, module: IOT_SAFE_MODULE };
+  return appletLines(context, session, { ...code, instance: context.fresh.credential }, refused);
+}
+
+/** Makes an applet and hands it over to the new stakeholder's domain; parameters as `credentialLines`. */
+export async function appletLines(
+  context: StepContext,
+  session: SecureChannelSession,
+  { loadFile: code, module, instance }: { loadFile: Aid; module: Aid; instance: Aid },
+  refused: (sw: number) => Error,
+): Promise<readonly ScriptLine[]> {
   const { fresh, plan, inDoubt, tokens } = context;
-  const { credential } = fresh;
-  const application = aidBytes(credential);
+  const application = aidBytes(instance);
   const lines: ScriptLine[] = [];
-  const found = inDoubt ? await findEntry(session, credential) : undefined;
+  const found = inDoubt ? await findEntry(session, instance) : undefined;
   if (found?.securityDomain === fresh.domain) return lines;
   if (found === undefined) {
-    const allowed = await tokens.installApplet(IOT_SAFE_LOAD_FILE, IOT_SAFE_MODULE, credential);
-    const loadFile = aidBytes(IOT_SAFE_LOAD_FILE);
+    const allowed = await tokens.installApplet(code, module, instance);
+    const loadFile = aidBytes(code);
     lines.push(await context.delegated(allowed, { kind: 'install', loadFile, application }, refused));
   }
   const [from, to] = [aidBytes(plan.management.tsm), aidBytes(fresh.domain)];
-  const handedOver = await tokens.extradite(credential, fresh.domain);
+  const handedOver = await tokens.extradite(instance, fresh.domain);
   lines.push(await context.delegated(handedOver, { kind: 'extradition', from, application, to }, refused));
   return lines;
 }

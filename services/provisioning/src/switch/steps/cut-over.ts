@@ -1,5 +1,6 @@
 import { sha256Hex } from '@sefleet/evidence';
 import { aidBytes, STATUS_WORD, type ReceiptContext } from '@sefleet/globalplatform';
+import { partsOf } from '../../domain/switch/switch-order.ts';
 import { deadlineIn } from '../../domain/switch/working-days.ts';
 import { provisioningError } from '../../errors.ts';
 import { forgetActivation } from '../cut-over-staging.ts';
@@ -17,7 +18,11 @@ const RETRY_MS = 60_000;
  */
 export async function fetchCutOverRecords(context: StepContext): Promise<number | undefined> {
   const { meter, endpoint, evidence, order } = context;
-  const records = await meter.cutOverRecords(endpoint);
+  const { comes, goes } = partsOf(order);
+  const records = await meter.instantRecords(endpoint, [
+    ...(goes === undefined ? [] : ['closing' as const]),
+    ...(comes === undefined ? [] : ['opening' as const]),
+  ]);
   if (records === undefined) {
     if (context.now() > deadlineIn(order.market, order.cutOverAt)) {
       throw provisioningError('SWITCH_METER_REFUSED', `${endpoint} has taken no cut-over reading`);
@@ -25,8 +30,8 @@ export async function fetchCutOverRecords(context: StepContext): Promise<number 
     return context.now() + RETRY_MS;
   }
   evidence.cutOver = {
-    closingRecord: sha256Hex(records.closing),
-    openingRecord: sha256Hex(records.opening),
+    closingRecord: records.closing === undefined ? '' : sha256Hex(records.closing),
+    openingRecord: records.opening === undefined ? '' : sha256Hex(records.opening),
     takenAt: context.now(),
   };
   return undefined;
@@ -34,7 +39,8 @@ export async function fetchCutOverRecords(context: StepContext): Promise<number 
 
 /** Hands the metering applet over to the new supplier's domain, allowed by the issuer's token. */
 export async function extraditeApplet(context: StepContext): Promise<void> {
-  const { old, fresh, records, inDoubt } = context;
+  const { order, old, fresh, inDoubt } = context;
+  const records = await context.recordsOf(order.from);
   const session = await context.openTsm();
   if (inDoubt && (await findEntry(session, records))?.securityDomain === fresh.domain)
     return context.accountForLostReceipts(await readConfirmationCounter(session));
@@ -49,12 +55,16 @@ export async function extraditeApplet(context: StepContext): Promise<void> {
   await runScript(session, [line]);
 }
 
-/** Deletes the old supplier's domain with all of its keys. */
+/** Deletes the old supplier's domain with all of its keys, and an applet that nobody takes over. */
 export async function removeOldDomain(context: StepContext): Promise<void> {
-  const { old, evidence, inDoubt } = context;
-  const objects = [old.credential, old.domain];
+  const { order, old, evidence, inDoubt } = context;
+  // What is handed over goes on for the next one; what is not, goes with its owner.
+  const applets = order.verb === 'remove' ? [await context.recordsOf(order.from)] : [];
+  const objects = [...applets, old.credential, old.domain];
   const goOnAsBefore = await keepOldSession(context);
   const session = await context.openTsm();
+  if (context.receiptCounter === undefined)
+    await context.countReceiptsFrom(await readConfirmationCounter(session));
   if (inDoubt) context.accountForLostReceipts(await readConfirmationCounter(session));
   const deletions = inDoubt
     ? await deletionsOfWhatIsThere(context, session, objects)
@@ -69,8 +79,8 @@ export async function removeOldDomain(context: StepContext): Promise<void> {
 
 /** The books: whose domain the meter has now. */
 export async function closeBooks(context: StepContext): Promise<void> {
-  const { store, endpoint, old } = context;
-  await store.removeDomain(endpoint, old.domain);
+  const { store, endpoint, order, old } = context;
+  if (partsOf(order).goes !== undefined) await store.removeDomain(endpoint, old.domain);
   await forgetActivation(context);
 }
 

@@ -1,29 +1,20 @@
 import { bytesEqual, toHex } from '@sefleet/bytes';
 import { verifyCertificate } from '@sefleet/globalplatform';
-import { CONTROLLING_AUTHORITY, partyId, type PartyId } from '../../domain/party.ts';
+import { subscriberOf } from '../../domain/contract.ts';
+import { CONTROLLING_AUTHORITY } from '../../domain/party.ts';
 import { mandateGiver } from '../../domain/switch/switch-order.ts';
-import type { DeviceKind } from '../../domain/device-kind.ts';
 import { lookUpDeadline } from '../../domain/switch/working-days.ts';
 import { provisioningError } from '../../errors.ts';
 import { cardUniqueData, signingPoint } from '../../manufacture/management-domains.ts';
 import type { StepContext } from '../step-context.ts';
 
-/**
- * Who chooses the supplier of a kind of device: the customer; of medical kits their owner, who leases them
- * (GlobalPlatform's IoT paper §4.3: the patient cannot change the provider).
- */
-const SUBSCRIBERS: Readonly<Record<DeviceKind, PartyId>> = {
-  'smart-meter': partyId('household'),
-  obu: partyId('vehicle-owner'),
-  'rpm-gateway': partyId('carekit-leasing'),
-};
 const NONCE_BYTES = 8;
 
 /** The order to switch, signed by the one who may give it. */
 export async function takeMandate(context: StepContext): Promise<void> {
   const { order, device, evidence, rng } = context;
   const customer = mandateGiver(order.verb) === 'customer';
-  const giver = customer ? SUBSCRIBERS[device.kind] : CONTROLLING_AUTHORITY;
+  const giver = customer ? subscriberOf(device.kind) : CONTROLLING_AUTHORITY;
   evidence.mandate = await context.sign(giver, {
     mandate: order.verb,
     from: order.from,

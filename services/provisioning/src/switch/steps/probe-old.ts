@@ -14,6 +14,7 @@ import { TRUSTED_SERVICE_MANAGER, type PartyId } from '../../domain/party.ts';
 import { provisioningError } from '../../errors.ts';
 import { tryCryptogram, trySelect } from '../../rotation/old-key-probe.ts';
 import type { StepContext } from '../step-context.ts';
+import { noteBeside } from './look-beside.ts';
 
 /**
  * Everybody tries what they have: the old supplier its domain, and its keys on the new one; issuer and
@@ -23,17 +24,20 @@ export async function probeAsOldSupplier(context: StepContext): Promise<void> {
   const { order, old, fresh, card, rng, plan } = context;
   const channel = card.channelOf('from');
   const domainAid = aidBytes(fresh.domain);
-  note(context, order.from, 'select-old-domain', await trySelect(channel, aidBytes(old.domain)));
+  // Of a removal it is the domain of the one who stays.
+  const target = order.verb === 'remove' ? 'personalise-other-domain' : 'personalise-new-domain';
+  if (order.verb === 'remove') await noteBeside(context, 'beside-after');
+  noteProbe(context, order.from, 'select-old-domain', await trySelect(channel, aidBytes(old.domain)));
   const held = await oldKeys(context);
   if (held !== undefined) {
     const { keys, keyVersion } = held;
     const sw = await tryCryptogram({ channel, domainAid, keys, keyVersion, rng });
-    note(context, order.from, 'old-key-cryptogram', sw);
+    noteProbe(context, order.from, 'old-key-cryptogram', sw);
   }
   const tsm = await context.openTsm();
-  note(context, TRUSTED_SERVICE_MANAGER, 'personalise-new-domain', await tryPersonalise(tsm, domainAid));
+  noteProbe(context, TRUSTED_SERVICE_MANAGER, target, await tryPersonalise(tsm, domainAid));
   const issuer = await openIssuer(context);
-  note(context, plan.issuer, 'personalise-new-domain', await tryPersonalise(issuer, domainAid));
+  noteProbe(context, plan.issuer, target, await tryPersonalise(issuer, domainAid));
 }
 
 /**
@@ -50,7 +54,7 @@ export async function probeAsNewSupplier(context: StepContext): Promise<void> {
     keyVersion: keyVersionOf(FIRST_GENERATION),
     rng,
   });
-  note(context, order.to, 'old-domain-before-instant', sw);
+  noteProbe(context, order.to, 'old-domain-before-instant', sw);
 }
 
 /**
@@ -72,7 +76,7 @@ export async function keepOldSession(context: StepContext): Promise<(() => Promi
   if (session === undefined) return undefined;
   return async () => {
     const { sw } = await session.transmit(getStatusCommand(STATUS_SCOPE.APPLICATIONS));
-    note(context, order.from, 'session-from-before', sw);
+    noteProbe(context, order.from, 'session-from-before', sw);
   };
 }
 
@@ -90,7 +94,8 @@ async function oldKeys({ order, old, custody, device, store, endpoint }: StepCon
   }
 }
 
-function openIssuer({ card, custody, plan, device }: StepContext): Promise<SecureChannelSession> {
+/** A session of the issuer with its own domain. */
+export function openIssuer({ card, custody, plan, device }: StepContext): Promise<SecureChannelSession> {
   const keys = custody
     .vault(plan.issuer)
     .diversify('issuer-domain', FIRST_GENERATION, device.diversification);
@@ -98,7 +103,7 @@ function openIssuer({ card, custody, plan, device }: StepContext): Promise<Secur
 }
 
 /** The status word of a try to write into a domain that belongs to somebody. */
-async function tryPersonalise(session: SecureChannelSession, domain: Uint8Array): Promise<number> {
+export async function tryPersonalise(session: SecureChannelSession, domain: Uint8Array): Promise<number> {
   const { sw } = await session.transmit(installForPersonalizationCommand(domain));
   return sw;
 }
@@ -113,7 +118,8 @@ async function tryOpen(open: () => Promise<SecureChannelSession>): Promise<Secur
   }
 }
 
-function note({ evidence, now }: StepContext, by: PartyId, attempt: string, sw: number): void {
+/** Writes a try down. @throws SefleetError `PROVISIONING_OLD_KEY_ALIVE` when it was let in. */
+export function noteProbe({ evidence, now }: StepContext, by: PartyId, attempt: string, sw: number): void {
   evidence.probes.push({ by, attempt, sw: sw.toString(16).padStart(4, '0'), at: now() });
   if (sw === STATUS_WORD.OK) throw provisioningError('PROVISIONING_OLD_KEY_ALIVE', `${attempt} was let in`);
 }

@@ -17,6 +17,7 @@ import {
   type RegistryEntry,
   type SecureChannelSession,
 } from '@sefleet/globalplatform';
+import { anotherApplet } from '../../domain/card-plan.ts';
 import { FIRST_GENERATION, keyVersionOf } from '../../domain/key-versions.ts';
 import { partyId, TRUSTED_SERVICE_MANAGER } from '../../domain/party.ts';
 import type { SwitchOrder } from '../../domain/switch/switch-order.ts';
@@ -167,6 +168,7 @@ export async function takePossession(context: StepContext): Promise<void> {
     party,
     generation: FIRST_GENERATION,
     rotatedAt: undefined,
+    records: await appletFor(context),
   });
   await vault.forget(agreementName(context));
 }
@@ -185,6 +187,22 @@ async function checkAgreedKeys(
       if (!onlyAgreed) throw preloaded(`the domain holds ${held.join(' ')}`);
     }),
   ]);
+}
+
+/**
+ * Which applet will seal for the new stakeholder: the one that is handed over to it, or, where it comes
+ * beside another, one that nobody on the card has.
+ */
+async function appletFor({ order, store, endpoint, fresh, plannedRecords }: StepContext) {
+  const states = await store.domains(endpoint);
+  if (order.verb !== 'add') return states.find(({ party }) => party === order.from)?.records;
+  const others = states.filter(({ domain }) => domain !== fresh.domain);
+  const taken = new Set<string>([plannedRecords, ...others.flatMap(({ records }) => records ?? [])]);
+  if (!taken.has(fresh.records)) return fresh.records;
+  for (let number = 1; ; number++) {
+    const records = anotherApplet(fresh.records, number);
+    if (!taken.has(records)) return records;
+  }
 }
 
 /** Where the new supplier's vault keeps the ephemeral key of an agreement. */

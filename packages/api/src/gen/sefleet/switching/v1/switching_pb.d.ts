@@ -26,11 +26,15 @@ export declare type StartSwitchRequest = Message<"sefleet.switching.v1.StartSwit
   verb: SwitchVerb;
 
   /**
+   * Who is left. With ADD: who is there already and stays.
+   *
    * @generated from field: string from_supplier = 3;
    */
   fromSupplier: string;
 
   /**
+   * Who comes. With REMOVE: who stays.
+   *
    * @generated from field: string to_supplier = 4;
    */
   toSupplier: string;
@@ -104,6 +108,13 @@ export declare type StartSwitchRequest = Message<"sefleet.switching.v1.StartSwit
    * @generated from field: uint32 rate_per_minute = 15;
    */
   ratePerMinute: number;
+
+  /**
+   * For ADD and REMOVE: what the owners of the devices signed, one for each device.
+   *
+   * @generated from field: repeated sefleet.switching.v1.OwnerMandate mandates = 20;
+   */
+  mandates: OwnerMandate[];
 };
 
 /**
@@ -111,6 +122,45 @@ export declare type StartSwitchRequest = Message<"sefleet.switching.v1.StartSwit
  * Use `create(StartSwitchRequestSchema)` to create a new message.
  */
 export declare const StartSwitchRequestSchema: GenMessage<StartSwitchRequest>;
+
+/**
+ * The word of a device's owner. The text is JSON with sorted keys and no white space: card (issuer identification and
+ * image number, hexadecimal), endpoint, insurer, mandate ("add" or "remove"), nonce (8 to 64 bytes, hexadecimal, used
+ * once), validFrom and validUntil (milliseconds since 1970; the instant lies between them).
+ *
+ * @generated from message sefleet.switching.v1.OwnerMandate
+ */
+export declare type OwnerMandate = Message<"sefleet.switching.v1.OwnerMandate"> & {
+  /**
+   * @generated from field: string endpoint = 1;
+   */
+  endpoint: string;
+
+  /**
+   * Who signed: the service subscriber of the device.
+   *
+   * @generated from field: string party = 2;
+   */
+  party: string;
+
+  /**
+   * @generated from field: string text = 3;
+   */
+  text: string;
+
+  /**
+   * ECDSA P-256 with SHA-256, r and s, 64 bytes.
+   *
+   * @generated from field: bytes signature = 4;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message sefleet.switching.v1.OwnerMandate.
+ * Use `create(OwnerMandateSchema)` to create a new message.
+ */
+export declare const OwnerMandateSchema: GenMessage<OwnerMandate>;
 
 /**
  * @generated from message sefleet.switching.v1.Fault
@@ -1136,6 +1186,20 @@ export enum SwitchVerb {
    * @generated from enum value: SWITCH_VERB_MOVE_IN = 4;
    */
   MOVE_IN = 4,
+
+  /**
+   * A party comes beside the one that is there, which goes on undisturbed: another insurer of a vehicle.
+   *
+   * @generated from enum value: SWITCH_VERB_ADD = 5;
+   */
+  ADD = 5,
+
+  /**
+   * One of two parties goes, and the other stays undisturbed.
+   *
+   * @generated from enum value: SWITCH_VERB_REMOVE = 6;
+   */
+  REMOVE = 6,
 }
 
 /**

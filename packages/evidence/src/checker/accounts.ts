@@ -32,7 +32,7 @@ export function accountOf(
   };
 }
 
-/** Where the supplier changes in the order of sealing; of several side by side each has numbers of its own. */
+/** Where the supplier changes in the order of sealing. Who reads beside others has numbers of its own. */
 function changesOf(readings: readonly SealedReading[]): readonly SupplierChange[] {
   return readings.flatMap((opening, i) => {
     const closing = readings[i - 1];

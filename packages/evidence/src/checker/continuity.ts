@@ -178,7 +178,7 @@ function endProblems({ readings }: Contract, { cutOverAt, cutOver, state }: Mete
   return problems;
 }
 
-/** A nonce is made of the number: for one party on one device none may come twice, under whatever contract. */
+/** A nonce is made of the number: for one party on one device none comes twice, whatever the contract. */
 function repeatedNumbers(contracts: readonly Contract[]): string[] {
   const seen = new Set<string>();
   let repeated = 0;

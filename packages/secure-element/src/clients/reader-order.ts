@@ -17,7 +17,7 @@ const REFERENCE = 0x86;
 /**
  * The order to begin or to end readings by a measuring applet.
  *
- * @param reference Makes the order one of a kind, so that the device knows it again and takes no other for it.
+ * @param reference makes the order one of a kind, so that the device knows it again
  */
 export function readerOrder(kind: 'begin' | 'end', application: Aid, reference: Uint8Array): Uint8Array {
   const content = [

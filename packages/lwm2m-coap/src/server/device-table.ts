@@ -42,11 +42,11 @@ export class DeviceTable {
   connect(device: DeviceState, connection: NonNullable<DeviceState['connection']>): boolean {
     const { key } = connection.peer;
     const before = device.connection?.peer.key;
+    // Several names may come from one peer: the last one that did is found by it.
+    if (before !== key) this.disconnect(device);
     device.connection = connection;
-    if (before === key) return false;
-    if (before !== undefined) this.#byPeer.delete(before);
     this.#byPeer.set(key, device);
-    return true;
+    return before !== key;
   }
 
   disconnect(device: DeviceState): void {

@@ -155,6 +155,37 @@ test('delivers notifications and observes again after a re-registration', async 
   assert.deepEqual(bench.server.device('meter').observations(), []);
 });
 
+test('lets nothing be observed for a call that failed', async () => {
+  const bench = new Bench();
+  await bench.register();
+  const observers: ServerObservation[] = [];
+  bench.answer = (request) => {
+    const observer = request.observe?.accept();
+    if (observer !== undefined) observers.push(observer);
+    return { code: CODE.CONTENT, payload: Buffer.from('broken'), contentFormat: CONTENT_FORMAT.SENML_CBOR };
+  };
+  const meter = bench.server.device('meter');
+  const observed = bench.settle(meter.observe([Lwm2mPath.parse('/3/0/9')]));
+  await assert.rejects(observed, { code: 'LWM2M_ANSWER_INVALID' });
+  await bench.runtime.advance(1000);
+  assert.deepEqual(meter.observations(), []);
+  // The second one ends what the first began (RFC 7641 §3.6).
+  assert.equal(bench.requests.length, 2);
+  assert.deepEqual(
+    observers.map(({ active }) => active),
+    [false],
+  );
+});
+
+test('gives up an operation at once whose caller has gone already', async () => {
+  const bench = new Bench({ awakeTimeMs: 10_000 });
+  await bench.register(['Q']);
+  await bench.runtime.advance(10_100);
+  const path = Lwm2mPath.parse('/3/0/4');
+  const executed = bench.server.device('meter').execute(path, '', { signal: AbortSignal.abort() });
+  await assert.rejects(executed, { code: 'LWM2M_OPERATION_TIMEOUT', message: /withdrew/ });
+});
+
 test('holds operations for a sleeping device until it is heard of', async () => {
   const bench = new Bench({ awakeTimeMs: 10_000 });
   const { locationPath = '' } = await bench.register(['Q']);

@@ -72,8 +72,8 @@ export class Observations {
       if (!response.success) this.#drop(device, wanted);
       return toReadResult(response, baseOf(paths), this.#modelsOf(device), this.#decoding(target));
     } catch (error) {
-      // A call that failed leaves no wish behind that was not there before.
-      if (!known) this.#drop(device, wanted);
+      // A call that failed leaves no wish behind that was not there before, and nothing that is observed.
+      if (!known) await this.cancel(device, target);
       throw error;
     }
   }

@@ -62,6 +62,7 @@ export class Presence {
    */
   async reachable(device: DeviceState, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     if (device.reachable) return;
+    if (signal?.aborted === true) throw withdrawn();
     const { endpoint } = device.registration;
     device.waiting ??= new Set();
     const queue = device.waiting;
@@ -78,8 +79,7 @@ export class Presence {
       };
       const late = (): void =>
         end(serverError('LWM2M_OPERATION_TIMEOUT', `${endpoint} did not wake in time`));
-      const abort = (): void =>
-        end(serverError('LWM2M_OPERATION_TIMEOUT', 'the caller withdrew the operation'));
+      const abort = (): void => end(withdrawn());
       const waiting: Waiting = { wake: end };
       const timer = this.#runtime.timers.after(timeoutMs, late);
       signal?.addEventListener('abort', abort, { once: true });
@@ -119,4 +119,8 @@ export class Presence {
     device.sleeping = true;
     this.#events.sleeping?.(device.registration);
   }
+}
+
+function withdrawn(): Error {
+  return serverError('LWM2M_OPERATION_TIMEOUT', 'the caller withdrew the operation');
 }

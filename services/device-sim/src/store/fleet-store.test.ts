@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { SimRuntime } from '@sefleet/runtime/sim';
 import { DEFAULT_CONNECTIVITY } from '../device/connectivity.ts';
 import { CLEAR_NETWORK } from '../network/network-conditions.ts';
@@ -148,6 +148,32 @@ test(
       [1, 3],
     );
     assert.equal(runtime.activeTimers, 0);
+    store.close();
+  }),
+);
+
+test(
+  'what a store that failed did not take is in the next commit',
+  withFolder((path) => {
+    const runtime = new SimRuntime(1);
+    const store = new FleetStore(path);
+    store.addDevices([identity(1)]);
+    const stored = store.device('meter-1');
+    assert.ok(stored);
+    const device: JournaledDevice = { id: stored.id, state: () => ({ ...stored, sealed: 1 }) };
+    const nowMs = (): number => runtime.clock.monotonicMs();
+    const journal = new GroupCommit(store, { timers: runtime.timers, nowMs, windowMs: 50 });
+    const durable: string[] = [];
+    const full = mock.method(store, 'apply', () => {
+      throw new RangeError('disk full');
+    });
+    journal.recordSealed(device, { position: 1, sealed: Uint8Array.of(1) }, () => durable.push('record'));
+    assert.throws(() => journal.flush(), RangeError);
+    assert.deepEqual(durable, []);
+    full.mock.restore();
+    journal.flush();
+    assert.deepEqual(durable, ['record']);
+    assert.equal(store.outbox(stored.id, 10).length, 1);
     store.close();
   }),
 );

@@ -98,12 +98,13 @@ export class GroupCommit {
     const startedMs = this.#nowMs();
     const states = [...this.#dirty].map((device) => ({ id: device.id, state: device.state() }));
     const changes = { states, added: this.#added, acknowledged: this.#acknowledged };
+    // What the store did not take is still there for the next commit.
+    this.#store.apply(changes);
     const waiting = this.#waiting;
     this.#dirty = new Set();
     this.#added = [];
     this.#acknowledged = [];
     this.#waiting = [];
-    this.#store.apply(changes);
     this.#counters = {
       commits: this.#counters.commits + 1,
       recordsCommitted: this.#counters.recordsCommitted + changes.added.length,

@@ -107,8 +107,20 @@ export class MqttCarrier implements RecordCarrier {
 
   #connectSoon(delayMs: number): void {
     this.#timer = this.#fleet.runtime.timers.after(delayMs, () => {
-      void this.#fleet.gate.run(() => this.#connect());
+      this.#fleet.gate
+        .run(() => this.#connect())
+        .catch((error: unknown) => {
+          // A card that makes no credential now, because somebody has locked it, may make one later.
+          this.#fleet.events.failed(error);
+          this.#connectLater();
+        });
     });
+  }
+
+  #connectLater(): void {
+    if (this.#stopped) return;
+    const ceilingMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#failures++);
+    this.#connectSoon(ceilingMs * (0.5 + this.#fleet.runtime.rng.fraction() / 2));
   }
 
   /** Resolves when the connection stands or has failed, so that the gate lets in the next. */
@@ -179,9 +191,7 @@ export class MqttCarrier implements RecordCarrier {
     this.#pending = undefined;
     if (this.#ready) this.#fleet.events.disconnected();
     this.#ready = false;
-    if (this.#stopped) return;
-    const ceilingMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#failures++);
-    this.#connectSoon(ceilingMs * (0.5 + this.#fleet.runtime.rng.fraction() / 2));
+    this.#connectLater();
   }
 }
 

@@ -35,7 +35,12 @@ export { encodeBounds } from './applets/vital-signs/vital-signs-applet.ts';
 export type { VitalBounds } from './applets/vital-signs/vital-signs-applet.ts';
 export { IotSafeClient } from './clients/iot-safe-client.ts';
 export type { MasterSecretInput } from './clients/iot-safe-client.ts';
-export { cutOverOrder, RecordsClient } from './clients/records-client.ts';
+export {
+  cutOverOrder,
+  readRecordsStatus,
+  RecordsClient,
+  recordsStatusCommand,
+} from './clients/records-client.ts';
 export type { CutOverRecords, RecordsStatus } from './clients/records-client.ts';
 export { decodeDeviceOrder, readerOrder } from './clients/reader-order.ts';
 export type { DeviceOrder } from './clients/reader-order.ts';

@@ -1,6 +1,6 @@
 import { encodeTelemetryRecord } from '@sefleet/cose';
 import { aidBytes, decodeTlvs, encodeTlv, findTlv, requireTlv } from '@sefleet/globalplatform';
-import type { Aid, Tlv } from '@sefleet/globalplatform';
+import type { Aid, CommandApdu } from '@sefleet/globalplatform';
 import type { Reading } from '../applets/applet.ts';
 import { HAND_OVER_TAG, MEASURING_COMMAND, MEASURING_TAG } from '../applets/measuring/measuring-protocol.ts';
 import { AppletLink } from './applet-link.ts';
@@ -83,7 +83,7 @@ export class RecordsClient {
 
   /** What the applet tells about itself. */
   status(): RecordsStatus {
-    return readStatus(decodeTlvs(this.#command(MEASURING_COMMAND.STATUS, new Uint8Array(0))));
+    return readRecordsStatus(this.#link.command(recordsStatusCommand()));
   }
 
   /** Gives the logical channel back. */
@@ -104,7 +104,14 @@ export function cutOverOrder(successor: Aid, activation: Uint8Array): Uint8Array
   ]);
 }
 
-function readStatus(objects: readonly Tlv[]): RecordsStatus {
+/** Asks a measuring applet what it tells everybody. */
+export function recordsStatusCommand(): CommandApdu {
+  return { cla: 0x80, ins: MEASURING_COMMAND.STATUS, p1: 0, p2: 0, data: new Uint8Array(0), le: 0x100 };
+}
+
+/** Reads the answer to {@link recordsStatusCommand}. @throws SefleetError `GP_TLV_MALFORMED` */
+export function readRecordsStatus(data: Uint8Array): RecordsStatus {
+  const objects = decodeTlvs(data);
   const number = (tag: number): number | undefined =>
     findTlv(objects, tag)?.reduce((sum, byte) => sum * 256 + byte, 0);
   const text = (tag: number): string | undefined => {

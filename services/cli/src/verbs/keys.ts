@@ -40,17 +40,26 @@ export const keysHistory: Verb = {
 
 export const keysRenew: Verb = {
   name: 'keys renew',
-  summary: "replace the keys of a party's Security Domains now, on all of its cards",
-  options: { party: PARTY, json: JSON_OUTPUT },
-  examples: ['sefleet keys renew --party northern-power'],
+  summary:
+    "replace the keys of a party's Security Domains now, on all of its cards; with --purpose record its record key too",
+  options: {
+    party: PARTY,
+    purpose: { type: 'string', value: 'name', default: 'domain', doc: 'domain or record' },
+    json: JSON_OUTPUT,
+  },
+  examples: [
+    'sefleet keys renew --party northern-power',
+    'sefleet keys renew --party northern-power --purpose record',
+  ],
   run: (parsed) =>
     withBackend(async (backend) => {
       const party = partyOf(parsed);
-      const { key, rotationId } = await backend.keys.renewKey({ party, purpose: 'domain' });
+      const purpose = parsed.text('purpose') ?? '';
+      const { key, rotationId } = await backend.keys.renewKey({ party, purpose });
       if (parsed.flag('json')) console.log(JSON.stringify({ ...toRow(key), rotationId }));
       else
         console.log(
-          `domain key ${key?.version} of ${party} goes to the cards; rotation ${rotationId || '-'}`,
+          `${purpose} key ${key?.version} of ${party} goes to the cards; rotation ${rotationId || '-'}`,
         );
     }),
 };

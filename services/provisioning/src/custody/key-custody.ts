@@ -70,6 +70,14 @@ export interface PartyVault {
   history(purpose: KeyPurpose, version: number): Promise<readonly KeyEvent[]>;
 }
 
+/** The newest version of a purpose that is in use; undefined when there is none. */
+export async function newestVersion(vault: PartyVault, purpose: MasterPurpose): Promise<number | undefined> {
+  const versions = (await vault.keys())
+    .filter((key) => key.purpose === purpose && key.state === 'active')
+    .map(({ version }) => version);
+  return versions.length === 0 ? undefined : Math.max(...versions);
+}
+
 /** The vaults of all parties, each closed to the others. */
 export interface KeyCustody {
   vault(party: PartyId): PartyVault;

@@ -23,7 +23,7 @@ const USES: Readonly<Record<KeyPurpose, KeyUse>> = {
   signing: 'ecdsa-p256',
 };
 /** Purposes whose keys can be replaced in the field, and so may have an end. */
-const RENEWED: ReadonlySet<KeyPurpose> = new Set(['domain']);
+const RENEWED: ReadonlySet<KeyPurpose> = new Set(['domain', 'record']);
 const MASTER_BYTES = 16;
 const DERIVED_BYTES_MAX = 32;
 const FINGERPRINT_BYTES = 6;

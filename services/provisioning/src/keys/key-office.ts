@@ -68,8 +68,8 @@ export class KeyOffice {
   }
 
   /**
-   * Makes the next version of the keys of a party's Security Domains and starts the rotation that brings it to
-   * the cards.
+   * Makes the next version of the keys of a party's Security Domains, or of its record key, and starts the
+   * rotation that brings it to the cards. A record key travels under fresh domain keys: both change then.
    *
    * @param endpoints Empty for all devices with a domain of the party.
    */
@@ -79,28 +79,34 @@ export class KeyOffice {
     requestId: string,
     endpoints: readonly string[] = [],
   ): Promise<Renewal> {
-    if (purposeOf(purpose) !== 'domain') {
+    const known = purposeOf(purpose);
+    if (known !== 'domain' && known !== 'record') {
       throw provisioningError(
         'CUSTODY_RENEWAL_PRECONDITION',
         `a ${purpose} key is not renewed in the field`,
         {
-          hint: 'Keys of Security Domains are: purpose "domain".',
+          hint: 'Keys of Security Domains and of records are: purpose "domain" or "record".',
         },
       );
     }
     const held = await this.#store.generations(party);
-    const vault = this.#custody.vault(party);
+    const record = known === 'record' ? await this.nextKey(party, known) : undefined;
     if (held.size === 0) {
-      const newest = Math.max(
-        0,
-        ...(await vault.keys()).map((key) => (key.purpose === 'domain' ? key.version : 0)),
-      );
-      return { key: await vault.ensureMaster('domain', newest + 1), rotationId: '', devices: 0 };
+      return { key: record ?? (await this.nextKey(party, known)), rotationId: '', devices: 0 };
     }
     const order = { requestId, stakeholder: party, endpoints, concurrency: 0 };
     const { rotationId, total } = await this.#orders.start(order);
+    if (record !== undefined) return { key: record, rotationId, devices: total };
     const next = Math.max(FIRST_GENERATION, ...held.keys()) + 1;
-    return { key: await vault.ensureMaster('domain', next), rotationId, devices: total };
+    const key = await this.#custody.vault(party).ensureMaster('domain', next);
+    return { key, rotationId, devices: total };
+  }
+
+  /** Makes the version after the newest that there ever was; a rotation brings it to the cards. */
+  async nextKey(party: PartyId, purpose: 'domain' | 'record'): Promise<KeyRecord> {
+    const vault = this.#custody.vault(party);
+    const versions = (await vault.keys()).map((key) => (key.purpose === purpose ? key.version : 0));
+    return vault.ensureMaster(purpose, Math.max(0, ...versions) + 1);
   }
 
   async #requireUnused(party: PartyId, version: number): Promise<void> {

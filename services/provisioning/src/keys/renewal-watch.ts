@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { isSefleetError } from '@sefleet/errors';
 import type { EventLog } from '@sefleet/observability';
 import type { Runtime } from '@sefleet/runtime';
-import type { KeyCustody, KeyRecord } from '../custody/key-custody.ts';
+import { newestVersion, type KeyCustody, type KeyRecord } from '../custody/key-custody.ts';
 import { FIRST_GENERATION } from '../domain/key-versions.ts';
 import { allParties, type PartyId } from '../domain/party.ts';
 import { PROVISIONING_EVENTS } from '../events.ts';
@@ -76,8 +76,14 @@ export class RenewalWatch {
     await registry.renew(party, this.#ports.leadMs);
     const held = await store.generations(party);
     if (held.size === 0) return;
-    const keys = (await custody.vault(party).keys()).filter(({ purpose }) => purpose === 'domain');
-    for (const key of keys) if (held.has(key.version) && this.#isDue(key)) await this.#renew(party, key);
+    const all = await custody.vault(party).keys();
+    const keys = all.filter(({ purpose }) => purpose === 'domain');
+    const due = keys.filter((key) => held.has(key.version) && this.#isDue(key));
+    const newest = await newestVersion(custody.vault(party), 'record');
+    const record = all.find(({ purpose, version }) => purpose === 'record' && version === newest);
+    if (record !== undefined && this.#isDue(record))
+      await this.#renewRecordKey(party, record, due.length > 0);
+    for (const key of due) await this.#renew(party, key);
     await this.#retire(party, keys, Math.min(...held.keys()));
   }
 
@@ -93,6 +99,23 @@ export class RenewalWatch {
     const { rotationId, devices } = await keys.renew(party, 'domain', requestId, endpoints);
     if (devices === endpoints.length) this.#tried.set(name, now());
     if (devices > 0) log.emit(PROVISIONING_EVENTS.keyRenewed, { party, version, devices, rotationId });
+  }
+
+  /**
+   * Older record keys stay in use for opening: records that were sealed under them may still be on their way,
+   * and archives hold others. Their owner ends them.
+   */
+  async #renewRecordKey(party: PartyId, { version }: KeyRecord, goesWithDomain: boolean): Promise<void> {
+    const { keys, store, log } = this.#ports;
+    if (goesWithDomain) {
+      // The rotation that is due anyway brings it.
+      await keys.nextKey(party, 'record');
+      return;
+    }
+    if ((await store.unfinishedRotations()).length > 0) return;
+    const requestId = `renewal ${party} record ${version} ${randomUUID()}`;
+    const { rotationId, devices } = await keys.renew(party, 'record', requestId);
+    log.emit(PROVISIONING_EVENTS.keyRenewed, { party, purpose: 'record', version, devices, rotationId });
   }
 
   /**

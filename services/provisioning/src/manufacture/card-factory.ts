@@ -32,7 +32,7 @@ import {
   STANDARD_PROFILE,
   type SecureElement,
 } from '@sefleet/secure-element';
-import type { KeyCustody } from '../custody/key-custody.ts';
+import { newestVersion, type KeyCustody } from '../custody/key-custody.ts';
 import { CARD_PLANS, IOT_SAFE_CONTAINER, type CardPlan, type DomainPlan } from '../domain/card-plan.ts';
 import type { DeviceKind } from '../domain/device-kind.ts';
 import { FIRST_GENERATION, keyVersionOf } from '../domain/key-versions.ts';
@@ -234,12 +234,10 @@ export class CardFactory {
     const answer = await expectStatus(inherited, putKeysCommand(inherited, keys, { newVersion }), 'PUT KEY');
     checkPutKeyResponse(answer.data, newVersion, [keys.enc, keys.mac, keys.dek]);
     const own = await this.#open(card, domain, keys);
-    const commands = recordAccountCommands(own, {
-      stakeholder: place.party,
-      keyVersion: FIRST_RECORD_KEY_VERSION,
-      endpoint,
-      recordKey: await vault.recordKey(FIRST_RECORD_KEY_VERSION, endpoint),
-    });
+    const keyVersion = (await newestVersion(vault, 'record')) ?? FIRST_RECORD_KEY_VERSION;
+    const recordKey = await vault.recordKey(keyVersion, endpoint);
+    const account = { stakeholder: place.party, keyVersion, endpoint, recordKey };
+    const commands = recordAccountCommands(own, account);
     for (const command of commands) await send(own, command);
     if (supplies === undefined) return;
     for (const command of [

@@ -2,7 +2,11 @@ import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
 import { common, parties } from '@sefleet/api';
-import { PARTY_ROLES } from '../domain/party.ts';
+import { decodeSealedRecord, deriveRecordKey, openTelemetryRecord } from '@sefleet/cose';
+import { RecordsClient } from '@sefleet/secure-element';
+import { CARD_PLANS } from '../domain/card-plan.ts';
+import type { DeviceKind } from '../domain/device-kind.ts';
+import { PARTY_ROLES, partyId } from '../domain/party.ts';
 import { createPartiesBench, type PartyClients } from '../testing/parties-bench.ts';
 
 type Bench = Awaited<ReturnType<typeof createPartiesBench>>;
@@ -258,6 +262,44 @@ describe('the life of keys', () => {
     await rejects(northern.keys.renewKey({ purpose: 'psk' }), { code: 'CUSTODY_RENEWAL_PRECONDITION' });
   });
 
+  it('renews a record key: cards seal under it from then on, and what was sealed before still opens', async (t) => {
+    const bench = await openBench(t);
+    await bench.make([
+      { endpoint: 'a', kind: 'smart-meter' },
+      { endpoint: 'b', kind: 'obu' },
+    ]);
+    const seal = (endpoint: string, party: string, kind: DeviceKind): Uint8Array => {
+      const card = bench.cardOf(endpoint);
+      const plan = CARD_PLANS[kind].domains.find((domain) => domain.party === party);
+      ok(card !== undefined && plan !== undefined);
+      const client = new RecordsClient(card.transmit, plan.records);
+      const sealed = client.seal({ timestampMs: 1, values: [[1, 5]] });
+      client.close();
+      return sealed;
+    };
+    const opened = async (sealed: Uint8Array, version: number) => {
+      const master = await bench.custody.vault(partyId('northern-power')).release('record', version);
+      const record = decodeSealedRecord(sealed);
+      equal(record.keyVersion, version);
+      return openTelemetryRecord(record, deriveRecordKey(master, 'a'), 'a').sequence;
+    };
+    const before = seal('a', 'northern-power', 'smart-meter');
+    const northern = await callAs(bench, 'northern-power');
+    const { key, rotationId } = await northern.keys.renewKey({ purpose: 'record' });
+    deepEqual([key?.purpose, key?.version], ['record', 2]);
+    deepEqual((await finished(bench, rotationId)).failures, []);
+    const after = seal('a', 'northern-power', 'smart-meter');
+    deepEqual([await opened(before, 1), await opened(after, 2)], [1, 2]);
+    // Nobody else's records changed their key, and a card made now has the new one from the start.
+    equal(decodeSealedRecord(seal('a', 'household', 'smart-meter')).keyVersion, 1);
+    await bench.make([{ endpoint: 'c', kind: 'smart-meter' }]);
+    equal(decodeSealedRecord(seal('c', 'northern-power', 'smart-meter')).keyVersion, 2);
+    // Without a newer key a rotation leaves the account alone.
+    const again = await northern.keys.renewKey({ purpose: 'domain' });
+    deepEqual((await finished(bench, again.rotationId)).failures, []);
+    equal(await opened(seal('a', 'northern-power', 'smart-meter'), 2), 3);
+  });
+
   it('is watched: keys are renewed before they expire, again and again, and old ones end', async (t) => {
     const bench = await openBench(t, 90);
     await bench.make([{ endpoint: 'm', kind: 'smart-meter' }]);
@@ -277,6 +319,11 @@ describe('the life of keys', () => {
     deepEqual(
       keys.filter(({ purpose }) => purpose === 'domain').map(({ version, state }) => `${version} ${state}`),
       ['1 active', '2 destroyed', '3 destroyed', '4 active', '5 active'],
+    );
+    // Record keys go with them, and stay for what was sealed under them.
+    deepEqual(
+      keys.filter(({ purpose }) => purpose === 'record').map(({ version, state }) => `${version} ${state}`),
+      ['1 active', '2 active', '3 active', '4 active', '5 active'],
     );
   });
 });

@@ -26,6 +26,7 @@ import {
 } from '../domain/rotation.ts';
 import { provisioningError } from '../errors.ts';
 import { probeOldKeys } from './old-key-probe.ts';
+import { renewRecordKey } from './renew-record-key.ts';
 
 /** What the rotation of one Security Domain needs. */
 export interface RotationPorts {
@@ -42,7 +43,8 @@ export interface RotationPorts {
 /**
  * Rotates the keys of one Security Domain, from wherever the journal says it stands: finds out which keys the
  * card holds, puts the new ones, has them confirmed by check values and by the key information template, sees
- * the old ones refused and opens a session with the new ones.
+ * the old ones refused and opens a session with the new ones. A record key that was renewed in the vault comes to
+ * the card with that.
  *
  * Running it again after any failure is safe: what the card answers decides, not what was meant to happen.
  *
@@ -72,6 +74,8 @@ export async function rotateDomain(rotation: DeviceRotation, ports: RotationPort
   }
   await card.proveOldKeysDead();
   await card.openWith(rotation.toGeneration);
+  const openDomain = (): Promise<SecureChannelSession> => card.openWith(rotation.toGeneration);
+  await renewRecordKey(rotation, { ...ports, openDomain });
 }
 
 /** The Security Domain of one rotation, as the host sees it. */

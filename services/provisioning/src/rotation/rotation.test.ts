@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
 import { encodeApdu, openScp03Session, selectCommand, aidBytes } from '@sefleet/globalplatform';
+import { RecordsClient } from '@sefleet/secure-element';
 import { CARD_PLANS } from '../domain/card-plan.ts';
 import { keyVersionOf } from '../domain/key-versions.ts';
 import type { DeviceKind } from '../domain/device-kind.ts';
@@ -13,13 +14,26 @@ import { RotationRunner } from './rotation-runner.ts';
 type Bench = Awaited<ReturnType<typeof createBench>>;
 
 /** Scripts of one rotation, roughly. */
-const EXCHANGES = 10;
+const EXCHANGES = 20;
 
 const SUPPLIER = { requestId: 'r1', stakeholder: '', endpoints: [], concurrency: 4 };
 
 function office(bench: Bench) {
   const runner = new RotationRunner(bench);
   return { runner, orders: new RotationOrders({ ...bench, runner, defaultConcurrency: 8 }) };
+}
+
+/** A newer record key, which the rotation has to bring along. */
+async function renewRecordKey({ custody }: Bench): Promise<void> {
+  await custody.vault(partyId('northern-power')).ensureMaster('record', 2);
+}
+
+/** Which record key the meter seals under. */
+function recordKeyVersion({ cards }: Bench): number | undefined {
+  const card = cards.get('m');
+  const plan = CARD_PLANS['smart-meter'].domains.find(({ party }) => party === 'northern-power');
+  ok(card !== undefined && plan !== undefined);
+  return new RecordsClient(card.transmit, plan.records).status().keyVersion;
 }
 
 async function finished(bench: Bench, rotationId: string) {
@@ -83,6 +97,7 @@ describe('rotation', () => {
   it('finds out which key a card holds after a power cut around any exchange', async () => {
     const counting = await createBench();
     await counting.make([{ endpoint: 'm', kind: 'smart-meter' }]);
+    await renewRecordKey(counting);
     const { rotationId } = await office(counting).orders.start(SUPPLIER);
     await finished(counting, rotationId);
     const { exchanges } = counting.links;
@@ -96,6 +111,7 @@ describe('rotation', () => {
     for (let kill = 1; kill <= EXCHANGES; kill++) {
       const bench = await createBench();
       await bench.make([{ endpoint: 'm', kind: 'smart-meter' }]);
+      await renewRecordKey(bench);
       let left = kill;
       // A killed process gets no answer any more, and asks nothing.
       const links = {
@@ -115,6 +131,7 @@ describe('rotation', () => {
       await runner.resume();
       const progress = await finished(bench, rotationId);
       deepEqual([kill, progress.failures, progress.confirmed], [kill, [], 1]);
+      equal(recordKeyVersion(bench), 2);
       await bench.close();
     }
   });
@@ -166,6 +183,7 @@ describe('rotation', () => {
 async function survives(cut: number, when: 'before' | 'after'): Promise<void> {
   const bench = await createBench();
   await bench.make([{ endpoint: 'm', kind: 'smart-meter' }]);
+  await renewRecordKey(bench);
   const killed = office(bench);
   let seen = 0;
   bench.links.onExchange = (_endpoint, moment) => {
@@ -184,6 +202,7 @@ async function survives(cut: number, when: 'before' | 'after'): Promise<void> {
   const second = await next.orders.start({ ...SUPPLIER, requestId: 'again' });
   const progress = await finished(bench, second.rotationId);
   deepEqual(progress.failures, [], `cut ${when} ${cut}`);
+  equal(recordKeyVersion(bench), 2, `cut ${when} ${cut}`);
   const [domain] = await bench.store.domainsOf(['m'], new Set(['energy-supplier']));
   const card = bench.cards.get('m');
   const device = (await bench.store.devices(['m'])).get('m');

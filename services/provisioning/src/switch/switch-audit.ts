@@ -53,9 +53,12 @@ export class SwitchAudit {
     for (const party of parties) {
       const vault = this.#custody.vault(party);
       await vault.ensureMaster('record', FIRST_RECORD_KEY_VERSION);
-      const recordMasterKey = await vault.release('record', FIRST_RECORD_KEY_VERSION);
-      suppliers.push({ supplier: party, keyVersion: FIRST_RECORD_KEY_VERSION, recordMasterKey });
-      canaries.push({ owner: party, name: 'record master key', value: recordMasterKey, onCard: false });
+      for (const { purpose, version, state } of await vault.keys()) {
+        if (purpose !== 'record' || state !== 'active') continue;
+        const recordMasterKey = await vault.release('record', version);
+        suppliers.push({ supplier: party, keyVersion: version, recordMasterKey });
+        canaries.push({ owner: party, name: 'record master key', value: recordMasterKey, onCard: false });
+      }
       for (const { endpoint } of meters.slice(0, CANARY_METERS)) {
         canaries.push({
           owner: party,

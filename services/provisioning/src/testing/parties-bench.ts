@@ -63,6 +63,7 @@ export async function createPartiesBench(keyDays?: number) {
   return {
     ...bench,
     ...part,
+    cardOf: (endpoint: string) => bench.cards.get(endpoint),
     authority,
     partyStore: store,
     orders,

@@ -31,9 +31,9 @@ interface RecordKeyPorts {
 }
 
 /**
- * Has the card seal records under the newest record key of the domain's owner, when it seals under an older one
- * now. The applet says which: an account that waits for a cut-over, or is closed, stays as it is. Running it
- * again is safe.
+ * Has the card seal records under the newest record key of the domain's owner, when it seals under an older
+ * one now. The applet says which: an account that waits for a cut-over, or is closed, stays as it is. Running
+ * it again is safe.
  */
 export async function renewRecordKey(rotation: DeviceRotation, ports: RecordKeyPorts): Promise<void> {
   const { vault, channel } = ports;

@@ -43,8 +43,8 @@ export interface RotationPorts {
 /**
  * Rotates the keys of one Security Domain, from wherever the journal says it stands: finds out which keys the
  * card holds, puts the new ones, has them confirmed by check values and by the key information template, sees
- * the old ones refused and opens a session with the new ones. A record key that was renewed in the vault comes to
- * the card with that.
+ * the old ones refused and opens a session with the new ones. A record key that was renewed in the vault
+ * comes to the card with that.
  *
  * Running it again after any failure is safe: what the card answers decides, not what was meant to happen.
  *

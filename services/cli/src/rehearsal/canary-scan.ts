@@ -75,7 +75,7 @@ export function scanMemory(
 
 /** Searches what a card holds, as its image. */
 export function scanCard(place: string, image: Uint8Array, canaries: readonly Canary[]): ScannedPlace {
-  const found = [...searchFor(canaries).find(Buffer.from(image))];
+  const found = searchFor(canaries).find(Buffer.from(image));
   const hits = [...new Set(found)].map((label) => `card of ${place}: ${label}`);
   return { place, kind: 'card', secrets: canaries.length, bytes: image.length, hits, note: '' };
 }

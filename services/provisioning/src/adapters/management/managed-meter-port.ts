@@ -15,7 +15,7 @@ type Client = Pick<
 const BOOTSTRAP_TRIGGER = '/1/0/9';
 /** How long a bootstrap may take until the device is registered again, and how often that is looked at. */
 const REWRITE_LIMIT_MS = 8000;
-const REWRITE_POLL_MS = 50;
+const REWRITE_POLL_MS = { first: 50, growth: 1.5, longest: 400 };
 /** Where a meter shows the records of an instant. */
 const RECORD_PATH = {
   closing: SUPPLY_CONTRACT.CLOSING_RECORD,
@@ -71,8 +71,11 @@ export class ManagedMeterPort implements MeterPort {
     const { code } = await this.#call(endpoint, () => this.#client.execute(request, this.#options()));
     check(code, SUPPLY_CODE.CHANGED, 'bootstrap again');
     // After a bootstrap a device registers anew (LwM2M Core §6.1.3).
-    for (let waitedMs = 0; waitedMs < REWRITE_LIMIT_MS; waitedMs += REWRITE_POLL_MS) {
-      await new Promise<void>((resolve) => void this.#timers.after(REWRITE_POLL_MS, resolve));
+    const { first, growth, longest } = REWRITE_POLL_MS;
+    let pauseMs = first;
+    for (let waitedMs = 0; waitedMs < REWRITE_LIMIT_MS; waitedMs += pauseMs) {
+      if (waitedMs > 0) pauseMs = Math.min(growth * pauseMs, longest);
+      await new Promise<void>((resolve) => void this.#timers.after(pauseMs, resolve));
       if ((await this.#registrationOf(endpoint)) !== before) return;
     }
     throw provisioningError(

@@ -36,6 +36,8 @@ test(
       'rehearse',
       'supplier-switch',
       ...options,
+      '--ground',
+      'light',
       '--kill-after',
       '500',
       '--json',

@@ -32,7 +32,7 @@ test('a supplier switch is rehearsed with faults and a killed service, and its e
   const faults =
     'offline=20%,lost-ack=20%,power-cut=20%,duplicate=10%,replay=10%,drift=20%,swap=10%,tsm-preload=10%';
   const options = ['--meters', '20', '--faults', faults, '--kill-after', '700', '--seed', '5', '--out', out];
-  options.push('--canary', '10');
+  options.push('--canary', '10', '--ground', 'light');
   const { code, stdout } = await sefleet('rehearse', 'supplier-switch', ...options, '--json');
   assert.equal(code, 0, stdout);
   const summary = JSON.parse(stdout);
@@ -48,7 +48,7 @@ test('a supplier switch is rehearsed with faults and a killed service, and its e
 
 test('on the real services accounts and records move, though a server is killed in the middle', async () => {
   const out = join(folder, 'live');
-  const where = ['--ground', 'live', '--kill', 'lwm2m-server', '--kill-after', '2500', '--out', out];
+  const where = ['--kill', 'lwm2m-server', '--kill-after', '2500', '--out', out];
   const options = ['--meters', '6', '--faults', 'lost-ack=30%,drift=30%,swap=10%', '--seed', '4'];
   const { code, stdout } = await sefleet('rehearse', 'supplier-switch', ...options, ...where, '--json');
   assert.equal(code, 0, stdout);
@@ -67,7 +67,17 @@ for (const [instant, day, quarters] of [
   test(`on a day of ${quarters} quarters of an hour each has its reading, and registers roll over`, async () => {
     const out = join(folder, day);
     const when = ['--cut-over', instant, '--market', 'DE', '--window', '26', '--compress', '600'];
-    const options = [...when, '--meters', '4', '--faults', 'rollover=50%,drift=50%', '--seed', '6'];
+    const options = [
+      ...when,
+      '--ground',
+      'light',
+      '--meters',
+      '4',
+      '--faults',
+      'rollover=50%,drift=50%',
+      '--seed',
+      '6',
+    ];
     const { code, stdout } = await sefleet('rehearse', 'supplier-switch', ...options, '--out', out, '--json');
     assert.equal(code, 0, stdout);
     const { switched, gapWh, overlapWh, residualWh, faults } = JSON.parse(stdout);
@@ -113,6 +123,7 @@ test('what cannot be rehearsed or reported is refused before anything is made', 
     ['--market', 'FR'],
     ['--from', 'sunrise-energy'],
     ['--kill', 'nothing'],
+    ['--faults', 'leap=10%'],
   ]) {
     const { code } = await sefleet(
       'rehearse',
@@ -155,6 +166,7 @@ for (const [verb, switches] of [
     const out = join(folder, verb);
     const faults = 'lost-ack=20%,power-cut=20%,swap=10%';
     const options = ['--meters', '10', '--verb', verb, '--faults', faults, '--seed', '2', '--out', out];
+    options.push('--ground', 'light');
     const { code, stdout } = await sefleet('rehearse', 'supplier-switch', ...options, '--json');
     assert.equal(code, 0, stdout);
     const bundle = JSON.parse(readFileSync(join(out, 'bundle.json'), 'utf8'));

@@ -1,6 +1,6 @@
 /**
  * A supplier switch of 2,000 meters, faults and all, through `sefleet rehearse supplier-switch`.
- * `node test/load/bench-switch.ts [--json] [--meters 2000] [--rounds 1]`
+ * `node test/load/bench-switch.ts [--json] [--meters 2000] [--rounds 1] [--ground light]`
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     meters: { type: 'string', default: '2000' },
     rounds: { type: 'string', default: '1' },
+    ground: { type: 'string', default: 'live' },
   },
 });
 const FAULTS = 'offline=2%,lost-ack=1%,drift=3%';
@@ -30,6 +31,8 @@ for (let round = 0; round < Number(values.rounds); round++) {
     'supplier-switch',
     '--meters',
     values.meters,
+    '--ground',
+    values.ground,
     '--faults',
     FAULTS,
   ];
@@ -50,7 +53,7 @@ const report = {
   cpus: cpus().length,
   results: [
     {
-      name: `switch-${values.meters}`,
+      name: `switch-${values.meters}${values.ground === 'live' ? '' : `-${values.ground}`}`,
       subject: 'sefleet',
       value,
       unit: 's',

@@ -120,7 +120,10 @@ async function rehearse(told: StoryVerb, parsed: VerbArguments): Promise<ExitCod
     throw usageError(`--ground ${parsed.text('ground')} is none of ${told.grounds.join(', ')}`, helpOf(told));
   const lightOnly = LIGHT_FAULTS.filter((fault) => ground === 'live' && plan.faults.has(fault));
   if (lightOnly.length > 0)
-    throw usageError(`${lightOnly.join(', ')}: played on the light ground only`, helpOf(told));
+    throw usageError(
+      `${lightOnly.join(', ')}: played on the light ground only: add --ground light`,
+      helpOf(told),
+    );
   const suppliers = [...new Set(legsOf(plan).flatMap(({ from, to }) => [from, to]))];
   const kills = readKills(told, parsed, processesOn(ground, suppliers));
   const startedMs = performance.now();

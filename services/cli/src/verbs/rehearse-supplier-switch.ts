@@ -10,10 +10,10 @@ export const rehearseSupplierSwitch = rehearsalVerb({
   to: 'sunrise-energy',
   third: 'harbour-light',
   verbs: REHEARSAL_VERBS,
-  grounds: ['light', 'live'],
+  grounds: ['live', 'light'],
   examples: [
     'sefleet rehearse supplier-switch',
     'sefleet rehearse supplier-switch --meters 2000 --from northern-power --to sunrise-energy --at +2m --compress 60 \\\n    --faults offline=2%,lost-ack=1%,drift=3% --seed 11 --out report/ --json',
-    'sefleet rehearse supplier-switch --verb forced-switch --meters 50',
+    'sefleet rehearse supplier-switch --ground light --verb forced-switch --meters 50',
   ],
 });

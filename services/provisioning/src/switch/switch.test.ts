@@ -9,6 +9,8 @@ import { recordRehearsal } from '../testing/rehearsal-record.ts';
 import { createSwitchBench as openBench, CUT, order, runToEnd, START } from '../testing/switch-bench.ts';
 
 const HOUR_MS = 3_600_000;
+/** Each costs a round trip through two servers. */
+const EXCHANGES_MAX = 30;
 /** More than a switch of two meters has effects, counted before and after each. */
 const KILL_POINTS = 140;
 
@@ -141,6 +143,20 @@ describe('supplier switch', () => {
       deepEqual([kill, broken(verdict)], [kill, []]);
       equal(verdict.switched, 2);
     }
+  });
+
+  it('speaks to a card in scripts: some thirty exchanges for a whole switch', async () => {
+    const bench = await createSwitchBench(1);
+    const scripts: number[] = [];
+    const { ground } = bench;
+    const exchange = ground.exchange.bind(ground);
+    ground.exchange = (endpoint, commands) => {
+      scripts.push(commands.length);
+      return exchange(endpoint, commands);
+    };
+    const desk = bench.office();
+    await runToEnd(desk, ground, await desk.start(order(bench.endpoints)), CUT + 2 * HOUR_MS);
+    ok(scripts.length <= EXCHANGES_MAX, `${scripts.length} exchanges: ${scripts.join(' ')}`);
   });
 
   it('waits in a rehearsal, after a kill, until it is told what time it is', async () => {

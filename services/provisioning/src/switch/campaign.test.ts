@@ -14,7 +14,7 @@ async function openBench(meters: number, faults: Readonly<Record<string, number>
   const bench = await createSwitchBench(meters, faults);
   opened.push(bench.bench);
   const office = (isAlive?: () => boolean): SwitchOffice => {
-    const desk = bench.office(isAlive);
+    const desk = bench.office({ isAlive });
     // A killed office never comes to an end.
     if (isAlive === undefined) opened.push(desk);
     return desk;

@@ -29,7 +29,7 @@ async function createSwitchBench(vehicles: number, faults: Readonly<Record<strin
 }
 
 function deskOf(bench: Bench, mandates: 'given' | 'rehearsed' = 'rehearsed'): SwitchOffice {
-  const desk = bench.office(undefined, undefined, undefined, mandates);
+  const desk = bench.office({ mandates });
   opened.push(desk);
   return desk;
 }
@@ -227,7 +227,7 @@ describe('insurers of a vehicle', () => {
     for (let killAt = 1; killAt < KILL_POINTS; killAt += 7) {
       const bench = await openBench(1, {}, 'obu');
       let effects = 0;
-      const doomed = bench.office(() => ++effects < killAt);
+      const doomed = bench.office({ isAlive: () => ++effects < killAt });
       await Promise.race([doomed.start(adding(bench)).catch(() => undefined), settled()]);
       for (let before = 0; before !== effects; await settled()) before = effects;
       // One that lives after everything was staged is killed at or after the instant.

@@ -27,7 +27,7 @@ async function createSwitchBench(
   return {
     ...bench,
     office: (isAlive?: () => boolean, custody?: KeyCustody, time?: SwitchClock) => {
-      const office = bench.office(isAlive, custody, time);
+      const office = bench.office({ isAlive, custody, clock: time });
       // A killed office never comes to an end.
       if (isAlive === undefined) opened.push(office);
       return office;

@@ -10,7 +10,6 @@ import {
 } from '@sefleet/evidence';
 import { createRootAuthority } from '@sefleet/pki';
 import { REGISTER_CAPACITY_WH } from '../rehearsal-ground/register-model.ts';
-import type { SwitchOrder } from '../domain/switch/switch-order.ts';
 import { playedOn } from '../switch/faults.ts';
 import { PartyRegistry } from '../switch/party-registry.ts';
 import { SwitchAudit } from '../switch/switch-audit.ts';
@@ -22,35 +21,53 @@ type SwitchBench = Awaited<ReturnType<typeof createSwitchBench>>;
 
 const DAY_MS = 86_400_000;
 
+/** A switch that has come to its end, and the office that knows of it. */
+export interface EndedSwitch {
+  readonly office: SwitchOffice;
+  readonly switchId: string;
+}
+
 /** Everything that the independent checker wants to see of a rehearsal in one process. */
-export async function recordRehearsal(
-  { bench, ground }: SwitchBench,
+export function recordRehearsal(
+  bench: Pick<SwitchBench, 'bench' | 'ground'>,
   office: SwitchOffice,
   ...switchIds: readonly string[]
+): Promise<RehearsalRecord> {
+  return recordSwitches(
+    bench,
+    switchIds.map((switchId) => ({ office, switchId })),
+  );
+}
+
+/** As {@link recordRehearsal}, of several switches on one ground. */
+export async function recordSwitches(
+  { bench, ground }: Pick<SwitchBench, 'bench' | 'ground'>,
+  ended: readonly EndedSwitch[],
 ): Promise<RehearsalRecord> {
   const now = Date.now();
   const authority = await createRootAuthority('test', new Date(now - DAY_MS), new Date(now + DAY_MS));
   const registry = new PartyRegistry(bench.custody, authority, bench.runtime.clock);
-  const closing = new SwitchClosing(bench.custody, bench.store, registry, authority.certificatePem);
   const audit = new SwitchAudit(bench.custody, bench.store);
+  const closing = new SwitchClosing(bench.custody, bench.store, registry, authority.certificatePem);
   const recordKeys = new Map<string, Uint8Array>();
   const receiptKeys = new Map<string, Uint8Array>();
   const switches: SwitchEvidence[] = [];
   const evidence: MeterEvidence[] = [];
-  const orders: SwitchOrder[] = [];
+  const played = new Map<string, readonly string[]>();
   let signed: Pick<EvidenceBundle, 'authority' | 'parties'> = { authority: '', parties: [] };
-  for (const switchId of switchIds) {
+  for (const { office, switchId } of ended) {
     const meters = await office.meters(switchId);
     const disclosed = await audit.disclose(switchId, meters);
     for (const { supplier, keyVersion, recordMasterKey } of disclosed.suppliers)
       recordKeys.set(`${supplier}:${keyVersion}`, recordMasterKey);
     for (const [endpoint, key] of disclosed.receiptKeys) receiptKeys.set(endpoint, key);
-    evidence.push(...meters.map((meter) => meter.evidence));
     const order = await office.ended(switchId);
-    orders.push(order);
     const closed = await closing.close(order, meters);
-    signed = { authority: closed.authority, parties: closed.parties };
+    for (const { endpoint } of meters)
+      played.set(endpoint, [...(played.get(endpoint) ?? []), ...playedOn(order, endpoint)]);
     switches.push(closed.evidence);
+    evidence.push(...meters.map((meter) => meter.evidence));
+    signed = { authority: closed.authority, parties: closed.parties };
   }
   const format = 'sefleet-evidence-bundle-2';
   const bundle: EvidenceBundle = {
@@ -75,10 +92,7 @@ export async function recordRehearsal(
     receiptKeys,
     canaryHits: [],
     faults: new Map(
-      [...truths].map(([endpoint, { faults }]) => [
-        endpoint,
-        [...faults, ...orders.flatMap((order) => playedOn(order, endpoint))],
-      ]),
+      [...truths].map(([endpoint, { faults }]) => [endpoint, [...faults, ...(played.get(endpoint) ?? [])]]),
     ),
   };
 }

@@ -7,6 +7,7 @@ import { partyId } from '../domain/party.ts';
 import { GroundStore } from '../rehearsal-ground/ground-store.ts';
 import { Ground, type DeliveredCard } from '../rehearsal-ground/ground.ts';
 import { faultsOf } from '../rehearsal-ground/played-faults.ts';
+import type { SwitchJournal } from '../store/switch-journal.ts';
 import { SqlSwitchJournal } from '../store/sql/sql-switch-journal.ts';
 import { OWN_REGISTER, REHEARSED_REGISTER } from '../switch/market-register.ts';
 import type { MeterPort } from '../switch/meter-port.ts';
@@ -22,6 +23,22 @@ export const CUT = Date.UTC(2026, 5, 1, 22);
 const MINUTE_MS = 60_000;
 /** What the registers of a kind count. */
 const METRICS: Readonly<Record<DeviceKind, number>> = { 'smart-meter': 1, obu: 33, 'rpm-gateway': 71 };
+
+/** What a service does outside of itself: the method of a port that it calls, and when a kill may fall. */
+export interface Effect {
+  readonly method: string;
+  readonly side: 'before' | 'after';
+}
+
+/** How an office differs from one that lives, on what the bench has. */
+export interface OfficeOptions {
+  /** Asked before and after every effect; from its first no on the office is dead. */
+  readonly isAlive?: ((effect: Effect) => boolean) | undefined;
+  readonly custody?: KeyCustody | undefined;
+  readonly clock?: SwitchClock | undefined;
+  readonly journal?: SwitchJournal | undefined;
+  readonly mandates?: 'given' | 'rehearsed' | undefined;
+}
 
 /** A rehearsal in one process: factory, ground, office and journal. */
 export async function createSwitchBench(
@@ -57,12 +74,8 @@ export async function createSwitchBench(
   const journal = await SqlSwitchJournal.open(new SqliteDatabase(':memory:'));
   const clock = new SwitchClock(bench.runtime.clock);
   clock.advance(START);
-  const office = (
-    isAlive: () => boolean = () => true,
-    custody: KeyCustody = bench.custody,
-    time: SwitchClock = clock,
-    mandates: 'given' | 'rehearsed' = 'rehearsed',
-  ) => {
+  const office = (options: OfficeOptions = {}) => {
+    const { isAlive = () => true, custody = bench.custody, mandates = 'rehearsed' } = options;
     const meter = mortal(meterPort(ground), isAlive);
     const mortalLinks: CardLinks = { open: (endpoint) => mortal(links.open(endpoint), isAlive) };
     const ports = {
@@ -72,11 +85,11 @@ export async function createSwitchBench(
       meter,
       stakeholders: NO_STAKEHOLDER_SERVERS,
       market: faults['look-up-late'] === undefined ? OWN_REGISTER : REHEARSED_REGISTER,
-      journal: mortal(journal, isAlive),
+      journal: mortal(options.journal ?? journal, isAlive),
       rng: bench.runtime.rng,
       mandates,
     };
-    return new SwitchOffice(ports, time, bench.runtime);
+    return new SwitchOffice(ports, options.clock ?? clock, bench.runtime);
   };
   return { bench, ground, journal, clock, office, endpoints, faults: shares };
 }
@@ -129,15 +142,16 @@ export async function runToEnd(
  * answers.
  * `isAlive` is asked before and after every effect, so that a kill can fall on either side.
  */
-function mortal<T extends object>(port: T, isAlive: () => boolean): T {
+function mortal<T extends object>(port: T, isAlive: (effect: Effect) => boolean): T {
   return new Proxy(port, {
     get: (target, name) => {
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== 'function' || name === 'close') return member;
       return async (...values: unknown[]) => {
-        if (!isAlive()) return new Promise(() => undefined);
+        const method = String(name);
+        if (!isAlive({ method, side: 'before' })) return new Promise(() => undefined);
         const result: unknown = await Reflect.apply(member, target, values);
-        return isAlive() ? result : new Promise(() => undefined);
+        return isAlive({ method, side: 'after' }) ? result : new Promise(() => undefined);
       };
     },
   });

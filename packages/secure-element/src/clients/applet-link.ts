@@ -13,7 +13,8 @@ export type LocalTransmit = (apdu: Uint8Array) => Uint8Array;
 
 /**
  * An applet on a logical channel of its own, so that it does not disturb whoever manages the card on channel
- * 0. It opens the channel and selects the applet on first use, and again after the card was reset.
+ * 0. It opens the channel and selects the applet on first use, and again when the card has no such channel
+ * any more. Whoever resets a card that others use too drops its links: others may get their channels.
  */
 export class AppletLink {
   readonly #transmit: LocalTransmit;

@@ -183,6 +183,9 @@ export class DeviceCard {
    */
   reset(): void {
     this.#card.reset();
+    // Their channels are anybody's now.
+    this.#iotSafe = undefined;
+    this.#records = undefined;
     this.#watch.wasReset();
   }
 

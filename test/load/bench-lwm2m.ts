@@ -1,11 +1,14 @@
 /**
  * An LwM2M server and a fleet in two processes, DTLS-PSK on loopback: bootstrap and registration of all,
- * lifetime updates, notifications, memory, and the storm when the server was killed.
- * `node test/load/bench-lwm2m.ts [--json] [--devices 10000] [--seconds 5] [--concurrency 256] [--ffi]`
+ * lifetime updates, notifications, memory, and the storm when the server was killed. Then, where Leshan is on
+ * the machine, the same load on our library's server and on Leshan's.
+ * `node test/load/bench-lwm2m.ts [--json] [--devices 10000] [--seconds 5] [--concurrency 256] [--ffi]
+ * [--beside-devices 2000] [--beside-only]`
  */
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { compareWithLeshan } from './lwm2m/beside-leshan.ts';
 import { LoadBackend } from './lwm2m/backend.ts';
 import { LoadFleet } from './lwm2m/fleet.ts';
 
@@ -16,6 +19,8 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '5' },
     concurrency: { type: 'string', default: '256' },
     ffi: { type: 'boolean', default: false },
+    'beside-devices': { type: 'string', default: '2000' },
+    'beside-only': { type: 'boolean', default: false },
   },
 });
 
@@ -29,31 +34,64 @@ interface Row {
   readonly holds?: boolean;
 }
 
+/** A run of our service: its process, its fleet, and what the devices were told. */
+interface ServiceRun {
+  readonly backend: LoadBackend;
+  readonly fleet: LoadFleet;
+  readonly told: { updated: number; registered: number };
+  readonly rssBefore: { readonly server: number; readonly own: number };
+}
+
 const DEVICES = Number(values.devices);
 const SECONDS = Number(values.seconds);
 const CONCURRENCY = Number(values.concurrency);
 const results: Row[] = [];
 
-const backend = await LoadBackend.start(
-  values.ffi ? { SEFLEET_LWM2M_FFI_SOCKETS: 'on', NODE_OPTIONS: '--no-warnings' } : {},
-);
-const told = { updated: 0, registered: 0 };
-const serverRssBefore = backend.serverRss();
-const ownRssBefore = process.memoryUsage.rss();
-const fleet = new LoadFleet(DEVICES, backend.bootstrapPort, {
-  registered: () => void told.registered++,
-  updated: () => void told.updated++,
-});
-await bootstrapAndRegister();
-await idleMemory();
-await lifetimeUpdates();
-await notifications();
-await storm();
+const skipped: { readonly subject: string; readonly reason: string }[] = [];
+if (!values['beside-only']) await measureService();
+await compareLibraries();
 print();
-await backend.stop();
 process.exit(0);
 
-async function bootstrapAndRegister(): Promise<void> {
+/** Our service with its fleet. */
+async function measureService(): Promise<void> {
+  const backend = await LoadBackend.start(
+    values.ffi ? { SEFLEET_LWM2M_FFI_SOCKETS: 'on', NODE_OPTIONS: '--no-warnings' } : {},
+  );
+  const told = { updated: 0, registered: 0 };
+  const rssBefore = { server: backend.serverRss(), own: process.memoryUsage.rss() };
+  const fleet = new LoadFleet(DEVICES, backend.bootstrapPort, {
+    registered: () => void told.registered++,
+    updated: () => void told.updated++,
+  });
+  const run = { backend, fleet, told, rssBefore };
+  await bootstrapAndRegister(run);
+  await idleMemory(run);
+  await lifetimeUpdates(run);
+  await notifications(run);
+  await storm(run);
+  await fleet.stop();
+  await backend.stop();
+}
+
+/** The same load on our library and on Leshan's, in this run; where it is not here, that is said. */
+async function compareLibraries(): Promise<void> {
+  const missing = await compareWithLeshan({
+    devices: Number(values['beside-devices']),
+    seconds: SECONDS,
+    row: (row) => {
+      results.push(row);
+      const { name, subject, value, unit } = row;
+      tell(`${name.padEnd(32)} ${String(value).padStart(10)} ${unit.padEnd(16)} ${subject}`);
+    },
+    note: tell,
+  });
+  if (missing === undefined) return;
+  skipped.push({ subject: 'leshan', reason: missing });
+  tell(`leshan: skipped, ${missing}`);
+}
+
+async function bootstrapAndRegister({ backend, fleet }: ServiceRun): Promise<void> {
   const startedMs = performance.now();
   await fleet.start(CONCURRENCY);
   const seconds = (performance.now() - startedMs) / 1000;
@@ -69,21 +107,21 @@ async function bootstrapAndRegister(): Promise<void> {
   note('lwm2m-server-cpu-register', (backend.serverCpuSeconds() * 1000) / DEVICES, 'ms/device');
 }
 
-async function idleMemory(): Promise<void> {
+async function idleMemory({ backend, rssBefore }: ServiceRun): Promise<void> {
   await pause(2000);
   note(
     'lwm2m-server-rss',
-    (backend.serverRss() - serverRssBefore) / 1024 / DEVICES,
+    (backend.serverRss() - rssBefore.server) / 1024 / DEVICES,
     'KB/device',
     30,
     'lower',
   );
-  const own = process.memoryUsage.rss() - ownRssBefore;
+  const own = process.memoryUsage.rss() - rssBefore.own;
   note('lwm2m-simulator-rss', own / 1024 / DEVICES, 'KB/device', 60, 'lower');
 }
 
 /** Every device sends its next Update when a window of them has room, for a while. */
-async function lifetimeUpdates(): Promise<void> {
+async function lifetimeUpdates({ backend, fleet, told }: ServiceRun): Promise<void> {
   const before = told.updated;
   const startedMs = performance.now();
   const cpuBefore = backend.serverCpuSeconds();
@@ -101,7 +139,7 @@ async function lifetimeUpdates(): Promise<void> {
   note('lwm2m-server-cpu-update', ((backend.serverCpuSeconds() - cpuBefore) * 1e6) / done, 'us/update');
 }
 
-async function notifications(): Promise<void> {
+async function notifications({ backend, fleet }: ServiceRun): Promise<void> {
   const observed = fleet.devices.slice(0, 2000);
   for (let i = 0; i < observed.length; i += 64) {
     const batch = observed.slice(i, i + 64);
@@ -126,7 +164,7 @@ async function notifications(): Promise<void> {
 }
 
 /** Values change as fast as this process can send; what the sockets drop on the way is seen as lost. */
-async function notifyFor(devices: typeof fleet.devices, durationMs: number): Promise<number> {
+async function notifyFor(devices: LoadFleet['devices'], durationMs: number): Promise<number> {
   const startedMs = performance.now();
   let sent = 0;
   while (performance.now() - startedMs < durationMs) {
@@ -144,7 +182,7 @@ async function notifyFor(devices: typeof fleet.devices, durationMs: number): Pro
  * The server is killed and comes back; every device notices by itself, makes a new session and is known
  * again.
  */
-async function storm(): Promise<void> {
+async function storm({ backend, fleet }: ServiceRun): Promise<void> {
   await backend.killServer();
   await backend.startServer();
   const startedMs = performance.now();
@@ -178,7 +216,11 @@ function note(
     const holds = complete && (better === 'higher' ? rounded >= goal : rounded <= goal);
     results.push({ ...row, goal, holds });
   }
-  if (!values.json) console.log(`${name.padEnd(32)} ${String(rounded).padStart(10)} ${unit}`);
+  tell(`${name.padEnd(32)} ${String(rounded).padStart(10)} ${unit}`);
+}
+
+function tell(line: string): void {
+  if (!values.json) console.log(line);
 }
 
 function print(): void {
@@ -186,7 +228,15 @@ function print(): void {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
   const { version: node } = process;
   console.log(
-    JSON.stringify({ benchmark: 'lwm2m', commit, node, cpus: cpus().length, devices: DEVICES, results }),
+    JSON.stringify({
+      benchmark: 'lwm2m',
+      commit,
+      node,
+      cpus: cpus().length,
+      devices: DEVICES,
+      results,
+      skipped,
+    }),
   );
 }
 

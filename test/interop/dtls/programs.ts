@@ -81,8 +81,22 @@ export async function freePort(): Promise<number> {
     await once(socket, 'close');
     if (handedOut.has(port) || handedOut.has(port + 1)) continue;
     if (!(await isFreeForTcp(port)) || !(await isFreeForTcp(port + 1))) continue;
+    if (!(await isFreeForUdp(port + 1))) continue;
     handedOut.add(port).add(port + 1);
     return port;
+  }
+}
+
+async function isFreeForUdp(port: number): Promise<boolean> {
+  const socket = createSocket('udp4');
+  try {
+    socket.bind(port, '127.0.0.1');
+    await once(socket, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.close();
   }
 }
 

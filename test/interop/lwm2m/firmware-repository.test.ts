@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import { createCoapEndpoint, createCoapStreamEndpoint } from '@sefleet/coap';
-import type { CoapUri } from '@sefleet/coap';
+import type { CoapReply, CoapUri } from '@sefleet/coap';
 import { createDtlsEndpoint, createSoftwarePsk } from '@sefleet/dtls';
 import { createCoapDownload } from '@sefleet/lwm2m-coap';
 import type { RepositoryConnection } from '@sefleet/lwm2m-coap';
@@ -13,7 +13,7 @@ const KEY = 'repositorykey';
 const IDENTITY = 'meter';
 /** 64 blocks and a bit. */
 const IMAGE = Uint8Array.from({ length: 65_637 }, (_, at) => (at * 31 + (at >> 8)) & 0xff);
-const handler = () => ({ code: 0x84 });
+const handler = (): CoapReply => ({ code: 0x84 });
 
 async function repository(
   t: TestContext,
@@ -55,10 +55,11 @@ const download = createCoapDownload(connect);
 async function putAndFetch(uri: string): Promise<void> {
   const [, scheme = 'coap', host = '', port = '0'] = /^(\S+?):\/\/(\S+):(\d+)/.exec(uri) ?? [];
   const place = { scheme: scheme as CoapUri['scheme'], host, port: Number(port), path: [], query: [] };
-  const { endpoint, peer, close } = await connect(place);
+  const repository = await connect(place);
+  const { endpoint, peer } = repository;
   const { code } = await endpoint.request(peer, { method: 'PUT', path: '/meter.fw', payload: IMAGE });
   assert.equal(code, 0x41);
-  await close();
+  await repository.close();
   assert.deepEqual(await download(uri, AbortSignal.timeout(20_000)), IMAGE);
   await assert.rejects(download(uri.replace('meter', 'other'), AbortSignal.timeout(20_000)), {
     code: 'LWM2M_DOWNLOAD_FAILED',

@@ -12,9 +12,9 @@ import { createCoapDownload, type Lwm2mTransport } from '@sefleet/lwm2m-coap';
 import { simulationError } from '../errors.ts';
 
 /**
- * Gets packages for a device: without security from anywhere, since it is the signature that counts; else with
- * the Security instance that names the repository, or with the credentials of the management account where
- * none does.
+ * Gets packages for a device: without security from anywhere, since it is the signature that counts; else
+ * with the Security instance that names the repository, or with the credentials of the management account
+ * where none does.
  *
  * @returns a function that rejects with what connecting and downloading reject with
  */

@@ -20,7 +20,7 @@ import { NO_DATA, requireSession, requireUnlockedCard, selectedDomain } from './
 import type { CommandContext } from './command-context.ts';
 
 /** Token digests that a card remembers; the oldest goes first. */
-const MAX_USED_TOKENS = 32;
+const MAX_USED_TOKENS = 128;
 const DIGEST_LENGTH = 8;
 const WITHOUT_RECEIPT = Uint8Array.of(0);
 const MAX_COUNTER = 0xffff;
@@ -77,7 +77,7 @@ export function authorize(
   if (token.length === 0 || !verifyGp(key, input, token)) {
     return refuse(STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED);
   }
-  return { domain, delegated: true, token: useToken(context, token, parameters) };
+  return { domain, delegated: true, token: useToken(context, token, input, parameters) };
 }
 
 /** The response of a command: a receipt when it was delegated and the card has a receipt key, else none. */
@@ -130,9 +130,14 @@ function holderOf(state: CardState, domain: SecurityDomain, privilege: number): 
 
 /**
  * A token that names a card (42, 45) holds on that card only; one with an identifier (93) holds once. The
- * digest of each used one is kept, so that neither replay nor deletion and repetition gets past.
+ * digest of what each used one signed is kept, so that neither replay nor deletion and repetition gets past.
  */
-function useToken(context: CommandContext, token: Uint8Array, parameters: Uint8Array): Confirmation['token'] {
+function useToken(
+  context: CommandContext,
+  token: Uint8Array,
+  input: Uint8Array,
+  parameters: Uint8Array,
+): Confirmation['token'] {
   const { tx } = context;
   const described = parameters.length === 0 ? undefined : findTlv(decodeTlvs(parameters), 0xb6);
   if (described === undefined) return undefined;
@@ -148,10 +153,14 @@ function useToken(context: CommandContext, token: Uint8Array, parameters: Uint8A
   }
   const identifier = findTlv(fields, 0x93);
   if (identifier === undefined) return undefined;
-  const digest = Uint8Array.from(createHash('sha256').update(token).digest());
-  const short = digest.slice(0, DIGEST_LENGTH);
+  // What was signed, and not the signature: of an ECDSA signature everybody can make a second one.
+  const short = sha256(input).slice(0, DIGEST_LENGTH);
   if (tx.state.usedTokens.some((used) => bytesEqual(used, short)))
     refuse(STATUS_WORD.SECURITY_STATUS_NOT_SATISFIED);
   tx.patch({ usedTokens: [...tx.state.usedTokens.slice(1 - MAX_USED_TOKENS), short] });
-  return { identifier: identifier.slice(), digest };
+  return { identifier: identifier.slice(), digest: sha256(token) };
+}
+
+function sha256(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.from(createHash('sha256').update(bytes).digest());
 }

@@ -120,6 +120,23 @@ test('a token with an identifier holds once, although what it made was deleted a
   assert.equal(await statusOf(manager, next), '9000');
 });
 
+test('a token that was used does not hold again in its other form, which ECDSA lets everybody make', async () => {
+  const key = ec('P-256');
+  const card = await managedCard(() =>
+    putPublicKeyCommand({ point: ecPoint(key) }, { newVersion: 0x70, keyId: 1 }),
+  );
+  const manager = await open(card, MANAGER, MANAGER_KEYS);
+  const command = withToken(installWith(encodeTlv(0x93, fromHex('000001'))), key);
+  await send(manager, command);
+  await send(manager, withToken(deleteCommand(aidBytes(TARGET)), key));
+  // r, s is as good as r, n - s.
+  const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+  const data = command.data.slice();
+  const s = BigInt(`0x${toHex(data.subarray(-32))}`);
+  data.set(fromHex((order - s).toString(16).padStart(64, '0')), data.length - 32);
+  assert.equal(await statusOf(manager, { ...command, data }), '6982');
+});
+
 test('a token that names another card is refused', async () => {
   const key = ec('P-256');
   const card = await managedCard(() =>

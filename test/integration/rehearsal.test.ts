@@ -32,7 +32,7 @@ test('a supplier switch is rehearsed with faults and a killed service, and its e
   const faults =
     'offline=20%,lost-ack=20%,power-cut=20%,duplicate=10%,replay=10%,drift=20%,swap=10%,tsm-preload=10%';
   const options = ['--meters', '20', '--faults', faults, '--kill-after', '700', '--seed', '5', '--out', out];
-  options.push('--canary', '10', '--ground', 'light');
+  options.push('--ground', 'light', '--waves', '10%,rest', '--rate', '60', '--pause-at', '50%');
   const { code, stdout } = await sefleet('rehearse', 'supplier-switch', ...options, '--json');
   assert.equal(code, 0, stdout);
   const summary = JSON.parse(stdout);
@@ -43,6 +43,10 @@ test('a supplier switch is rehearsed with faults and a killed service, and its e
   );
   assert.equal(summary.gapWh + summary.overlapWh + summary.residualWh + summary.canaryHits, 0);
   assert.ok(summary.switched >= 10);
+  const [{ begunPerMinuteMax, waves, interruptions }] = summary.course;
+  assert.ok(begunPerMinuteMax <= 60);
+  assert.ok(waves[0].preparedAt < waves[1].preparedAt);
+  assert.ok(interruptions[0].from < interruptions[0].until);
   assert.equal((await sefleet('report', 'verify', out)).code, 0);
 });
 

@@ -2,6 +2,7 @@ import type { switching } from '@sefleet/api';
 import { toHex } from '@sefleet/bytes';
 import { checkRehearsal, type MeterEvidence, type MeterTruth, type RehearsalRecord } from '@sefleet/evidence';
 import type { GrpcClient } from '@sefleet/service';
+import { courseOf } from '../report/switch-course.ts';
 import { collectBundle, mergeFaults, type Office } from '../switching/collect-bundle.ts';
 import type { Canary } from './canary-scan.ts';
 import { scanRehearsal, type ScannedProcess } from './rehearsal-scan.ts';
@@ -74,6 +75,7 @@ export async function judgeRehearsal(
     parties: knowledge.map(({ name, title, roles, holds }) => ({ name, title, roles, holds })),
     truths,
     details,
+    courses: await coursesOf(office, ended, bundle.meters),
     scans,
     endedAt: ended.at(-1)?.endedAt ?? 0,
   };
@@ -85,6 +87,13 @@ function receivedOf(
   received: SupplierInboxes | undefined,
 ): readonly Uint8Array[] | undefined {
   return received && [...received.values()].flatMap((inbox) => inbox.get(endpoint) ?? []);
+}
+
+/** How each switch went as a whole. */
+function coursesOf(office: Office, ended: readonly EndedSwitch[], meters: readonly MeterEvidence[]) {
+  return Promise.all(
+    ended.map(async ({ switchId }) => courseOf(await office.getSwitch({ switchId }, LONG_CALL), meters)),
+  );
 }
 
 /** What the suppliers of all switches hand to the auditor. */

@@ -1,4 +1,5 @@
 import type { FallenKill } from './killer.ts';
+import type { SwitchCourse } from '../report/switch-course.ts';
 import type { ScannedPlace } from './canary-scan.ts';
 import type { GroundKind } from './rehearsal-layout.ts';
 import type { LoadProfile } from './load-sampler.ts';
@@ -19,6 +20,8 @@ export interface RehearsalResult {
   readonly parties: readonly PartyKnowledge[];
   readonly truths: ReadonlyMap<string, MeterTruth>;
   readonly details: ReadonlyMap<string, string>;
+  /** How each switch went as a whole. */
+  readonly courses: readonly SwitchCourse[];
   /** What was searched for secrets, and what was found. */
   readonly scans: readonly ScannedPlace[];
   /** Services that were killed, and where. */

@@ -6,6 +6,7 @@ import { access, keys, knowledge, rollback, secrets } from './report-access.ts';
 import { load, timing } from './report-figures.ts';
 import { continuity, energy, run } from './report-sections.ts';
 import { exceptions, faults, invariants, outcome, verdict, whatToDo } from './report-verdict.ts';
+import { courseSection } from './switch-course.ts';
 import { STORIES } from './stories.ts';
 import { countText, instantText } from './wording.ts';
 
@@ -35,6 +36,7 @@ ${continuity(summary, result)}
 ${access(summary, result)}
 ${keys(result)}
 ${rollback(summary, result)}
+${courseSection(summary.course)}
 ${timing(summary, result)}
 ${load(result)}
 ${secrets(result)}

@@ -6,6 +6,7 @@ import type { NetworkPeak, NetworkProfile } from '../rehearsal/network-sampler.t
 import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
 import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
 import { endOf, meterRows, type MeterRow } from './meter-rows.ts';
+import type { SwitchCourse } from './switch-course.ts';
 import { revenueAtRisk, type RevenueAtRisk } from './revenue-at-risk.ts';
 
 /** Percentiles of a duration in milliseconds of the rehearsal's clock; null where nothing was measured. */
@@ -60,6 +61,8 @@ export interface RehearsalSummary {
    * without any.
    */
   readonly actualReadsPercent: number | null;
+  /** How each switch went as a whole: rate, waves, pauses, stops. */
+  readonly course: readonly SwitchCourse[];
   /** What is wrong with meters that were confirmed all the same, by reason. */
   readonly findings: Readonly<Record<string, number>>;
   /** What became of the meters, by the fault that was played on them. */
@@ -122,6 +125,7 @@ export function summariseRehearsal(
       readingOffset: percentiles(readingOffsets(result).map(Math.abs)),
     },
     actualReadsPercent: shareOf(rows.filter(({ state }) => state === 'confirmed')),
+    course: result.courses,
     findings: findingsOf(rows),
     revenueAtRisk: revenueAtRisk(plan.story, verdict, bundle.meters),
     peakLoad: { ...peakLoad, network: network === undefined ? null : peakOf(network) },

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import ajv2020 from 'ajv/dist/2020.js';
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { create } from '@bufbuild/protobuf';
+import { switching } from '@sefleet/api';
 import { SWITCH_REASONS, type EvidenceBundle, type MeterEvidence } from '@sefleet/evidence';
 import type { RehearsalPlan } from '../rehearsal/rehearsal-plan.ts';
 import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
@@ -12,10 +14,30 @@ import { AT_ONCE } from '../switching/pacing.ts';
 import { csv } from './csv.ts';
 import { htmlReport } from './html-report.ts';
 import { passed, summariseRehearsal } from './rehearsal-summary.ts';
+import { courseLines, courseOf, type SwitchCourse } from './switch-course.ts';
 import { writeReport } from './write-report.ts';
 
 const CUT = Date.UTC(2026, 5, 1);
 const NASTY = '"><script>alert(1)</script>';
+
+const COURSE: SwitchCourse = {
+  from: 'northern-power',
+  to: 'sunrise-energy',
+  ratePerMinute: 30,
+  begunPerMinuteMax: 30,
+  cutOverPerMinuteMax: 29,
+  waves: [
+    { percent: 5, preparedAt: '2026-05-31T20:00:00.000Z' },
+    { percent: 95, preparedAt: '' },
+  ],
+  wavePauseSeconds: 60,
+  stopAbovePercent: 10,
+  interruptions: [
+    { from: '2026-05-31T21:00:00.000Z', until: '2026-05-31T21:02:00.000Z', stopped: '' },
+    { from: '2026-05-31T22:00:00.000Z', until: '', stopped: NASTY },
+  ],
+  cancelled: true,
+};
 
 const plan: RehearsalPlan = {
   story: 'supplier-switch',
@@ -102,6 +124,7 @@ function result(holds: boolean): RehearsalResult {
     },
     ground: 'light',
     details: new Map([[NASTY, 'no "room"']]),
+    courses: [COURSE],
     cutOverAt: CUT,
     startedAt: CUT,
     endedAt: CUT,
@@ -164,6 +187,25 @@ describe('the summary', () => {
         return { const: code, description: `${meaning} ${action}` };
       }),
     );
+  });
+});
+
+describe('the course of a switch', () => {
+  it('is told where somebody asked for one, and counted in the evidence', () => {
+    deepEqual(courseLines(COURSE), [
+      'rate: 30 a minute at the most; the busiest began 30 and cut over 29',
+      'waves: 5 % prepared or over at 2026-05-31T20:00:00.000Z; 95 % never passed, 60 s between them',
+      'paused from 2026-05-31T21:00:00.000Z to 2026-05-31T21:02:00.000Z',
+      `stopped by itself from 2026-05-31T22:00:00.000Z to the end: ${NASTY}`,
+      'cancelled: meters were taken back as far as they could be',
+    ]);
+    const state = create(switching.GetSwitchResponseSchema, { switchId: 's', total: 3n });
+    const meters = [0, 30_000, 60_000].map((startedAt) => {
+      return { switchId: 's', timings: [{ step: 'mandate', startedAt, endedAt: startedAt, attempts: 1 }] };
+    });
+    const course = courseOf(state, meters as unknown as MeterEvidence[]);
+    deepEqual([course.begunPerMinuteMax, course.cutOverPerMinuteMax], [2, 0]);
+    deepEqual(courseLines(course), []);
   });
 });
 

@@ -22,6 +22,7 @@ import type { PlannedKill } from '../rehearsal/planned-kills.ts';
 import { RehearsalServices } from '../rehearsal/rehearsal-services.ts';
 import { runRehearsal } from '../rehearsal/run-rehearsal.ts';
 import { passed, summariseRehearsal, type RehearsalSummary } from '../report/rehearsal-summary.ts';
+import { courseLines } from '../report/switch-course.ts';
 import { writeReport } from '../report/write-report.ts';
 import { parseDuration } from '../switching/duration.ts';
 import { pacingOptions, readPacing } from '../switching/pacing.ts';
@@ -250,6 +251,7 @@ function formatSummary(summary: RehearsalSummary, out: string): string {
     `${switched} of ${meters} meters switched, ${rolledBack} rolled back, exceptions: ${failed.join(', ') || 'none'}`,
     `energy: ${gapWh} Wh in gaps, ${overlapWh} Wh twice, ${residualWh} Wh residual`,
     `old supplier: ${summary.oldSupplierProbesRefused} of ${summary.oldSupplierProbes} probes refused; receipts verified: ${summary.receiptsVerified}; secrets found elsewhere: ${summary.canaryHits}`,
+    ...summary.course.flatMap(courseLines),
     ...summary.invariants.map(
       ({ name, holds, detail }) => `${holds ? 'holds ' : 'BROKEN'}  ${name}: ${detail}`,
     ),

@@ -312,7 +312,5 @@ function goesBack(verb: SwitchVerb, { done, inDoubt, takeBack }: MeterSwitch): b
 
 function lineOf(verb: SwitchVerb, meter: MeterSwitch): Line {
   if (goesBack(verb, meter)) return 'back';
-  // A step that waits for something asks for little: only those that come anew or failed count.
-  const waits = meter.attempts > 0 && !meter.inDoubt;
-  return needsHeadEnd(verb, meter.done) && !waits ? 'headEnd' : 'free';
+  return needsHeadEnd(verb, meter.done) ? 'headEnd' : 'free';
 }

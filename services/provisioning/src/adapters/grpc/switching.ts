@@ -192,6 +192,7 @@ function toState(progress: SwitchProgress) {
     interruptions: course.interruptions.map(({ from, until, stopped }) => {
       return { from: BigInt(Math.round(from)), until: BigInt(Math.round(until)), stopped };
     }),
+    preparedAt: course.preparedAt.map((at) => BigInt(Math.round(at))),
     steps: counters(progress.steps),
     stepsDone: BigInt(progress.stepsDone),
     stepsTotal: BigInt(progress.stepsTotal),

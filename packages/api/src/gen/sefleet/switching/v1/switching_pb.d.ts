@@ -394,6 +394,13 @@ export declare type GetSwitchResponse = Message<"sefleet.switching.v1.GetSwitchR
    * @generated from field: uint64 steps_total = 29;
    */
   stepsTotal: bigint;
+
+  /**
+   * When each wave was prepared, the first ones first, milliseconds since 1970.
+   *
+   * @generated from field: repeated int64 prepared_at = 30;
+   */
+  preparedAt: bigint[];
 };
 
 /**

@@ -10,6 +10,8 @@ export const SWITCH_VERBS: ReadonlyMap<string, switching.SwitchVerb> = new Map([
   ['erroneous-transfer', switching.SwitchVerb.ERRONEOUS_TRANSFER],
   ['forced-switch', switching.SwitchVerb.FORCED_SWITCH],
   ['move-in', switching.SwitchVerb.MOVE_IN],
+  ['add', switching.SwitchVerb.ADD],
+  ['remove', switching.SwitchVerb.REMOVE],
 ]);
 
 export function standingOf({ done, paused, stopped, cancelled }: switching.GetSwitchResponse): Standing {

@@ -11,7 +11,7 @@ export interface SwitchCourse {
   /** The most meters whose preparation, and whose cut-over, began in any minute. */
   readonly begunPerMinuteMax: number;
   readonly cutOverPerMinuteMax: number;
-  /** Shares of the meters that went one after the other, and when each wave was prepared; empty when it was not. */
+  /** Shares of the meters, one after the other, and when each was prepared or over; empty when never. */
   readonly waves: readonly { readonly percent: number; readonly preparedAt: string }[];
   readonly wavePauseSeconds: number;
   readonly stopAbovePercent: number;
@@ -50,7 +50,7 @@ export function courseOf(state: switching.GetSwitchResponse, meters: readonly Me
   };
 }
 
-/** What was asked of the pace, and what came between, a line each; nothing of a switch that went by itself. */
+/** What was asked of the pace and what came between, a line each; none of a switch that went by itself. */
 export function courseLines(course: SwitchCourse): readonly string[] {
   const { ratePerMinute, begunPerMinuteMax, cutOverPerMinuteMax, waves, wavePauseSeconds } = course;
   const lines: string[] = [];

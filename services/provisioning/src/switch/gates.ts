@@ -17,8 +17,8 @@ interface Gate {
 
 /**
  * The gates of a switch: one to be begun, which is what parties and the market notice, and one to the head
- * end, which meters pass to be prepared, to be cut over, and each time they come again. The same rate holds at
- * both; a switch without a rate has open gates.
+ * end, which meters pass to be prepared, to be cut over, and each time they come again. The same rate holds
+ * at both; a switch without a rate has open gates.
  */
 export class Gates {
   readonly begin: Gate;

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fromHex } from '@sefleet/bytes';
-import { recordVisit } from './se-apdu.ts';
+import { parseApdu, recordVisit } from './se-apdu.ts';
+
+test('a line that is no command APDU is named', () => {
+  assert.deepEqual(parseApdu('00 A4 04 00 00', 1), fromHex('00a4040000'));
+  for (const text of ['00A404', '00A404000', 'select', '00A4040005A000'])
+    assert.throws(() => parseApdu(text, 7), { code: 'CLI_USAGE', message: /^line 7: .*no command APDU/u });
+});
 
 test('a recorded visit holds each exchange and reset in order, and no other file is written over', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sefleet-trace-'));

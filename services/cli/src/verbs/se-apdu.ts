@@ -35,11 +35,7 @@ export const seApdu: Verb = {
       const card = await visitCard(backend, endpoint);
       const visit = trace === undefined ? card : recordVisit(card, endpoint, trace);
       try {
-        for await (const line of apdus.length > 0 ? apdus : readLines()) {
-          const text = line.replace(/#.*/, '').trim();
-          if (text === 'reset') await visit.reset();
-          else if (text !== '') console.log(await exchangeLine(visit, text, parsed.flag('json')));
-        }
+        await runLines(visit, apdus.length > 0 ? apdus : readLines(), parsed.flag('json'));
       } finally {
         visit.leave();
       }
@@ -67,14 +63,40 @@ export function recordVisit(visit: CardVisit, endpoint: string, file: string): C
   };
 }
 
-async function exchangeLine(visit: CardVisit, text: string, json: boolean): Promise<string> {
-  const command = parseApdu(text);
+/** Carries lines out in order. Who types a line wrongly is asked again; a script ends there. */
+async function runLines(
+  visit: CardVisit,
+  lines: AsyncIterable<string> | Iterable<string>,
+  json: boolean,
+): Promise<void> {
+  const typedIn = !Array.isArray(lines) && process.stdin.isTTY;
+  let number = 0;
+  for await (const line of lines) {
+    number++;
+    const text = line.replace(/#.*/, '').trim();
+    if (text === '') continue;
+    try {
+      if (text === 'reset') await visit.reset();
+      else console.log(await exchangeLine(visit, parseApdu(text, number), json));
+    } catch (error) {
+      if (!typedIn || !isSefleetError(error, 'CLI_USAGE')) throw error;
+      console.error(`${error.message}. ${error.hint ?? ''}`);
+    }
+  }
+}
+
+async function exchangeLine(visit: CardVisit, command: Uint8Array, json: boolean): Promise<string> {
   const response = await visit.transmit(command);
   const words = describeExchange({ command, response });
   return json ? JSON.stringify(words) : formatExchange(words);
 }
 
-function parseApdu(text: string): Uint8Array {
+/**
+ * The command APDU of a line, with blanks between its bytes or none.
+ *
+ * @throws SefleetError `CLI_USAGE` that names the line
+ */
+export function parseApdu(text: string, line: number): Uint8Array {
   try {
     const command = fromHex(text);
     decodeApdu(command);
@@ -82,8 +104,8 @@ function parseApdu(text: string): Uint8Array {
   } catch (error) {
     if (!(error instanceof RangeError) && !isSefleetError(error)) throw error;
     throw usageError(
-      `${JSON.stringify(text.slice(0, 40))} is no command APDU`,
-      'Four bytes in hexadecimal at least, and lengths that fit.',
+      `line ${line}: ${JSON.stringify(text.slice(0, 40))} is no command APDU`,
+      'Four bytes in hexadecimal at least, and lengths that fit; or reset.',
     );
   }
 }

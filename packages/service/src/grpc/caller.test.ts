@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { TLSSocket } from 'node:tls';
 import { telemetry } from '@sefleet/api';
 import { isSefleetError } from '@sefleet/errors';
 import { createEventLog } from '@sefleet/observability';
@@ -91,4 +92,23 @@ test('a service is called by its name', async () => {
   await client.getIngestStatistics({});
   client.close();
   assert.deepEqual(callers.splice(0), ['cli']);
+});
+
+test('a certificate is asked for once a connection, and each connection has its own', async (t) => {
+  const asked = t.mock.method(TLSSocket.prototype, 'getPeerCertificate');
+  const target = `127.0.0.1:${server.port}`;
+  const clients = ['cli', 'server'].map((name) =>
+    createGrpcClient(telemetry.TelemetryService, target, readTlsFiles(folder, name)),
+  );
+  for (const client of clients) await client.getIngestStatistics({});
+  const atFirst = asked.mock.callCount();
+  assert.ok(atFirst > 0);
+  for (const client of [...clients, ...clients]) {
+    await client.getIngestStatistics({});
+    await Array.fromAsync(client.listLedger({}));
+  }
+  for (const client of clients) client.close();
+  const names = ['cli', 'cli', 'server', 'server'];
+  assert.deepEqual(callers.splice(0), ['cli', 'server', ...names, ...names]);
+  assert.equal(asked.mock.callCount(), atFirst);
 });

@@ -23,6 +23,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import type { TlsFiles } from '../tls-files.ts';
 import { createCallerCheck, ON_BEHALF_OF } from './caller.ts';
 import { toPackageDefinition, toServiceDefinition } from './definition.ts';
+import { peerCertificateOf } from './peer-certificate.ts';
 import { toServiceError } from './status.ts';
 
 /** What a handler knows about its call. */
@@ -276,7 +277,7 @@ interface CallerNaming {
 }
 
 function nameOf(call: AnyCall, method: DescMethod, { nameCaller, callerRefused }: CallerNaming): string {
-  const certificate = call.getAuthContext().sslPeerCertificate;
+  const certificate = peerCertificateOf(call);
   try {
     return nameCaller(certificate);
   } catch (error) {

@@ -9,8 +9,8 @@ export interface AuthenticatedCall {
 const known = new WeakMap<object, PeerCertificate>();
 
 /**
- * The certificate that came with the connection of a call. TLS takes it apart anew whenever it is asked, which
- * costs as much as a tenth of a call: it is asked once a connection.
+ * The certificate that came with the connection of a call. TLS takes it apart anew whenever it is asked,
+ * which costs as much as a tenth of a call: it is asked once a connection.
  */
 export function peerCertificateOf(call: AuthenticatedCall): PeerCertificate | undefined {
   const connection = connectionOf(call);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isSefleetError } from '@sefleet/errors';
 import type { Runtime } from '@sefleet/runtime';
 import { DEFAULT_CONNECTIVITY } from '../device/connectivity.ts';
@@ -54,6 +55,7 @@ export class RehearsalGround implements FleetHooks {
   readonly #meters = new Map<string, Meter>();
   #plan: RehearsalPlan | undefined;
   #time = new VirtualTime(0);
+  #preparing: Promise<unknown> = Promise.resolve();
 
   constructor(ports: RehearsalGroundPorts) {
     this.#ports = ports;
@@ -66,26 +68,40 @@ export class RehearsalGround implements FleetHooks {
     return this.#plan === undefined ? undefined : this;
   }
 
-  /** Puts the meters up; resolves with their names when all are registered with all of their servers. */
-  async prepare(plan: RehearsalPlan): Promise<readonly string[]> {
+  /**
+   * Puts the meters up; resolves with their names when all are registered with all of their servers. Whoever
+   * asks again for the same, since the service or the factory was killed meanwhile, gets on with it.
+   */
+  prepare(plan: RehearsalPlan): Promise<readonly string[]> {
+    const prepared = this.#preparing.then(() => this.#prepare(plan));
+    this.#preparing = prepared.catch(() => undefined);
+    return prepared;
+  }
+
+  async #prepare(plan: RehearsalPlan): Promise<readonly string[]> {
     if (plan.meters === 0 || plan.meters > MAX_METERS)
       throw simulationError('SIM_PLAN_INVALID', `a rehearsal has 1 to ${MAX_METERS} meters`);
-    if (this.#plan !== undefined)
+    if (this.#plan === undefined) this.#begin(plan, plan.startMs);
+    else if (!isDeepStrictEqual(this.#plan, plan))
       throw simulationError('SIM_FLEET_EXISTS', 'a rehearsal was prepared here before', {
         hint: 'Every rehearsal has a data folder of its own.',
       });
-    this.#begin(plan, plan.startMs);
-    await this.#orderOtherCards();
-    this.#ports.kept.putPlan(plan);
-    await this.#ports.simulation().start({
-      kinds: [{ kind: KIND, count: plan.meters, readingIntervalMs: plan.intervalMs }],
-      seed: BigInt(plan.seed),
-      startRate: 0,
-      timeCompression: 1,
-      virtualStartMs: plan.startMs,
-      network: CLEAR_NETWORK,
-      connectivity: DEFAULT_CONNECTIVITY,
-    });
+    const { kept, simulation } = this.#ports;
+    if (kept.plan() === undefined) {
+      await this.#orderOtherCards();
+      kept.putPlan(plan);
+    }
+    if (!simulation().running) {
+      await simulation().start({
+        kinds: [{ kind: KIND, count: plan.meters, readingIntervalMs: plan.intervalMs }],
+        seed: BigInt(plan.seed),
+        startRate: 0,
+        timeCompression: 1,
+        virtualStartMs: plan.startMs,
+        network: CLEAR_NETWORK,
+        connectivity: DEFAULT_CONNECTIVITY,
+      });
+    }
     if (!(await this.#until(() => this.#unsettled() === 0, READY_LIMIT_MS)))
       throw simulationError('SIM_FLEET_PRECONDITION', `${this.#unsettled()} meters are not registered`);
     return [...this.#meters.keys()];

@@ -31,6 +31,8 @@ export class ServerLink {
   #connection: Lwm2mConnection | undefined;
   #awakeTimer: Timer | undefined;
   #asleep = false;
+  /** Counts closings: what was being opened before one is not wanted any more. */
+  #closings = 0;
 
   constructor(owner: LinkOwner, shortServerId: number, user: LinkUser) {
     this.#owner = owner;
@@ -44,6 +46,7 @@ export class ServerLink {
     const { endpointName, tree, transport, events } = this.#owner;
     let broken: string | undefined;
     const held: { connection?: Lwm2mConnection } = {};
+    const closings = this.#closings;
     const opened = await transport.connect({
       endpointName,
       account,
@@ -57,6 +60,10 @@ export class ServerLink {
         this.#user.lost();
       },
     });
+    if (closings !== this.#closings) {
+      await opened.close();
+      throw clientError('LWM2M_REGISTRATION_FAILED', 'the connection was closed while it was opened');
+    }
     if (this.#connection !== undefined) await opened.close();
     else if (broken === undefined) {
       held.connection = opened;
@@ -91,6 +98,7 @@ export class ServerLink {
   }
 
   async close(): Promise<void> {
+    this.#closings++;
     const connection = this.#connection;
     this.#release();
     await connection?.close();

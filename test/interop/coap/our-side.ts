@@ -16,8 +16,13 @@ const SETTINGS = { ackTimeoutMs: 200, ackRandomFactor: 1.2, maxRetransmit: 8, se
 /** 3,000 bytes that differ in each block. */
 export const LARGE = Array.from({ length: 300 }, (_, i) => `line ${String(i).padStart(4, '0')}`).join('\n');
 
-/** Resources that programs from elsewhere exercise. */
-function resources(t: TestContext): CoapRouter {
+/**
+ * Resources that programs from elsewhere exercise.
+ *
+ * @param whenAcknowledged waits until a request whose answer takes time was acknowledged, so that the answer
+ *   comes in a message of its own
+ */
+function resources(t: TestContext, whenAcknowledged: () => Promise<void>): CoapRouter {
   const stored = new Map<string, Uint8Array>();
   const observers = new Set<ServerObservation>();
   let ticks = 0;
@@ -35,7 +40,7 @@ function resources(t: TestContext): CoapRouter {
     .on('GET', '/hello', () => ({ code: CODE.CONTENT, payload: 'hello from sefleet', contentFormat: 0 }))
     .on('GET', '/large', () => ({ code: CODE.CONTENT, payload: LARGE, contentFormat: 0 }))
     .on('GET', '/slow', async () => {
-      await new Promise((resolve) => setTimeout(resolve, 400));
+      await whenAcknowledged();
       return { code: CODE.CONTENT, payload: 'slow but sure' };
     })
     .on(
@@ -64,8 +69,13 @@ export async function startOurServer(
 ): Promise<{ readonly port: number; readonly endpoint: CoapEndpoint }> {
   const runtime = createNodeRuntime();
   const channel = await UdpChannel.bind();
-  const { handler } = resources(t);
-  const endpoint = createCoapEndpoint({ channel, runtime, handler, settings: SETTINGS });
+  const sent = (): number => endpoint.counters()['messages.sent'] ?? 0;
+  const whenAcknowledged = async (): Promise<void> => {
+    const before = sent();
+    while (sent() === before) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+  const { handler } = resources(t, whenAcknowledged);
+  const endpoint: CoapEndpoint = createCoapEndpoint({ channel, runtime, handler, settings: SETTINGS });
   t.after(async () => {
     await endpoint.close();
     runtime.close();
@@ -76,7 +86,8 @@ export async function startOurServer(
 /** A server of ours on TCP, or on TLS. */
 export async function startOurStreamServer(t: TestContext, tls?: StreamTls): Promise<number> {
   const runtime = createNodeRuntime();
-  const { handler } = resources(t);
+  // A stream has no acknowledgements: every answer is a message of its own (RFC 8323 §2.2).
+  const { handler } = resources(t, () => Promise.resolve());
   const endpoint = createCoapStreamEndpoint({ runtime, handler });
   const accept = endpoint.attach.bind(endpoint);
   const listener = await listenStream({ address: '127.0.0.1', port: 0, ...(tls && { tls }) }, accept);

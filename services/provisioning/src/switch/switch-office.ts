@@ -64,6 +64,7 @@ export class SwitchOffice {
   readonly #clock: SwitchClock;
   readonly #runtime: Runtime;
   readonly #campaigns = new Map<string, Campaign>();
+  #starting: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(ports: Omit<MeterRunPorts, 'now' | 'wallNow' | 'pause'>, clock: SwitchClock, runtime: Runtime) {
@@ -81,51 +82,10 @@ export class SwitchOffice {
   }
 
   /** Starts a switch, or finds the one that was started by the same request id. */
-  async start(request: SwitchRequest): Promise<string> {
-    const { requestId, endpoints, mandates, ...rest } = request;
-    const order: SwitchOrder = {
-      ...rest,
-      switchId: randomUUID(),
-      startedAt: this.#clock.now(),
-      from: partyId(request.from),
-      to: partyId(request.to),
-    };
-    checkOrder(order);
-    if (requestId === '')
-      throw provisioningError('PROVISIONING_REQUEST_INVALID', 'a switch needs a request id');
-    const portfolio = await this.#portfolio(order.from);
-    const cohort = endpoints.length === 0 ? portfolio : [...new Set(endpoints)];
-    const busy = await this.#ports.journal.busyMeters();
-    const known = await this.#ports.journal.findRequest(requestId);
-    if (known !== undefined) return known;
-    if (cohort.length === 0 || cohort.length > MAX_METERS) {
-      throw provisioningError(
-        'PROVISIONING_REQUEST_INVALID',
-        `${order.from} has no meter to give, or too many at once`,
-      );
-    }
-    const served = new Set(portfolio);
-    checkSchedule(order, cohort.length);
-    const stranger = cohort.find((endpoint) => !served.has(endpoint));
-    if (stranger !== undefined)
-      throw provisioningError('PROVISIONING_DEVICE_NOT_FOUND', `${stranger} is not served by ${order.from}`);
-    const taken = cohort.find((endpoint) => busy.has(endpoint));
-    if (taken !== undefined)
-      throw provisioningError('SWITCH_IN_PROGRESS_CONFLICT', `${taken} is being switched already`);
-    const { switchId, verb, from, to, cutOverAt } = order;
-    await this.#checkOther(order, cohort);
-    const stray = [...(mandates?.keys() ?? [])].find((endpoint) => !cohort.includes(endpoint));
-    if (stray !== undefined)
-      throw provisioningError(
-        'SWITCH_MANDATE_REFUSED',
-        `there is a mandate for ${stray}, which is not asked for`,
-      );
-    const meters = cohort.map((endpoint) =>
-      planMeter(switchId, endpoint, { verb, from, to, cutOverAt }, mandates?.get(endpoint)),
-    );
-    const started = await this.#ports.journal.start(requestId, order, meters);
-    if (started === switchId) await this.#open(order, meters, FRESH_COURSE);
-    this.#ports.log.emit(PROVISIONING_EVENTS.switchStarted, { switchId: started, meters: meters.length });
+  start(request: SwitchRequest): Promise<string> {
+    // One after the other: what one takes the next finds taken.
+    const started = this.#starting.then(() => this.#start(request));
+    this.#starting = started.catch(() => undefined);
     return started;
   }
 
@@ -235,6 +195,54 @@ export class SwitchOffice {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#campaigns.values()].map((campaign) => campaign.close()));
+  }
+
+  async #start(request: SwitchRequest): Promise<string> {
+    const { requestId, endpoints, mandates, ...rest } = request;
+    const order: SwitchOrder = {
+      ...rest,
+      switchId: randomUUID(),
+      startedAt: this.#clock.now(),
+      from: partyId(request.from),
+      to: partyId(request.to),
+    };
+    checkOrder(order);
+    if (requestId === '')
+      throw provisioningError('PROVISIONING_REQUEST_INVALID', 'a switch needs a request id');
+    const portfolio = await this.#portfolio(order.from);
+    const cohort = endpoints.length === 0 ? portfolio : [...new Set(endpoints)];
+    const busy = await this.#ports.journal.busyMeters();
+    const known = await this.#ports.journal.findRequest(requestId);
+    if (known !== undefined) return known;
+    if (cohort.length === 0 || cohort.length > MAX_METERS) {
+      throw provisioningError(
+        'PROVISIONING_REQUEST_INVALID',
+        `${order.from} has no meter to give, or too many at once`,
+      );
+    }
+    const served = new Set(portfolio);
+    checkSchedule(order, cohort.length);
+    const stranger = cohort.find((endpoint) => !served.has(endpoint));
+    if (stranger !== undefined)
+      throw provisioningError('PROVISIONING_DEVICE_NOT_FOUND', `${stranger} is not served by ${order.from}`);
+    const taken = cohort.find((endpoint) => busy.has(endpoint));
+    if (taken !== undefined)
+      throw provisioningError('SWITCH_IN_PROGRESS_CONFLICT', `${taken} is being switched already`);
+    const { switchId, verb, from, to, cutOverAt } = order;
+    await this.#checkOther(order, cohort);
+    const stray = [...(mandates?.keys() ?? [])].find((endpoint) => !cohort.includes(endpoint));
+    if (stray !== undefined)
+      throw provisioningError(
+        'SWITCH_MANDATE_REFUSED',
+        `there is a mandate for ${stray}, which is not asked for`,
+      );
+    const meters = cohort.map((endpoint) =>
+      planMeter(switchId, endpoint, { verb, from, to, cutOverAt }, mandates?.get(endpoint)),
+    );
+    const started = await this.#ports.journal.start(requestId, order, meters);
+    if (started === switchId) await this.#open(order, meters, FRESH_COURSE);
+    this.#ports.log.emit(PROVISIONING_EVENTS.switchStarted, { switchId: started, meters: meters.length });
+    return started;
   }
 
   async #open(order: SwitchOrder, meters: readonly MeterSwitch[], course: SwitchCourse): Promise<void> {

@@ -332,6 +332,17 @@ describe('supplier switch', () => {
     ]);
   });
 
+  it('gives a meter to one of two switches that are started at once', async () => {
+    const bench = await createSwitchBench(1);
+    const desk = bench.office();
+    const asked = ['one', 'two'].map((requestId) => desk.start({ ...order(bench.endpoints), requestId }));
+    const ends = await Promise.allSettled(asked);
+    deepEqual(
+      ends.map(({ status }) => status),
+      ['fulfilled', 'rejected'],
+    );
+  });
+
   it('refuses a second switch of a meter, strangers and suppliers that are none', async () => {
     const bench = await createSwitchBench(1);
     const desk = bench.office();

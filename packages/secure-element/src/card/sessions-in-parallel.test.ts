@@ -6,9 +6,11 @@ import {
   aid,
   aidBytes,
   classForChannel,
+  decodeCertificate,
   deleteCommand,
   deleteKeyCommand,
   expectStatus,
+  getDataCommand,
   getStatusCommand,
   installForExtraditionCommand,
   installForLoadCommand,
@@ -18,11 +20,17 @@ import {
   openScp03Session,
   plainLink,
   putKeysCommand,
+  putSymmetricKeyCommand,
+  readScenario3Challenge,
+  Scenario3Agreement,
+  scenario3CertificateCommand,
+  SCENARIO3_PARAMETER,
   selectCommand,
   SET_STATUS_SCOPE,
   setStatusCommand,
   STATUS_SCOPE,
   storeDataCommands,
+  withToken,
 } from '@sefleet/globalplatform';
 import type { Aid, CommandApdu, SecureChannelSession, StaticKeys, Transmit } from '@sefleet/globalplatform';
 import { METERING_LOAD_FILE, METERING_MODULE } from '../applets/metering/identifiers.ts';
@@ -38,12 +46,21 @@ import {
   open,
   OTHER_SUPPLIER,
   seededRng,
+  select,
   send,
   sendAll,
   statusOf,
   SUPPLIER,
   testKeys,
 } from '../testing/card-fixture.ts';
+import {
+  AUTHORITY,
+  meterInTheField,
+  NEW_SUPPLIER,
+  NEW_SUPPLIER_CERTIFICATE,
+  PARTIES,
+  TSM,
+} from '../testing/switch-fixture.ts';
 import { exportCard, importCard } from './create-card.ts';
 import type { SecureElement } from './secure-element.ts';
 
@@ -97,16 +114,47 @@ test('a session under inherited keys changes nothing in a domain that has got ke
   await open(card, SUPPLIER, KEYS);
 });
 
-test('nor does the session that brought the keys: it may look, and it may not add keys of its own', async () => {
+test('a host that gave a domain its first keys goes on with it, until somebody replaces them', async () => {
   const card = newCard();
   await send(await open(card), installDomain(SUPPLIER));
-  const maker = await open(card, SUPPLIER);
+  const maker = await openBeside(card, SUPPLIER, ISSUER_KEYS);
   await send(maker, putKeysCommand(maker, KEYS, { newVersion: 1 }));
+  await sendAll(maker, STORE);
+  await send(maker, putSymmetricKeyCommand(maker, KEYS.enc, { newVersion: 0x73, keyId: 1 }));
+  const owner = await open(card, SUPPLIER, KEYS);
+  await send(owner, putKeysCommand(owner, testKeys('next'), { oldVersion: 1, newVersion: 2 }));
   const before = exportCard(card);
-  for (const command of [putKeysCommand(maker, THEIRS, { newVersion: 2 }), ...STORE])
-    assert.equal(await statusOf(maker, command), '6985');
+  for (const command of [putKeysCommand(maker, THEIRS, { newVersion: 3 }), ...STORE])
+    assert.equal(await statusOf(maker, command), '6982');
   assert.deepEqual(exportCard(card), before);
-  assert.notEqual(await statusOf(maker, getStatusCommand(STATUS_SCOPE.APPLICATIONS)), '6985');
+});
+
+test('a manager that carries an agreement through a session of its own gets no more than that', async () => {
+  const card = await meterInTheField();
+  const { tsm, issuer, newSupplier } = PARTIES;
+  await send(await open(card, TSM, tsm.keys), withToken(installDomain(NEW_SUPPLIER), issuer.tokenKey));
+  await select(card, AUTHORITY);
+  const certificate = await send(plainLink(card.transmit), getDataCommand(0x7f21));
+  const carrier = await open(card, NEW_SUPPLIER, tsm.keys);
+  const challenge = readScenario3Challenge(
+    await send(carrier, scenario3CertificateCommand(NEW_SUPPLIER_CERTIFICATE)),
+  );
+  const agreement = new Scenario3Agreement({
+    parameters: { parameter: SCENARIO3_PARAMETER.CERTIFICATE, keyVersion: 2, keyId: 1, keyLength: 16 },
+    signingKey: newSupplier.signingKey,
+    authorityDomainPoint: decodeCertificate(certificate).publicKey,
+    ephemeralScalar: seededRng('ephemeral').bytes(32),
+  });
+  const agreed = agreement.finish(await send(carrier, agreement.command(challenge)));
+  const before = exportCard(card);
+  for (const command of [
+    putKeysCommand(carrier, THEIRS, { newVersion: 3 }),
+    putKeysCommand(carrier, THEIRS, { oldVersion: 2, newVersion: 2 }),
+    ...STORE,
+  ])
+    assert.equal(await statusOf(carrier, command), '6985');
+  assert.deepEqual(exportCard(card), before);
+  await open(card, NEW_SUPPLIER, agreed, { keyVersion: 2 });
 });
 
 for (const change of ['replaced', 'deleted'] as const) {

@@ -13,7 +13,7 @@ import {
   STATUS_WORD,
   ZERO_BLOCK,
 } from '@sefleet/globalplatform';
-import type { PutKey, PutKeyBlock } from '@sefleet/globalplatform';
+import type { Aid, PutKey, PutKeyBlock } from '@sefleet/globalplatform';
 import type { Answer } from '../applets/applet.ts';
 import { isScalar, P256 } from '../applets/iot-safe/curves.ts';
 import type { Key, KeySet, SecurityDomain } from '../card/card-state.ts';
@@ -21,7 +21,7 @@ import { closeSession } from '../card/channel.ts';
 import { orRefuse, refuse } from '../card/refusal.ts';
 import { checkMemory } from '../registry/memory.ts';
 import { isKeyLength } from '../registry/key-length.ts';
-import { isChannelKeySet } from '../registry/registry.ts';
+import { channelKeys, isChannelKeySet } from '../registry/registry.ts';
 import { performingDomain } from './authorization.ts';
 import { NO_DATA, requireSession, requireUnlockedCard } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
@@ -50,6 +50,7 @@ export function putKey(context: CommandContext): Answer {
   if (put.newVersion < 1 || put.newVersion > LAST_VERSION || put.keyId < 1) refuse(STATUS_WORD.WRONG_DATA);
   const keys = put.keys.map((block, i) => readKey(block, put.keyId + i, messaging.keys.dek));
   storeKeys(context, domain, put, keys);
+  goOnUnderOwnKeys(context, domain.aid);
   const checkValues = keys.map((key) => keyCheckValue(key));
   return concatBytes(Uint8Array.of(put.newVersion), ...checkValues);
 }
@@ -120,6 +121,18 @@ export function storeKeys(
   tx.put({ ...domain, keySets, lifeCycle: lifeCycleWith(domain, keySets) });
   checkMemory(tx.state, card, domain.aid);
   endSessionsUnder(context, domain, keySets);
+}
+
+/**
+ * A host that gave a domain its first keys goes on as their holder, in the session under inherited keys by which
+ * it did so: it could open one of its own at once. When its keys are replaced, the session ends as theirs do.
+ */
+export function goOnUnderOwnKeys({ tx, channel }: CommandContext, domain: Aid): void {
+  const { session, selected } = channel;
+  if (session === undefined || selected !== domain || session.keyOwner === domain) return;
+  const keys = channelKeys(tx.state, tx.domain(domain), 0);
+  if (keys?.owner.aid === domain)
+    channel.session = { ...session, keyOwner: domain, keyVersion: keys.keySet.version };
 }
 
 /**

@@ -7,7 +7,7 @@ import { refuse } from '../card/refusal.ts';
 import { isKeyLength } from '../registry/key-length.ts';
 import { NO_DATA, requireSession } from './command-context.ts';
 import type { CommandContext } from './command-context.ts';
-import { decryptKeyValue, keyCheckValue, storeKeys } from './put-key.ts';
+import { decryptKeyValue, goOnUnderOwnKeys, keyCheckValue, storeKeys } from './put-key.ts';
 
 interface KeySlot {
   readonly id: number;
@@ -42,6 +42,7 @@ export function storeKeyGroupings(
     { oldVersion: existing ? description.version : 0, newVersion: description.version },
     keys,
   );
+  goOnUnderOwnKeys(context, domain.aid);
   return NO_DATA;
 }
 

@@ -124,8 +124,9 @@ export function storeKeys(
 }
 
 /**
- * A host that gave a domain its first keys goes on as their holder, in the session under inherited keys by which
- * it did so: it could open one of its own at once. When its keys are replaced, the session ends as theirs do.
+ * A host that gave a domain its first keys goes on as their holder, in the session under inherited keys by
+ * which it did so: it could open one of its own at once. When its keys are replaced, the session ends as
+ * theirs do.
  */
 export function goOnUnderOwnKeys({ tx, channel }: CommandContext, domain: Aid): void {
   const { session, selected } = channel;

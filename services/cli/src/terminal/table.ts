@@ -1,8 +1,11 @@
+import { printable } from './printable.ts';
+
 /** Rows under a header, columns padded; numbers to the right. */
 export function formatTable(
   header: readonly string[],
-  rows: readonly (readonly (string | number)[])[],
+  asked: readonly (readonly (string | number)[])[],
 ): string {
+  const rows = asked.map((row) => row.map((cell) => (typeof cell === 'number' ? cell : printable(cell))));
   const widths = header.map((title, i) =>
     Math.max(title.length, ...rows.map((row) => String(row[i] ?? '').length)),
   );

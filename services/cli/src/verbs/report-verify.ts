@@ -5,6 +5,7 @@ import { SefleetError } from '@sefleet/errors';
 import { parseBundle, verifyBundle } from '@sefleet/evidence';
 import { usageError, type Verb } from '../command-line.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
+import { printable } from '../terminal/printable.ts';
 
 export const reportVerify: Verb = {
   name: 'report verify',
@@ -34,7 +35,7 @@ export const reportVerify: Verb = {
     if (parsed.flag('json')) console.log(JSON.stringify({ checks }));
     else
       for (const { name, holds, detail } of checks)
-        console.log(`${holds ? 'holds ' : 'BROKEN'}  ${name}: ${detail}`);
+        console.log(`${holds ? 'holds ' : 'BROKEN'}  ${name}: ${printable(detail)}`);
     return checks.every(({ holds }) => holds) ? EXIT_CODES.passed : EXIT_CODES.dataIntegrity;
   },
 };

@@ -45,10 +45,12 @@ export class RehearsalServices {
     return again(async () => {
       const services = new RehearsalServices(await planRehearsal(setup));
       const starts = [...services.#launches].map(([name, launch]) => services.#launch(name, launch));
-      const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected');
-      if (failed?.status !== 'rejected') return services;
+      const ended = await Promise.allSettled(starts);
+      const failures = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+      if (failures.length === 0) return services;
       await services.stop();
-      throw failed.reason;
+      // What was asked for wrongly is the cause, whatever else failed.
+      throw failures.find((failure) => isSefleetError(failure, 'CLI_USAGE')) ?? failures[0];
     });
   }
 

@@ -26,6 +26,21 @@ test('what a service said last is in the error when it does not start', async ()
   equal(readFileSync(launch.logFile, 'utf8'), 'port 4711 is taken\n');
 });
 
+test('a service that refuses what it was told says what and why, as the command would', async () => {
+  const failed = { level: 'error', event: 'service.failed', reason: 'nobody is called x', hint: 'Known: y.' };
+  const line = JSON.stringify(JSON.stringify(failed));
+  const told = `console.log('{"event":"service.ready"');console.log(${line});`;
+  await rejects(ServiceProcess.start(launchOf('strict', `${told}process.exitCode = 2;`)), {
+    code: 'CLI_USAGE',
+    message: 'nobody is called x',
+    hint: 'Known: y.',
+  });
+  await rejects(ServiceProcess.start(launchOf('silent', 'process.exitCode = 2;')), {
+    code: 'CLI_USAGE',
+    message: 'silent refuses what it was told',
+  });
+});
+
 test('a service that ends by itself is reported, one that is killed or stopped is not', async () => {
   const ready = "process.send('ready');\nprocess.on('message', () => undefined);\n";
   const dying = await ServiceProcess.start(

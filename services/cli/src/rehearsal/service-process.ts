@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { SefleetError } from '@sefleet/errors';
+import { usageError } from '../command-line.ts';
 
 /** How a service is started. */
 export interface Launch {
@@ -14,8 +15,12 @@ export interface Launch {
   readonly logFile: string;
 }
 
+/** With this a service ends that refuses its settings. */
+const EXIT_USAGE = 2;
+/** The event with which a service ends that cannot start. */
+const SERVICE_FAILED = 'service.failed';
 const STOP_GRACE_MS = 5000;
-const LAST_WORDS_BYTES = 4096;
+const LAST_WORDS_BYTES = 16_384;
 const LAST_WORDS_LINES = 4;
 const LINE_LENGTH_MAX = 400;
 
@@ -48,13 +53,15 @@ export class ServiceProcess {
 
   /**
    * Starts a service; resolves when it is ready. @throws SefleetError `REHEARSAL_START_FAILED` with its last
-   * words, and with its exit code in the context
+   * words, and with its exit code in the context; `CLI_USAGE` when it refuses what it was told
    */
   static async start(launch: Launch): Promise<ServiceProcess> {
     const started = new ServiceProcess(launch);
     const ended = started.#closed.then(() => 'ended' as const);
     if ((await Promise.race([once(started.#child, 'message'), ended])) !== 'ended') return started;
     const { exitCode } = started.#child;
+    // What a rehearsal tells its services it was told itself.
+    if (exitCode === EXIT_USAGE) throw started.#refusal();
     const message = `${launch.name} ended before it was ready`;
     throw new SefleetError('REHEARSAL_START_FAILED', 'environment', message, {
       hint: started.#lastWords(),
@@ -91,9 +98,32 @@ export class ServiceProcess {
     clearTimeout(force);
   }
 
+  #refusal(): SefleetError {
+    const events = this.#words.split('\n').map(eventIn);
+    const failed = events.findLast((event) => event?.['event'] === SERVICE_FAILED);
+    const text = (name: string): string | undefined => {
+      const value = failed?.[name];
+      return typeof value === 'string' ? value : undefined;
+    };
+    const [reason, hint] = [text('reason'), text('hint')];
+    return usageError(reason ?? `${this.name} refuses what it was told`, hint ?? this.#lastWords());
+  }
+
   #lastWords(): string {
     const lines = this.#words.trimEnd().split('\n').slice(-LAST_WORDS_LINES);
     const shown = lines.map((line) => `  ${line.slice(0, LINE_LENGTH_MAX)}`).join('\n');
     return `Its log is ${this.#logFile}; it ends with:\n${shown}`;
+  }
+}
+
+/** The event that a line of a log is; not every line is one. */
+function eventIn(line: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const event: unknown = JSON.parse(line);
+    return typeof event === 'object' && event !== null
+      ? Object.fromEntries(Object.entries(event))
+      : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -19,7 +19,7 @@ export const rehearseInsurerChange = rehearsalVerb({
     'erroneous-transfer',
     'back-to-back',
   ],
-  grounds: ['light'],
+  grounds: ['light', 'live'],
   examples: [
     'sefleet rehearse insurer-change --obus 50',
     'sefleet rehearse insurer-change --verb add --from shield-insurance --to beacon-insurance',

@@ -9,6 +9,6 @@ export const rehearseProviderChange = rehearsalVerb({
   to: 'lakeside-hospital',
   third: 'valley-clinic',
   verbs: ['switch', 'cancel', 'object', 'erroneous-transfer', 'back-to-back'],
-  grounds: ['light'],
+  grounds: ['light', 'live'],
   examples: ['sefleet rehearse provider-change --kits 50'],
 });

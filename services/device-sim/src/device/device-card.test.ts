@@ -51,7 +51,7 @@ test('goes on sealing after a visitor has reset the card', async () => {
   const card = await createDeviceCard();
   card.seal(1000, MEASUREMENTS);
   card.reset();
-  assert.ok(card.seal(2000, MEASUREMENTS).length > 40);
+  assert.ok((card.seal(2000, MEASUREMENTS)[0]?.length ?? 0) > 40);
 });
 
 test("shakes hands after a reset, though a channel that it had is another applet's now", async () => {
@@ -140,5 +140,5 @@ test('is put back from an image that goes on from it; an older one, a fork and a
     message: /a copy that went its own way/u,
   });
   assert.deepEqual(card.image(), elsewhere.image());
-  assert.ok(card.seal(5000, MEASUREMENTS).length > 40);
+  assert.ok((card.seal(5000, MEASUREMENTS)[0]?.length ?? 0) > 40);
 });

@@ -1,7 +1,7 @@
 import { metricNamed } from '@sefleet/cose';
 import type { PskKeyProvider } from '@sefleet/dtls';
 import { isSefleetError } from '@sefleet/errors';
-import { aid } from '@sefleet/globalplatform';
+import { aid, type Aid } from '@sefleet/globalplatform';
 import type { CardKeyReference } from '@sefleet/lwm2m-coap';
 import type { Rng } from '@sefleet/runtime';
 import {
@@ -47,7 +47,7 @@ export class DeviceCard {
   readonly #timing: CardTiming | undefined;
   readonly #watch = new CardWatch();
   #iotSafe: IotSafeClient | undefined;
-  #records: RecordsClient | undefined;
+  readonly #records = new Map<Aid, RecordsClient>();
 
   /** @throws SefleetError `SE_IMAGE_MALFORMED`, `SE_PROFILE_UNKNOWN` */
   constructor(options: DeviceCardOptions) {
@@ -100,38 +100,74 @@ export class DeviceCard {
   }
 
   /**
-   * A record for the stakeholder that readings are for: the applet numbers and seals it.
+   * A record for each stakeholder that readings are for: its own applet numbers and seals it.
    *
+   * @param without applets by which this reading is not taken
    * @throws SefleetError `SIM_CARD_UNUSABLE` when no stakeholder takes readings
    */
-  seal(timestampMs: number, measurements: readonly Measurement[]): Uint8Array {
+  seal(
+    timestampMs: number,
+    measurements: readonly Measurement[],
+    without: ReadonlySet<Aid> = NONE,
+  ): readonly Uint8Array[] {
     const record = { timestampMs, values: measurements.flatMap(toRecordValue) };
-    const known = this.#records;
-    if (known !== undefined) {
+    const sealed = new Map<Aid, Uint8Array>();
+    // Once more when an applet was closed or deleted meanwhile: another one may have taken its place.
+    for (let again = true; ; again = false) {
       try {
-        return known.seal(record);
+        for (const [application, client] of this.#readers()) {
+          if (sealed.has(application) || without.has(application)) continue;
+          sealed.set(application, client.seal(record));
+        }
+        // An applet that is selected somewhere cannot be deleted, and its owner may want to.
+        if (without.size > 0) this.#forgetReaders();
+        return [...sealed.values()];
       } catch (error) {
-        // The stakeholder's applet was closed or deleted meanwhile: another one may have taken its place.
-        if (!isSefleetError(error, 'SE_APPLET_REFUSED') && !isSefleetError(error, 'SE_APPLET_UNAVAILABLE'))
-          throw error;
-        known.close();
+        if (!again || !isGone(error)) throw error;
+        this.#forgetReaders();
       }
     }
-    this.#records = this.#findRecords();
-    return this.#records.seal(record);
   }
 
   /**
-   * The cut-over reading, sealed for the stakeholder that readings are for now and for the next one, by one
-   * command.
+   * The cut-over reading, sealed for a stakeholder that readings are for now and for the next one, by one
+   * command. The card knows which of the applets is meant.
    *
    * @param order What the new stakeholder staged for this card.
    * @throws SefleetError `SE_APPLET_REFUSED`, `SIM_CARD_UNUSABLE`: nothing has changed then
    */
-  handOver(order: Uint8Array, timestampMs: number, measurements: readonly Measurement[]): CutOverRecords {
+  handOver(
+    order: Uint8Array,
+    timestampMs: number,
+    measurements: readonly Measurement[],
+  ): CutOverRecords & { readonly application: Aid } {
     const reading = { timestampMs, values: measurements.flatMap(toRecordValue) };
-    this.#records ??= this.#findRecords();
-    return this.#records.handOver(order, reading);
+    let refusal: unknown;
+    for (const [application, client] of this.#readers()) {
+      try {
+        return { application, ...client.handOver(order, reading) };
+      } catch (error) {
+        if (!isSefleetError(error, 'SE_APPLET_REFUSED')) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
+  }
+
+  /**
+   * A reading by one applet alone: the first of a stakeholder that comes beside others, or the last of one
+   * that goes.
+   *
+   * @throws SefleetError `SE_APPLET_REFUSED`, `SE_APPLET_UNAVAILABLE`: nothing has changed then
+   */
+  sealBy(application: Aid, timestampMs: number, measurements: readonly Measurement[]): Uint8Array {
+    this.#forgetReaders();
+    const client = new RecordsClient((apdu) => this.transmit(apdu), application);
+    try {
+      return client.seal({ timestampMs, values: measurements.flatMap(toRecordValue) });
+    } finally {
+      client.close();
+    }
   }
 
   /** Counts the changes of the card's memory. */
@@ -215,7 +251,7 @@ export class DeviceCard {
   replace(image: Uint8Array): void {
     this.#card = this.#restored(image);
     this.#iotSafe = undefined;
-    this.#records = undefined;
+    this.#records.clear();
     this.#watch.wasReset();
     this.#changed();
   }
@@ -255,29 +291,45 @@ export class DeviceCard {
   }
 
   /**
-   * The measuring applet of the stakeholder that takes readings now; after a switch that is another one than
+   * The measuring applets of the stakeholders that take readings now; after a switch they are others than
    * before.
    */
-  #findRecords(): RecordsClient {
+  #readers(): ReadonlyMap<Aid, RecordsClient> {
+    if (this.#records.size > 0) return this.#records;
     const endpoint = this.#endpoint;
     for (const application of this.#card.applications) {
       const client = new RecordsClient((apdu) => this.transmit(apdu), application);
-      try {
-        const status = client.status();
-        const { stakeholder = '' } = status;
-        const usable =
-          !status.closed && status.endpoint === endpoint && !this.#withoutReadings.includes(stakeholder);
-        if (usable) return client;
-      } catch (error) {
-        // Not every application on a card is a measuring applet.
-        if (!isSefleetError(error)) throw error;
-      }
-      client.close();
+      if (this.#isUsable(client)) this.#records.set(application, client);
+      else client.close();
     }
+    if (this.#records.size > 0) return this.#records;
     throw simulationError('SIM_CARD_UNUSABLE', 'no stakeholder on the card takes readings', {
       context: { endpoint },
     });
   }
+
+  #isUsable(client: RecordsClient): boolean {
+    try {
+      const { closed, endpoint, stakeholder = '' } = client.status();
+      return !closed && endpoint === this.#endpoint && !this.#withoutReadings.includes(stakeholder);
+    } catch (error) {
+      // Not every application on a card is a measuring applet.
+      if (isSefleetError(error)) return false;
+      throw error;
+    }
+  }
+
+  /** They are looked for anew with the next reading. */
+  #forgetReaders(): void {
+    for (const client of this.#records.values()) client.close();
+    this.#records.clear();
+  }
+}
+
+const NONE: ReadonlySet<Aid> = new Set();
+
+function isGone(error: unknown): boolean {
+  return isSefleetError(error, 'SE_APPLET_REFUSED') || isSefleetError(error, 'SE_APPLET_UNAVAILABLE');
 }
 
 function toRecordValue({ metric, value }: Measurement): readonly (readonly [number, number])[] {

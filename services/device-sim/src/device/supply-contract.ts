@@ -1,6 +1,7 @@
 import { isSefleetError } from '@sefleet/errors';
 import type { Timer, Timers } from '@sefleet/runtime';
-import type { CutOverRecords } from '@sefleet/secure-element';
+import { aid, type Aid } from '@sefleet/globalplatform';
+import { decodeDeviceOrder, type CutOverRecords } from '@sefleet/secure-element';
 import { z } from 'zod';
 import type { Reading } from './reading-source.ts';
 
@@ -11,22 +12,38 @@ export interface SupplyContractPorts {
   nowMs(): number;
   /** The reading of the instant that has come. */
   read(instantMs: number): Reading;
-  /** Has the card seal the cut-over reading for both stakeholders, and queues both records for delivery. */
-  handOver(order: Uint8Array, reading: Reading): CutOverRecords;
+  /**
+   * Has the card seal the reading of the instant for whoever it concerns, and queues the records for delivery.
+   *
+   * @returns the records, and the applet that has its reading of this moment by them
+   */
+  take(order: Uint8Array, reading: Reading): TakenRecords;
   /** The card refused the cut-over. */
   refused(cause: unknown): void;
   /** What the contract remembers has changed, and has to be on disk before anybody hears of it. */
   persist(): void;
 }
 
+/** What an order left behind at its instant. */
+export interface TakenRecords extends Partial<CutOverRecords> {
+  readonly application: Aid;
+}
+
 const bytes = z.string().transform((text) => Uint8Array.from(Buffer.from(text, 'base64')));
 const stateSchema = z.object({
   order: bytes.optional(),
   instantMs: z.number().optional(),
-  cutOver: z.object({ takenAtMs: z.number(), closing: bytes, opening: bytes }).optional(),
+  cutOver: z
+    .object({
+      takenAtMs: z.number(),
+      application: z.string().transform((text) => aid(text)),
+      closing: bytes.optional(),
+      opening: bytes.optional(),
+    })
+    .optional(),
 });
 
-interface CutOver extends CutOverRecords {
+interface CutOver extends TakenRecords {
   readonly takenAtMs: number;
 }
 
@@ -47,7 +64,7 @@ export class SupplyContract {
   }
 
   /** The sealed cut-over reading of the present order, once it has been taken. */
-  get cutOver(): CutOverRecords | undefined {
+  get cutOver(): Partial<CutOverRecords> | undefined {
     return this.#cutOver;
   }
 
@@ -85,9 +102,18 @@ export class SupplyContract {
     if (this.#instantMs !== undefined && this.#instantMs <= byMs) this.#take();
   }
 
-  /** True when the cut-over reading is the one of this moment. */
-  isTakenAt(timestampMs: number): boolean {
-    return this.#cutOver?.takenAtMs === timestampMs;
+  /**
+   * The applets by which a reading of this moment is not taken: one whose time has not come or is over, and
+   * one that has it already, as the reading of the instant.
+   */
+  withoutAt(timestampMs: number): ReadonlySet<Aid> {
+    const taken = this.#cutOver;
+    const asked = this.#order === undefined ? undefined : decodeDeviceOrder(this.#order);
+    const without = new Set<Aid>();
+    if (taken?.takenAtMs === timestampMs) without.add(taken.application);
+    if (asked?.kind === 'begin' && taken === undefined) without.add(asked.application);
+    if (asked?.kind === 'end' && taken !== undefined) without.add(asked.application);
+    return without;
   }
 
   /** What it remembers, as JSON; empty when there is nothing. */
@@ -100,8 +126,9 @@ export class SupplyContract {
       instantMs: this.#instantMs,
       cutOver: cutOver && {
         takenAtMs: cutOver.takenAtMs,
-        closing: text(cutOver.closing),
-        opening: text(cutOver.opening),
+        application: cutOver.application,
+        closing: cutOver.closing && text(cutOver.closing),
+        opening: cutOver.opening && text(cutOver.opening),
       },
     });
   }
@@ -111,7 +138,7 @@ export class SupplyContract {
     const { order, instantMs, cutOver } = stateSchema.parse(JSON.parse(snapshot));
     this.#order = order;
     this.#instantMs = instantMs;
-    this.#cutOver = cutOver;
+    this.#cutOver = cutOver as CutOver | undefined;
     this.#arm();
   }
 
@@ -132,7 +159,7 @@ export class SupplyContract {
     this.#instantMs = undefined;
     const reading = { ...this.#ports.read(instantMs), timestampMs: instantMs };
     try {
-      this.#cutOver = { takenAtMs: instantMs, ...this.#ports.handOver(order, reading) };
+      this.#cutOver = { takenAtMs: instantMs, ...this.#ports.take(order, reading) };
     } catch (error) {
       if (!isSefleetError(error)) throw error;
       this.#ports.refused(error);

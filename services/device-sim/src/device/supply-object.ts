@@ -1,4 +1,6 @@
 import { lwm2mError, parseOperations, type ObjectBehaviour, type ObjectModel } from '@sefleet/lwm2m';
+import { isSefleetError } from '@sefleet/errors';
+import { decodeDeviceOrder } from '@sefleet/secure-element';
 import type { DeviceOwner } from './device-owner.ts';
 
 /** The object through which a device takes part in a change of supplier; an id of OMA's private range. */
@@ -56,8 +58,19 @@ function takeOrder({ supply }: DeviceOwner, value: unknown): 'handled' {
   if (!(value instanceof Uint8Array) || value.length === 0 || value.length > MAX_ORDER_BYTES) {
     throw lwm2mError('LWM2M_BAD_REQUEST', `an order has 1 to ${MAX_ORDER_BYTES} bytes`);
   }
+  if (!isOrder(value)) throw lwm2mError('LWM2M_BAD_REQUEST', 'the order names no applet');
   supply.prepare(Uint8Array.from(value));
   return 'handled';
+}
+
+function isOrder(value: Uint8Array): boolean {
+  try {
+    decodeDeviceOrder(value);
+    return true;
+  } catch (error) {
+    if (isSefleetError(error)) return false;
+    throw error;
+  }
 }
 
 function resource(

@@ -10,7 +10,7 @@ import {
   type Lwm2mTransport,
 } from '@sefleet/lwm2m-coap';
 import type { Runtime } from '@sefleet/runtime';
-import type { TimingProfile } from '@sefleet/secure-element';
+import { decodeDeviceOrder, type TimingProfile } from '@sefleet/secure-element';
 import type { DeviceKind } from '../device-kind.ts';
 import type { DeviceState, FleetStore, StoredDevice } from '../store/fleet-store.ts';
 import type { GroupCommit, JournaledDevice } from '../store/group-commit.ts';
@@ -28,7 +28,7 @@ import { takeOwnAccounts } from './own-accounts.ts';
 import { createFirmwareSource } from './firmware-source.ts';
 import { ReadingSchedule, type DeviceLife, type ReadingSupply } from './reading-schedule.ts';
 import type { Reading } from './reading-source.ts';
-import { SupplyContract } from './supply-contract.ts';
+import { SupplyContract, type TakenRecords } from './supply-contract.ts';
 
 /** What the devices of a fleet share. */
 export interface DeviceServices {
@@ -289,10 +289,10 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
         this.#schedule.catchUp(instantMs);
         return this.#note(this.#readings.at(instantMs));
       },
-      handOver: (order, { timestampMs, measurements }) => {
-        const records = this.card.handOver(order, timestampMs, measurements);
-        this.#queue(records.closing);
-        this.#queue(records.opening);
+      take: (order, reading) => {
+        const records = this.#takeInstant(order, reading);
+        for (const record of [records.closing, records.opening])
+          if (record !== undefined) this.#queue(record);
         return records;
       },
       refused: (cause) => this.#services.count(`cutover.${nameOf(cause)}`),
@@ -301,6 +301,14 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
         journal.flush();
       },
     });
+  }
+
+  #takeInstant(order: Uint8Array, { timestampMs, measurements }: Reading): TakenRecords {
+    const asked = decodeDeviceOrder(order);
+    if (asked.kind === 'hand-over') return this.card.handOver(order, timestampMs, measurements);
+    const { application } = asked;
+    const record = this.card.sealBy(application, timestampMs, measurements);
+    return asked.kind === 'begin' ? { application, opening: record } : { application, closing: record };
   }
 
   #createFirmware(): DeviceFirmware {
@@ -322,8 +330,10 @@ export class VirtualDevice implements DeviceOwner, JournaledDevice {
     this.supply.takeDue(this.#readings.dueAtMs ?? this.nowMs());
     const reading = this.#note(this.#readings.next(this.nowMs()));
     try {
-      if (this.supply.isTakenAt(reading.timestampMs)) this.#services.journal.deviceChanged(this);
-      else this.#queue(this.card.seal(reading.timestampMs, reading.measurements));
+      const { timestampMs, measurements } = reading;
+      const records = this.card.seal(timestampMs, measurements, this.supply.withoutAt(timestampMs));
+      if (records.length === 0) this.#services.journal.deviceChanged(this);
+      for (const record of records) this.#queue(record);
     } catch (error) {
       this.#services.count(`seal.${nameOf(error)}`);
       return;

@@ -1,6 +1,7 @@
 import type { DeviceLife, ReadingSupply } from '../device/reading-schedule.ts';
 import type { Lwm2mTransport } from '@sefleet/lwm2m-coap';
 import type { DeviceServices, VirtualDevice } from '../device/virtual-device.ts';
+import { Lwm2mCarrier } from '../telemetry/lwm2m-carrier.ts';
 import { simulationError } from '../errors.ts';
 import type { StoredDevice } from '../store/fleet-store.ts';
 
@@ -18,11 +19,15 @@ export interface FleetHooks {
 }
 
 /** The part of the devices' services that the hooks stand for. */
-export function servicesOf(hooks: FleetHooks | undefined): Pick<DeviceServices, 'lifeOf' | 'exchange'> {
+export function servicesOf(
+  hooks: FleetHooks | undefined,
+): Partial<Pick<DeviceServices, 'lifeOf' | 'exchange' | 'carrierFor'>> {
   if (hooks === undefined) return {};
   return {
     lifeOf: (endpoint) => hooks.lifeOf(endpoint),
     exchange: (device, commands) => hooks.exchange(device, commands),
+    // Whose records are rehearsed has an LwM2M server of its own, whatever the kind of device.
+    carrierFor: (device) => new Lwm2mCarrier(device.client),
   };
 }
 

@@ -5,7 +5,7 @@ import { DEFAULT_CONNECTIVITY } from '../device/connectivity.ts';
 import { DeviceCard } from '../device/device-card.ts';
 import type { DeviceLife, ReadingSupply } from '../device/reading-schedule.ts';
 import type { VirtualDevice } from '../device/virtual-device.ts';
-import { endpointName } from '../device-kind.ts';
+import { endpointName, type DeviceKind } from '../device-kind.ts';
 import { simulationError } from '../errors.ts';
 import type { CardSource } from '../fleet/card-source.ts';
 import type { FleetHooks } from '../fleet/fleet-hooks.ts';
@@ -47,7 +47,6 @@ const POLL_MS = 50;
 const READY_LIMIT_MS = 900_000;
 const DRAIN_LIMIT_MS = 120_000;
 const REBOOT_MS = 200;
-const KIND = 'smart-meter';
 
 /** The meters of a rehearsal: a fleet like any other, in a time that the rehearsal keeps, with faults. */
 export class RehearsalGround implements FleetHooks {
@@ -88,12 +87,12 @@ export class RehearsalGround implements FleetHooks {
       });
     const { kept, simulation } = this.#ports;
     if (kept.plan() === undefined) {
-      await this.#orderOtherCards();
+      await this.#orderOtherCards(plan.kind);
       kept.putPlan(plan);
     }
     if (!simulation().running) {
       await simulation().start({
-        kinds: [{ kind: KIND, count: plan.meters, readingIntervalMs: plan.intervalMs }],
+        kinds: [{ kind: plan.kind, count: plan.meters, readingIntervalMs: plan.intervalMs }],
         seed: BigInt(plan.seed),
         startRate: 0,
         timeCompression: 1,
@@ -171,12 +170,13 @@ export class RehearsalGround implements FleetHooks {
     this.#time = new VirtualTime(nowMs);
     const { timers } = this.#time.lifeOf(0);
     for (let number = 1; number <= plan.meters; number++) {
-      const endpoint = endpointName(KIND, number);
+      const endpoint = endpointName(plan.kind, number);
       const faults = meterFaults(plan.faults, plan.seed, endpoint, plan.cutOverAtMs);
       const { startMs, intervalMs } = plan;
       const { driftMs, away } = faults;
       const readings = new RehearsalReadings({
         seed: BigInt(plan.seed),
+        kind: plan.kind,
         number,
         startMs,
         intervalMs,
@@ -226,13 +226,13 @@ export class RehearsalGround implements FleetHooks {
     });
   }
 
-  async #orderOtherCards(): Promise<void> {
+  async #orderOtherCards(kind: DeviceKind): Promise<void> {
     const { cards, store } = this.#ports;
     const swapped = [...this.#meters].filter(([, { faults }]) => faults.swapped);
     if (swapped.length === 0) return;
     const orders = swapped.map(([endpoint]) => ({
       endpoint: otherName(endpoint),
-      kind: KIND,
+      kind,
       connectivity: DEFAULT_CONNECTIVITY,
     })) satisfies Parameters<CardSource['order']>[0];
     for await (const made of cards.order(orders, new AbortController().signal)) {

@@ -1,12 +1,17 @@
 import { z } from 'zod';
+import type { BehaviourModel, Measurement } from '../behaviour/behaviour-model.ts';
 import { HouseholdLoad } from '../behaviour/household-load.ts';
 import { deviceSeed } from '../behaviour/seeded-noise.ts';
+import { VehicleDrive } from '../behaviour/vehicle-drive.ts';
+import { VitalSigns } from '../behaviour/vital-signs.ts';
+import type { DeviceKind } from '../device-kind.ts';
 import type { Reading } from '../device/reading-source.ts';
 import type { ReadingSupply } from '../device/reading-schedule.ts';
 
 /** What decides the readings of a rehearsed meter. */
 export interface RehearsalReadingPlan {
   readonly seed: bigint;
+  readonly kind: DeviceKind;
   /** Number of the meter, from 1. */
   readonly number: number;
   /** Instant of the first reading, by the meter's clock. */
@@ -16,7 +21,14 @@ export interface RehearsalReadingPlan {
   readonly driftMs: number;
 }
 
-const ACTIVE_ENERGY = 'activeEnergyWh';
+/** What counts up on a device of each kind, and is charged by. */
+const COUNTER: Readonly<Record<DeviceKind, string>> = {
+  'smart-meter': 'activeEnergyWh',
+  obu: 'odometerM',
+  'rpm-gateway': 'measurementsTaken',
+};
+/** A kit measures once a minute, and reports what it measured last. */
+const MEASURE_EVERY_MS = 60_000;
 const stateSchema = z.object({
   taken: z.number().int(),
   model: z.string(),
@@ -27,10 +39,10 @@ const stateSchema = z.object({
 
 type CutOverReading = z.infer<typeof stateSchema>['cutOvers'][number];
 
-/** Readings at the ends of intervals, of a household that goes on whatever the meter's clock says. */
+/** Readings at the ends of intervals, of a world that goes on whatever the device's clock says. */
 export class RehearsalReadings implements ReadingSupply {
   readonly #plan: RehearsalReadingPlan;
-  readonly #model: HouseholdLoad;
+  readonly #model: BehaviourModel;
   #taken = 0;
   #firstWh = 0;
   #lastWh = 0;
@@ -38,7 +50,7 @@ export class RehearsalReadings implements ReadingSupply {
 
   constructor(plan: RehearsalReadingPlan) {
     this.#plan = plan;
-    this.#model = new HouseholdLoad(deviceSeed(plan.seed, plan.number), plan.startMs - 2 * plan.intervalMs);
+    this.#model = modelOf(plan);
   }
 
   get taken(): number {
@@ -63,7 +75,7 @@ export class RehearsalReadings implements ReadingSupply {
 
   next(): Reading {
     const reading = this.#read(this.dueAtMs);
-    const wh = energyOf(reading);
+    const wh = this.#counterIn(reading);
     if (this.#taken === 0) this.#firstWh = wh;
     this.#lastWh = wh;
     this.#taken++;
@@ -74,7 +86,7 @@ export class RehearsalReadings implements ReadingSupply {
   at(instantMs: number): Reading {
     const reading = this.#read(instantMs);
     const takenAt = instantMs - this.#plan.driftMs;
-    this.#cutOvers.push({ instant: instantMs, takenAt, registerWh: energyOf(reading) });
+    this.#cutOvers.push({ instant: instantMs, takenAt, registerWh: this.#counterIn(reading) });
     return reading;
   }
 
@@ -107,10 +119,33 @@ export class RehearsalReadings implements ReadingSupply {
 
   /** The register at a time of the meter's clock. */
   #read(localMs: number): Reading {
-    return { timestampMs: localMs, measurements: this.#model.sample(localMs - this.#plan.driftMs) };
+    const { kind, driftMs, startMs, intervalMs } = this.#plan;
+    const trueMs = localMs - driftMs;
+    const measurements = this.#model.sample(trueMs);
+    if (kind !== 'rpm-gateway') return { timestampMs: localMs, measurements };
+    const value = Math.floor((trueMs - startMs + 2 * intervalMs) / MEASURE_EVERY_MS);
+    const taken: Measurement = { metric: COUNTER[kind], value, unit: 'count' };
+    return { timestampMs: localMs, measurements: [...measurements, taken] };
+  }
+
+  #counterIn({ measurements }: Reading): number {
+    const counter = COUNTER[this.#plan.kind];
+    return measurements.find(({ metric }) => metric === counter)?.value ?? 0;
   }
 }
 
-function energyOf({ measurements }: Reading): number {
-  return measurements.find(({ metric }) => metric === ACTIVE_ENERGY)?.value ?? 0;
+/** The models begin before the first reading: a clock that is behind asks for earlier. */
+function modelOf({ kind, seed, number, startMs, intervalMs }: RehearsalReadingPlan): BehaviourModel {
+  const own = deviceSeed(seed, number);
+  const beginMs = startMs - 2 * intervalMs;
+  switch (kind) {
+    case 'smart-meter':
+      return new HouseholdLoad(own, beginMs);
+    case 'obu':
+      return new VehicleDrive(own, beginMs);
+    case 'rpm-gateway':
+      return new VitalSigns(own);
+    default:
+      return kind satisfies never;
+  }
 }

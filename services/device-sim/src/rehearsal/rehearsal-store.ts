@@ -1,9 +1,11 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
+import { DEVICE_KINDS, type DeviceKind } from '../device-kind.ts';
 
 /** How a rehearsal is laid out. */
 export interface RehearsalPlan {
   readonly seed: string;
+  readonly kind: DeviceKind;
   readonly meters: number;
   readonly startMs: number;
   readonly intervalMs: number;
@@ -34,6 +36,7 @@ CREATE INDEX IF NOT EXISTS exchange_of ON exchange (id, number);
 `;
 const planSchema = z.object({
   seed: z.string(),
+  kind: z.enum(DEVICE_KINDS),
   meters: z.number(),
   startMs: z.number(),
   intervalMs: z.number(),

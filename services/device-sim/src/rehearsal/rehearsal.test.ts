@@ -47,7 +47,7 @@ describe('the time of a rehearsal', () => {
 });
 
 describe('the readings of a rehearsed meter', () => {
-  const plan = { seed: 7n, number: 1, startMs: START, intervalMs: 15 * MINUTE_MS, driftMs: -20_000 };
+  const plan = { seed: 7n, kind: 'smart-meter' as const, number: 1, startMs: START, intervalMs: 15 * MINUTE_MS, driftMs: -20_000 };
   const energyOf = (reading: { measurements: readonly { metric: string; value: number }[] }): number =>
     reading.measurements.find(({ metric }) => metric === 'activeEnergyWh')?.value ?? Number.NaN;
 

@@ -1,6 +1,8 @@
-import { switching } from '@sefleet/api';
+import { common, switching } from '@sefleet/api';
 import { serve, type ServedService } from '@sefleet/service';
 import { simulationError } from '../../errors.ts';
+import type { DeviceKind } from '../../device-kind.ts';
+import { kindFromProto } from './device-kind.ts';
 import type { RehearsalGround } from '../../rehearsal/rehearsal-ground.ts';
 
 /** Who keeps the time of a rehearsal. */
@@ -15,6 +17,7 @@ export function serveRehearsalGround(ground: RehearsalGround): ServedService {
       requireRehearser(caller);
       const endpoints = await ground.prepare({
         seed: String(request.seed),
+        kind: playedKind(request.kind),
         meters: request.meters,
         startMs: Number(request.now),
         intervalMs: request.intervalMinutes * MINUTE_MS,
@@ -56,6 +59,14 @@ async function* collected(ground: RehearsalGround) {
     meters = [];
   }
   yield { meters };
+}
+
+/** Meters unless it is said otherwise. */
+function playedKind(kind: common.DeviceKind): DeviceKind {
+  if (kind === common.DeviceKind.UNSPECIFIED) return 'smart-meter';
+  const known = kindFromProto(kind);
+  if (known === undefined) throw simulationError('SIM_PLAN_INVALID', 'no such kind of device');
+  return known;
 }
 
 function requireRehearser(caller: string): void {

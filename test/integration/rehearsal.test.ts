@@ -201,6 +201,34 @@ for (const [story, devices, giver] of [
   });
 }
 
+for (const [ground, verb, switches] of [
+  ['light', 'add', 1],
+  ['light', 'add-and-remove', 2],
+  ['live', 'remove', 2],
+] as const) {
+  test(`an insurer comes beside another and one goes, on the ${ground} ground: ${verb}`, async () => {
+    const out = join(folder, `insurers-${ground}-${verb}`);
+    const faults = ['--faults', 'offline=30%,lost-ack=30%'];
+    const where = ['--obus', '4', '--ground', ground, '--verb', verb, '--out', out, '--json'];
+    const { code, stdout } = await sefleet('rehearse', 'insurer-change', ...where, ...faults);
+    assert.equal(code, 0, stdout);
+    const summary = JSON.parse(stdout);
+    assert.deepEqual([summary.switched, summary.gapWh, summary.residualWh, summary.canaryHits], [4, 0, 0, 0]);
+    const bundle = JSON.parse(readFileSync(join(out, 'bundle.json'), 'utf8'));
+    assert.equal(bundle.switches.length, switches);
+    assert.equal((await sefleet('report', 'verify', out)).code, 0);
+  });
+}
+
+test('a kit is leased again on the live ground, and its evidence verifies', async () => {
+  const out = join(folder, 'kits-live');
+  const options = ['--kits', '3', '--ground', 'live', '--out', out, '--json'];
+  const { code, stdout } = await sefleet('rehearse', 'provider-change', ...options);
+  assert.equal(code, 0, stdout);
+  assert.equal(JSON.parse(stdout).switched, 3);
+  assert.equal((await sefleet('report', 'verify', out)).code, 0);
+});
+
 test('what nobody can rehearse is refused before anything starts', async () => {
   for (const args of [
     ['--faults', 'meteor=1%'],

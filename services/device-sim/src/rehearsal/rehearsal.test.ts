@@ -47,7 +47,14 @@ describe('the time of a rehearsal', () => {
 });
 
 describe('the readings of a rehearsed meter', () => {
-  const plan = { seed: 7n, kind: 'smart-meter' as const, number: 1, startMs: START, intervalMs: 15 * MINUTE_MS, driftMs: -20_000 };
+  const plan = {
+    seed: 7n,
+    kind: 'smart-meter' as const,
+    number: 1,
+    startMs: START,
+    intervalMs: 15 * MINUTE_MS,
+    driftMs: -20_000,
+  };
   const energyOf = (reading: { measurements: readonly { metric: string; value: number }[] }): number =>
     reading.measurements.find(({ metric }) => metric === 'activeEnergyWh')?.value ?? Number.NaN;
 
@@ -65,6 +72,30 @@ describe('the readings of a rehearsed meter', () => {
       [0, 15 * MINUTE_MS, 30 * MINUTE_MS],
     );
   });
+
+  for (const [kind, counter] of [
+    ['obu', 'odometerM'],
+    ['rpm-gateway', 'measurementsTaken'],
+  ] as const) {
+    it(`of an ${kind} count what is charged for, restart or none, and never run backwards`, () => {
+      const own = { ...plan, kind };
+      const whole = new RehearsalReadings(own);
+      const first = new RehearsalReadings(own);
+      const values = [whole.next(), whole.at(START + 10 * MINUTE_MS), whole.next()].map(
+        ({ measurements }) => measurements.find(({ metric }) => metric === counter)?.value ?? Number.NaN,
+      );
+      ok(
+        values.every((value, at) => value >= (values[at - 1] ?? 0)) && values[0] !== values[2],
+        values.join(),
+      );
+      first.next();
+      const second = new RehearsalReadings(own);
+      second.restore(first.snapshot());
+      second.at(START + 10 * MINUTE_MS);
+      second.next();
+      deepEqual(second.truth, whole.truth);
+    });
+  }
 
   it('tell the register at a cut-over, and never run backwards', () => {
     const readings = new RehearsalReadings(plan);

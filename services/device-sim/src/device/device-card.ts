@@ -221,7 +221,7 @@ export class DeviceCard {
     this.#card.reset();
     // Their channels are anybody's now.
     this.#iotSafe = undefined;
-    this.#records = undefined;
+    this.#records.clear();
     this.#watch.wasReset();
   }
 

@@ -13,7 +13,7 @@ export interface SupplyContractPorts {
   /** The reading of the instant that has come. */
   read(instantMs: number): Reading;
   /**
-   * Has the card seal the reading of the instant for whoever it concerns, and queues the records for delivery.
+   * Has the card seal the reading of the instant for whoever it concerns, and queues the records.
    *
    * @returns the records, and the applet that has its reading of this moment by them
    */

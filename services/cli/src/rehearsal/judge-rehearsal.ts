@@ -6,7 +6,7 @@ import { courseOf } from '../report/switch-course.ts';
 import { collectBundle, mergeFaults, type Office } from '../switching/collect-bundle.ts';
 import type { Canary } from './canary-scan.ts';
 import { scanRehearsal, type ScannedProcess } from './rehearsal-scan.ts';
-import { plainReadings } from './plain-readings.ts';
+import { plainReadings, recordsOfThoseGone } from './plain-readings.ts';
 import type { RehearsalPlan } from './rehearsal-plan.ts';
 import type { RehearsalResult } from './rehearsal-result.ts';
 import type { RehearsalLayout } from './rehearsal-layout.ts';
@@ -45,6 +45,7 @@ export async function judgeRehearsal(
   );
   const disclosed = await disclose(office, ended);
   const { truths, cards, faults } = await collectTruths(ground);
+  const left = leftBy(bundle.meters);
   const scans = scanRehearsal({
     folder: layout.dataFolder,
     // Of a real fleet they are chips.
@@ -53,7 +54,8 @@ export async function judgeRehearsal(
     processes: processes(),
     canaries: [...disclosed.canaries, ...plainReadings([...truths.values()], disclosed.recordKeys)],
     cards,
-    left: leftBy(bundle.meters),
+    left,
+    gone: recordsOfThoseGone([...truths.values()], left),
   });
   const received = await readSupplierInboxes(layout);
   const record: RehearsalRecord = {

@@ -21,7 +21,7 @@ export function plainReadings(
   masters: ReadonlyMap<string, Uint8Array>,
 ): readonly Canary[] {
   return truths.slice(0, METERS).flatMap(({ endpoint, records }) =>
-    records.slice(-READINGS_EACH).flatMap((bytes) => {
+    newestOfEach(records).flatMap((bytes) => {
       const sealed = decodeSealedRecord(bytes);
       const master = masters.get(`${sealed.stakeholder}:${sealed.keyVersion}`);
       if (master === undefined) return [];
@@ -30,4 +30,30 @@ export function plainReadings(
       return [{ owner: sealed.stakeholder, name, value: encodeTelemetryRecord(record), onCard: true }];
     }),
   );
+}
+
+/**
+ * What devices sealed for parties that have nothing on them any more, as it was sealed: in the devices'
+ * cards nothing of it may be left, though everybody else may have seen those bytes pass.
+ */
+export function recordsOfThoseGone(
+  truths: readonly MeterTruth[],
+  left: ReadonlySet<string>,
+): ReadonlyMap<string, readonly Canary[]> {
+  return new Map(
+    truths.slice(0, METERS).map(({ endpoint, records }) => {
+      const gone = records.filter((bytes) => left.has(decodeSealedRecord(bytes).stakeholder));
+      const name = `sealed reading of ${endpoint}`;
+      return [
+        endpoint,
+        gone.map((value) => ({ owner: decodeSealedRecord(value).stakeholder, name, value, onCard: true })),
+      ];
+    }),
+  );
+}
+
+/** The last records of every party: those of one that is gone lie far behind those of the next. */
+function newestOfEach(records: readonly Uint8Array[]): readonly Uint8Array[] {
+  const own = Map.groupBy(records, (bytes) => decodeSealedRecord(bytes).stakeholder);
+  return [...own.values()].flatMap((list) => list.slice(-READINGS_EACH));
 }

@@ -16,6 +16,8 @@ export interface ScanPlan {
   /** Images of some cards after the switch, and who must have left nothing on them. */
   readonly cards: ReadonlyMap<string, Uint8Array>;
   readonly left: ReadonlySet<string>;
+  /** By card: what must not be on it, beside the keys and readings of those who left. */
+  readonly gone?: ReadonlyMap<string, readonly Canary[]>;
 }
 
 /** Has every party's vault: whatever is there, is its own. */
@@ -35,6 +37,7 @@ export function scanRehearsal({
   canaries,
   cards,
   left,
+  gone: records = new Map(),
 }: ScanPlan): readonly ScannedPlace[] {
   const masters = canaries.filter(({ onCard }) => !onCard);
   const gone = canaries.filter(({ owner, onCard }) => onCard && left.has(owner));
@@ -47,6 +50,8 @@ export function scanRehearsal({
         return scanMemory(one, masters, 'runs the cards: only keys of more than one card are looked for');
       return scanMemory(one, canaries);
     }),
-    ...[...cards].map(([endpoint, image]) => scanCard(endpoint, image, gone)),
+    ...[...cards].map(([endpoint, image]) =>
+      scanCard(endpoint, image, [...gone, ...(records.get(endpoint) ?? [])]),
+    ),
   ];
 }

@@ -110,6 +110,33 @@ describe('the canary scan', () => {
     });
   }
 
+  it('finds on a card what was sealed for somebody who has left, and lets others have it', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'canaries-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'inbox'), value);
+    const record = { ...canary, name: 'sealed reading of m-1' };
+    const places = scanRehearsal({
+      folder,
+      cardFolders: new Set(),
+      processes: [],
+      canaries: [],
+      cards: new Map([
+        ['m-1', Buffer.concat([Buffer.alloc(9), value])],
+        ['m-2', Buffer.alloc(64)],
+      ]),
+      left: new Set(['northern-power']),
+      gone: new Map([['m-1', [record]]]),
+    });
+    deepEqual(
+      places.map(({ kind, secrets, hits }) => [kind, secrets, hits.length]),
+      [
+        ['files', 0, 0],
+        ['card', 1, 1],
+        ['card', 0, 0],
+      ],
+    );
+  });
+
   it('lets the custodian hold everything, those who run cards what is on cards, and nobody else', (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'canaries-'));
     t.after(() => rmSync(folder, { recursive: true }));

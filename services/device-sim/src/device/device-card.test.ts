@@ -65,7 +65,7 @@ test("shakes hands after a reset, though a channel that it had is another applet
   assert.deepEqual(card.psk('x', { container: 1 }).masterSecret(request), secret);
   card.reset();
   card.psk('x', { container: 1 }).masterSecret(request);
-  assert.ok(card.seal(3000, MEASUREMENTS).length > 40);
+  assert.ok((card.seal(3000, MEASUREMENTS)[0]?.length ?? 0) > 40);
 });
 
 test('gives a master secret at once, or when a chip would have computed it', async () => {

@@ -118,18 +118,24 @@ export class RehearsalGround implements FleetHooks {
     return { nextReturnAt, unsettled: this.#unsettled() };
   }
 
-  /** Waits until the servers have what the meters sealed, and tells what each of them has been through. */
-  async *collect() {
+  /**
+   * Waits until the servers have what the meters sealed, and tells what each of them has been through.
+   *
+   * @param images adds the images of so many cards
+   */
+  async *collect(images: number) {
     this.#require();
     const { simulation, kept } = this.#ports;
     await this.#until(() => {
       const { sealed = 0, acknowledged = 0 } = simulation().fleet?.records() ?? {};
       return sealed === acknowledged;
     }, DRAIN_LIMIT_MS);
+    let pictured = 0;
     for (const [endpoint, { device, faults, readings }] of this.#meters) {
       if (device === undefined) continue;
       yield {
         endpoint,
+        cardImage: pictured++ < images ? device.card.image() : new Uint8Array(),
         records: kept.records(device.id),
         exchanges: kept.exchanges(device.id),
         faults: faults.names,

@@ -31,19 +31,20 @@ export function serveRehearsalGround(ground: RehearsalGround): ServedService {
       const { nextReturnAt, unsettled } = await ground.advance(Number(now));
       return { nextReturnAt: BigInt(nextReturnAt), unsettled };
     },
-    collectMeters: (_request, { caller }) => {
+    collectMeters: ({ images }, { caller }) => {
       requireRehearser(caller);
-      return collected(ground);
+      return collected(ground, images);
     },
   });
 }
 
-async function* collected(ground: RehearsalGround) {
+async function* collected(ground: RehearsalGround, images: number) {
   let meters = [];
-  for await (const { records, exchanges, faults, ...truth } of ground.collect()) {
+  for await (const { records, exchanges, faults, cardImage, ...truth } of ground.collect(images)) {
     meters.push({
       endpoint: truth.endpoint,
       records: [...records],
+      cardImage,
       exchanges: [...exchanges],
       faults: [...faults],
       firstAt: BigInt(truth.firstAt),

@@ -193,7 +193,9 @@ export class MeterRun {
   /** Waits longer after every try. */
   async #again(reason: SwitchReason, detail: string): Promise<boolean> {
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(this.#meter.attempts, 10), MAX_PAUSE_MS);
-    await this.#record({ dueAt: this.#ports.now() + pause, reason, detail });
+    // What the meter is taken back for stays the reason, whatever comes in between.
+    const failure = this.#meter.takeBack.startsWith(FAILED) ? {} : { reason, detail };
+    await this.#record({ dueAt: this.#ports.now() + pause, ...failure });
     return false;
   }
 

@@ -180,6 +180,15 @@ describe('supplier switch', () => {
     deepEqual([ended.states.get('confirmed'), ended.stepsDone, ended.steps.size], [2, stepsTotal, 0]);
   });
 
+  it('says why a switch failed, whatever goes wrong while the meter is taken back', async () => {
+    const bench = await createSwitchBench(40, { 'se-full': 100, 'lost-ack': 100 });
+    const desk = bench.office();
+    const switchId = await desk.start(order(bench.endpoints, bench.faults));
+    await runToEnd(desk, bench.ground, switchId, CUT + HOUR_MS);
+    const details = new Set((await desk.meters(switchId)).map(({ detail }) => detail));
+    deepEqual(details, new Set(['The card has no room for the new supplier. (SWITCH_CARD_FULL)']));
+  });
+
   it('takes meters back before the instant, and leaves no trace of the new supplier', async () => {
     const bench = await createSwitchBench(4);
     const desk = bench.office();

@@ -10,6 +10,8 @@ export interface Canary {
   readonly value: Uint8Array;
   /** Whether it lies on cards too: who runs cards has it. */
   readonly onCard: boolean;
+  /** A reading in the clear, not a key: who keeps keys for others has no business with it. */
+  readonly isReading?: boolean;
 }
 
 /** A place that was searched. */

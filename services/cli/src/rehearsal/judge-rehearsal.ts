@@ -142,11 +142,14 @@ async function collectTruths(ground: GroundClient) {
   return { truths, cards, faults };
 }
 
-/** Who was left by a switch that came to its end, and is on no device any more. */
-function leftBy(meters: readonly MeterEvidence[]): ReadonlySet<string> {
-  const last = new Map(meters.map((meter) => [meter.endpoint, meter]));
-  const stay = new Set([...last.values()].flatMap(staying));
-  return new Set(meters.flatMap(({ from, to }) => [from, to]).filter((party) => !stay.has(party)));
+/** Who must have left nothing on a meter's card: whoever was on it or was to be, and is not. */
+function leftBy(meters: readonly MeterEvidence[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const left = new Map<string, ReadonlySet<string>>();
+  for (const meter of meters) {
+    const seen = new Set(left.get(meter.endpoint)).add(meter.from).add(meter.to);
+    left.set(meter.endpoint, seen.difference(new Set(staying(meter))));
+  }
+  return left;
 }
 
 /** Who has a device after its last switch. */

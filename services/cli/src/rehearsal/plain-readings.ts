@@ -27,7 +27,15 @@ export function plainReadings(
       if (master === undefined) return [];
       const record = openTelemetryRecord(sealed, deriveRecordKey(master, endpoint), endpoint);
       const name = `reading of ${endpoint}`;
-      return [{ owner: sealed.stakeholder, name, value: encodeTelemetryRecord(record), onCard: true }];
+      return [
+        {
+          owner: sealed.stakeholder,
+          name,
+          value: encodeTelemetryRecord(record),
+          onCard: true,
+          isReading: true,
+        },
+      ];
     }),
   );
 }
@@ -38,11 +46,12 @@ export function plainReadings(
  */
 export function recordsOfThoseGone(
   truths: readonly MeterTruth[],
-  left: ReadonlySet<string>,
+  left: ReadonlyMap<string, ReadonlySet<string>>,
 ): ReadonlyMap<string, readonly Canary[]> {
   return new Map(
     truths.slice(0, METERS).map(({ endpoint, records }) => {
-      const gone = records.filter((bytes) => left.has(decodeSealedRecord(bytes).stakeholder));
+      const isGone = (party: string): boolean => left.get(endpoint)?.has(party) === true;
+      const gone = records.filter((bytes) => isGone(decodeSealedRecord(bytes).stakeholder));
       const name = `sealed reading of ${endpoint}`;
       return [
         endpoint,

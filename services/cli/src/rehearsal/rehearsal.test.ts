@@ -124,7 +124,7 @@ describe('the canary scan', () => {
         ['m-1', Buffer.concat([Buffer.alloc(9), value])],
         ['m-2', Buffer.alloc(64)],
       ]),
-      left: new Set(['northern-power']),
+      left: new Map([['m-1', new Set(['northern-power'])]]),
       gone: new Map([['m-1', [record]]]),
     });
     deepEqual(
@@ -137,27 +137,32 @@ describe('the canary scan', () => {
     );
   });
 
-  it('lets the custodian hold everything, those who run cards what is on cards, and nobody else', (t) => {
+  it('lets the custodian hold keys, those who run cards what is on cards, and nobody else', (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'canaries-'));
     t.after(() => rmSync(folder, { recursive: true }));
     const master = { ...canary, name: 'record master key', onCard: false };
+    const reading = { ...canary, name: 'reading', value: Buffer.alloc(16, 9), isReading: true };
     const names = ['provisioning', 'device-sim', 'lwm2m-server'];
     const places = scanRehearsal({
       folder,
       cardFolders: new Set(),
       processes: names.map((name) => ({ name, pid: 0 })),
-      canaries: [canary, master],
-      cards: new Map([['m-1', Buffer.concat([Buffer.alloc(9), value])]]),
-      left: new Set(['northern-power']),
+      canaries: [canary, master, reading],
+      cards: new Map([
+        ['m-1', Buffer.concat([Buffer.alloc(9), value])],
+        ['m-2', Buffer.concat([Buffer.alloc(9), value])],
+      ]),
+      left: new Map([['m-1', new Set(['northern-power'])]]),
     });
     deepEqual(
       places.map(({ kind, secrets, hits }) => [kind, secrets, hits.length]),
       [
-        ['files', 2, 0],
-        ['memory', 0, 0],
+        ['files', 3, 0],
         ['memory', 1, 0],
-        ['memory', 2, 0],
-        ['card', 1, 1],
+        ['memory', 1, 0],
+        ['memory', 3, 0],
+        ['card', 2, 1],
+        ['card', 0, 0],
       ],
     );
   });

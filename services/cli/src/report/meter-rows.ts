@@ -1,4 +1,4 @@
-import type { MeterEvidence } from '@sefleet/evidence';
+import { isSwitchReason, SWITCH_REASONS, type MeterEvidence } from '@sefleet/evidence';
 import type { RehearsalResult } from '../rehearsal/rehearsal-result.ts';
 
 /** One switch of one meter, as a line of a table. */
@@ -101,7 +101,10 @@ function judged(
   detail: string,
   offsetMs: number | '',
 ): Pick<MeterRow, 'reason' | 'detail'> {
-  if (state !== 'confirmed' || sourceOf(offsetMs) !== 'late') return { reason, detail };
+  if (state !== 'confirmed' || sourceOf(offsetMs) !== 'late') {
+    const meaning = isSwitchReason(reason) ? SWITCH_REASONS[reason].meaning : '';
+    return { reason, detail: detail === '' ? meaning : detail };
+  }
   const seconds = (Math.abs(Number(offsetMs)) / 1000).toFixed(1);
   const side = Number(offsetMs) < 0 ? 'before' : 'after';
   return {

@@ -1,12 +1,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { isSefleetError } from '@sefleet/errors';
 import { decodeSealedRecord, deriveRecordKey, openTelemetryRecord, sealTelemetryRecord } from '@sefleet/cose';
 import {
   bundleRoot,
   checkRehearsal,
   merkleRoot,
-  parseBundle,
   verifyBundle,
   type EvidenceBundle,
   type MeterEvidence,
@@ -14,6 +12,7 @@ import {
   type RehearsalRecord,
 } from '@sefleet/evidence';
 import { createRootAuthority } from '@sefleet/pki';
+import { isRefused, leaves, touched } from '../testing/tree-leaves.ts';
 import { recordRehearsal } from '../testing/rehearsal-record.ts';
 import { createSwitchBench, CUT, order, runToEnd } from '../testing/switch-bench.ts';
 
@@ -43,50 +42,22 @@ function corrected(bundle: EvidenceBundle): EvidenceBundle {
   return { ...bundle, switches, root: bundleRoot(switches) };
 }
 
-/** Every value in a tree, with a way to make a copy of the tree in which it is another. */
-function* leaves(value: unknown): Generator<(change: (leaf: unknown) => unknown) => unknown> {
-  if (Array.isArray(value)) {
-    if (value.length > 0) yield () => value.slice(1);
-    for (const [i, item] of value.entries())
-      for (const leaf of leaves(item)) yield (change) => value.with(i, leaf(change));
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [name, item] of Object.entries(value)) {
-      for (const leaf of leaves(item)) yield (change) => ({ ...value, [name]: leaf(change) });
-      yield () => Object.fromEntries(Object.entries(value).filter(([other]) => other !== name));
-    }
-  } else yield (change) => change(value);
-}
-
-/** Another value of the same kind: the last sign of a text, or the next number. */
-function touched(leaf: unknown): unknown {
-  if (typeof leaf === 'number') return leaf + 1;
-  const text = String(leaf);
-  // Base64 ends with padding: the sign before that counts.
-  const at = text.endsWith('==') ? text.length - 3 : text.length - 1;
-  return text === '' ? 'x' : text.slice(0, at) + (text[at] === '1' ? '2' : '1') + text.slice(at + 1);
-}
-
-/** True when nobody would believe the bundle: it does not parse, or a check does not hold. */
-function isRefused(bundle: unknown): boolean {
-  try {
-    return verifyBundle(parseBundle(JSON.stringify(bundle))).some(({ holds }) => !holds);
-  } catch (error) {
-    if (isSefleetError(error, 'EVIDENCE_MALFORMED')) return true;
-    throw error;
-  }
-}
-
 function withTruth(change: (truth: MeterTruth) => Partial<MeterTruth>): RehearsalRecord {
   const [endpoint, truth] = [...sound.truths][0] ?? [];
   ok(endpoint !== undefined && truth);
   return { ...sound, truths: new Map([...sound.truths, [endpoint, { ...truth, ...change(truth) }]]) };
 }
 
+/** Invariants that one of the mutants has broken. */
+const caught = new Set<string>();
+
 /** Names of the invariants that do not hold. */
 function broken(record: RehearsalRecord): string[] {
-  return checkRehearsal(record)
+  const names = checkRehearsal(record)
     .invariants.filter(({ holds }) => !holds)
     .map(({ name }) => name);
+  for (const name of names) caught.add(name);
+  return names;
 }
 
 /** What the invariant about readings says. */
@@ -350,9 +321,74 @@ describe('the checker catches', () => {
     );
   });
 
+  it('a new supplier that was let in before the instant, or that nobody let try', () => {
+    const name = 'the new supplier was refused before the instant';
+    const letIn = withEvidence(({ probes }) => ({ probes: probes.map((one) => ({ ...one, sw: '9000' })) }));
+    ok(broken(letIn).includes(name));
+    ok(
+      broken(withEvidence(({ probes, to }) => ({ probes: probes.filter(({ by }) => by !== to) }))).includes(
+        name,
+      ),
+    );
+  });
+
+  it('a key that opens the records of another supplier as well', () => {
+    const [master] = sound.recordKeys.values();
+    ok(master);
+    const shared = new Map([...sound.recordKeys.keys()].map((name) => [name, master]));
+    const name = 'records open for the one they were sealed for, and for nobody else';
+    ok(broken({ ...sound, recordKeys: shared }).includes(name));
+  });
+
+  it('a meter that nobody knows the register of', () => {
+    ok(broken({ ...sound, truths: new Map() }).includes('every meter of the switch is accounted for'));
+  });
+
+  it('a reason that is in no vocabulary', () => {
+    const odd = withEvidence(() => ({ state: 'exception', reason: 'bad luck' }));
+    ok(broken(odd).includes('every meter has come to an end, with a reason where it is not confirmed'));
+  });
+
+  it('a look-up that the market answered too late, or never', () => {
+    const name = 'the market answered every look-up within two hours';
+    const late = withEvidence(({ lookUp }) => ({
+      lookUp: lookUp && { ...lookUp, answeredAt: lookUp.askedAt + 2 * HOUR_MS + 1 },
+    }));
+    ok(broken(late).includes(name));
+    ok(broken(withEvidence(() => ({ lookUp: undefined }))).includes(name));
+  });
+
+  it('an attack that was played and not found', () => {
+    const [meter] = sound.bundle.meters;
+    ok(meter);
+    const name = 'no meter is confirmed on which an attack or a fault that must be found was played';
+    for (const fault of ['swap', 'tsm-preload', 'foreign-certificate', 'expired-certificate', 'se-full'])
+      deepEqual(broken({ ...sound, faults: new Map([[meter.endpoint, [fault]]]) }), [name]);
+    deepEqual(broken({ ...sound, faults: new Map([[meter.endpoint, ['drift', 'lost-ack']]]) }), []);
+  });
+
+  it('a bill that takes a register that rolled over for one that ran backwards', () => {
+    const [endpoint, truth] = [...sound.truths][0] ?? [];
+    const line = sound.billing.find((bill) => bill.endpoint === endpoint);
+    ok(truth && line);
+    const billing = sound.billing.map((bill) =>
+      bill === line ? { ...bill, energyWh: bill.energyWh - (truth.capacityWh ?? 0) } : bill,
+    );
+    const found = broken({ ...sound, billing });
+    ok(found.includes('bills add up to the growth of the register') && found.includes(CONTINUITY));
+  });
+
   it('a secret in the wrong place', () => {
     deepEqual(broken({ ...sound, canaryHits: ['broker.log: record key of somebody'] }), [
       'planted secrets are found with their owners only',
     ]);
+  });
+
+  it('every invariant that it lists by one of these', () => {
+    const listed = checkRehearsal(sound).invariants.map(({ name }) => name);
+    deepEqual(
+      listed.filter((name) => !caught.has(name)),
+      [],
+    );
   });
 });

@@ -104,6 +104,16 @@ test('evidence that was touched does not verify', async () => {
   assert.equal((await sefleet('report', 'verify', path)).code, 5);
 });
 
+test('what is no bundle is refused, however it is none', async () => {
+  const none = join(folder, 'none.json');
+  for (const text of ['', 'null', '[]', '{"format":"sefleet-evidence-bundle-2"', '['.repeat(100_000)]) {
+    writeFileSync(none, text);
+    assert.equal((await sefleet('report', 'verify', none)).code, 2, text.slice(0, 50));
+  }
+  assert.equal((await sefleet('report', 'verify', '/dev/zero')).code, 2);
+  assert.equal((await sefleet('report', 'verify', join(folder, 'nowhere'))).code, 2);
+});
+
 test('a bundle of another authority does not verify for those who name theirs', async () => {
   const bundle = JSON.parse(readFileSync(join(folder, 'report', 'bundle.json'), 'utf8'));
   const own = join(folder, 'own.pem');

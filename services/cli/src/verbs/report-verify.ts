@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SefleetError } from '@sefleet/errors';
-import { parseBundle, verifyBundle } from '@sefleet/evidence';
+import { parseBundle, verifyBundle, type BundleCheck } from '@sefleet/evidence';
 import { usageError, type Verb } from '../command-line.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { printable } from '../terminal/printable.ts';
@@ -36,9 +36,22 @@ export const reportVerify: Verb = {
     else
       for (const { name, holds, detail } of checks)
         console.log(`${holds ? 'holds ' : 'BROKEN'}  ${name}: ${printable(detail)}`);
+    if (!parsed.flag('json')) console.log(conclusion(checks, trusted !== undefined));
     return checks.every(({ holds }) => holds) ? EXIT_CODES.passed : EXIT_CODES.dataIntegrity;
   },
 };
+
+/** What all of it comes to, as the last line. */
+function conclusion(checks: readonly BundleCheck[], isTrusted: boolean): string {
+  const broken = checks.filter(({ holds }) => !holds).length;
+  if (broken > 0) return `The evidence does not verify: ${broken} of ${checks.length} checks are broken.`;
+  if (isTrusted)
+    return `The evidence verifies: ${checks.length} checks hold, under the authority that you trust.`;
+  return `The evidence agrees with itself (${checks.length} checks): name your --authority to know whose.`;
+}
+
+/** Twice what 20,000 meters leave, and less than a text can have. */
+const MAX_BYTES = 500_000_000;
 
 function readBundle(path: string): string {
   const folder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
@@ -57,6 +70,11 @@ function readAuthority(path: string): string {
 }
 
 function readText(path: string, hint: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  // A device or a pipe would never end.
+  if (found?.isFile() === false) throw usageError(`${path} is no file`, hint);
+  if (found !== undefined && found.size > MAX_BYTES)
+    throw usageError(`${path} has ${found.size} bytes; a bundle has at most ${MAX_BYTES}`, hint);
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {

@@ -70,7 +70,18 @@ for (const [instant, day, quarters] of [
 ] as const) {
   test(`on a day of ${quarters} quarters of an hour each has its reading, and registers roll over`, async () => {
     const out = join(folder, day);
-    const when = ['--cut-over', instant, '--market', 'DE', '--window', '26', '--compress', '600'];
+    const when = [
+      '--ground',
+      'light',
+      '--cut-over',
+      instant,
+      '--market',
+      'DE',
+      '--window',
+      '26',
+      '--compress',
+      '600',
+    ];
     const options = [
       ...when,
       '--ground',

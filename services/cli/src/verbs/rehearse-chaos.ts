@@ -49,12 +49,18 @@ async function rehearse(parsed: VerbArguments): Promise<ExitCode> {
   const results: ChaosRun[] = [];
   const running = new Set<RehearsalServices>();
   let interruption: ExitCode | undefined;
+  const folders = new Set<string>();
   onInterruption((code) => {
     interruption = code;
-    for (const services of running) void services.stop();
+    // Calls to services that are not there any more would be made again and again.
+    void Promise.all([...running].map((services) => services.stop())).then(() => {
+      for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+      process.exit(code);
+    });
   });
   const rehearseOnce = async (own: number): Promise<void> => {
     const dataFolder = mkdtempSync(join(parent, `chaos-${own}-`));
+    folders.add(dataFolder);
     let mine: RehearsalServices | undefined;
     const run = await rehearseWithKills(plan, own, dataFolder, (services) => {
       mine = services;
@@ -62,6 +68,7 @@ async function rehearse(parsed: VerbArguments): Promise<ExitCode> {
       if (interruption !== undefined) void services.stop();
     });
     if (mine !== undefined) running.delete(mine);
+    folders.delete(dataFolder);
     const isKept = !holds(run) && interruption === undefined;
     if (!isKept) rmSync(dataFolder, { recursive: true, force: true });
     if (interruption !== undefined) return;

@@ -80,6 +80,8 @@ export class Campaign {
   /** Meters that are worked on or only wait for a place; not those that a gate holds back. */
   get working(): number {
     const now = this.#ports.now();
+    // Between the end of a step and the next look at what is due, a meter seems to wait.
+    this.#sortDue(now);
     const { back, free, headEnd } = this.#lines;
     const working = this.#working.size + back.length;
     if (isResting(this.#course)) return working;

@@ -88,6 +88,12 @@ class DeviceClient implements Lwm2mClient, SessionOwner, TreeListener, OutboxHos
     return this.#sessions.map(({ shortServerId, state, location }) => ({ shortServerId, state, location }));
   }
 
+  get isWithAllServers(): boolean {
+    const isWith = ({ state }: RegistrationSession): boolean =>
+      state === 'registered' || state === 'updating';
+    return this.#state === 'registered' && this.#sessions.length > 0 && this.#sessions.every(isWith);
+  }
+
   get endDevices(): ReadonlyMap<string, ObjectTree> | undefined {
     return this.#endDevices.trees;
   }

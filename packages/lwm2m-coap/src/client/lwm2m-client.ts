@@ -46,6 +46,8 @@ export interface Lwm2mClient {
     readonly state: RegistrationState;
     readonly location: string | undefined;
   }[];
+  /** Registered with every server that it has an account of; false without one. */
+  readonly isWithAllServers: boolean;
   /** Observations that servers hold on this device. */
   readonly observationCount: number;
   /** Entries that wait to be sent. */

@@ -111,10 +111,12 @@ export class RehearsalGround implements FleetHooks {
     this.#require();
     this.#ports.kept.putNow(nowMs);
     await this.#time.advance(nowMs);
-    const returns = [...this.#meters.values()].flatMap(({ faults }) =>
-      this.#isCutOff(faults) ? [faults.away?.untilMs ?? 0] : [],
-    );
-    const nextReturnAt = returns.reduce((next, until) => (next === 0 ? until : Math.min(next, until)), 0);
+    let nextReturnAt = 0;
+    for (const { faults } of this.#meters.values()) {
+      if (faults.away === undefined || !this.#isCutOff(faults)) continue;
+      const { untilMs } = faults.away;
+      nextReturnAt = nextReturnAt === 0 ? untilMs : Math.min(nextReturnAt, untilMs);
+    }
     return { nextReturnAt, unsettled: this.#unsettled() };
   }
 
@@ -252,7 +254,7 @@ export class RehearsalGround implements FleetHooks {
     let unsettled = 0;
     for (const { device, faults } of this.#meters.values()) {
       if (this.#isCutOff(faults)) continue;
-      if (device === undefined || !isSettled(device)) unsettled++;
+      if (device?.client.isWithAllServers !== true) unsettled++;
     }
     return unsettled;
   }
@@ -282,15 +284,6 @@ export class RehearsalGround implements FleetHooks {
     if (this.#plan !== undefined) return;
     throw simulationError('SIM_FLEET_PRECONDITION', 'no rehearsal was prepared');
   }
-}
-
-function isSettled({ client }: VirtualDevice): boolean {
-  const servers = client.servers();
-  return (
-    client.state === 'registered' &&
-    servers.length > 0 &&
-    servers.every(({ state }) => state === 'registered' || state === 'updating')
-  );
 }
 
 function otherName(endpoint: string): string {

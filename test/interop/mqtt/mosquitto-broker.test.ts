@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect, type MqttClient } from 'mqtt';
 import { encodeRecordBatch, recordTopic } from '@sefleet/cose';
+import { freePort } from '../dtls/programs.ts';
 import { AnalyticsProcess, next, sealed, until } from '../../integration/analytics/analytics-process.ts';
 
 const PEER = ['mosquitto', '/usr/sbin/mosquitto'].find((name) => spawnSync(name, ['-h']).error === undefined);
@@ -102,14 +102,3 @@ test(
     assert.equal(row.lastSequence, BigInt(RECORDS));
   },
 );
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      // A listening TCP server has an address with a port.
-      const bound = server.address() as AddressInfo;
-      server.close(() => resolve(bound.port));
-    });
-  });
-}
